@@ -1,0 +1,133 @@
+"""The wiring: which parts a configuration becomes.
+
+Nothing is connected or imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict, cast
+
+from syncpipe.errors import UnknownTarget
+from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
+from syncpipe.producer.client import Client as PlainClient
+from syncpipe.settings import Settings, load
+from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.targets.postgres.options import PostgresOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from syncpipe.core.chance import Clock, Random
+    from syncpipe.core.collection import Collection
+    from syncpipe.pipeline import Pipeline
+    from syncpipe.producer.options import ClientOptions
+    from syncpipe.targets.target import Target
+    from syncpipe.transport.broker import Broker
+
+#: Exit status of a worker process that would refuse again if it were started again at once, because
+#: of its configuration or its clock (EX_CONFIG of sysexits.h).
+REFUSED = 78
+#: The class of a target, by its options: imported only when such a target is used.
+_TARGETS = {PostgresOptions: ("syncpipe.targets.postgres.target", "PostgresTarget")}
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The parts of one process."""
+
+    #: What they are made from.
+    settings: Settings
+    #: Tells the time to all of them.
+    clock: SystemClock
+    #: Gives them random bits.
+    random: SystemRandom
+
+    def broker(self) -> Broker:
+        """Return a new connection to the broker; the caller closes it."""
+        from syncpipe.transport import open_broker  # noqa: PLC0415 -- kombu and redis are heavy
+
+        return open_broker(self.settings.broker.url, clock=self.clock)
+
+    def collections(self, target: str) -> dict[str, Collection]:
+        """Return what is synchronised to *target*, by name."""
+        declared = self.settings.collections
+        return {name: each for name, each in declared.items() if target in each.targets}
+
+    def target(self, name: str) -> Target:
+        """Return a new connection to a target; the caller closes it.
+
+        Raises:
+            UnknownTarget: none of that name is declared.
+
+        """
+        options = self.settings.targets.get(name)
+        if options is None:
+            known = ", ".join(sorted(self.settings.targets)) or "none"
+            raise UnknownTarget(f"There is no target {name!r}; declared: {known}.")
+        module, kind = _TARGETS[type(options)]
+        make = getattr(importlib.import_module(module), kind)
+        return cast("Target", make(options, self.collections(name)))
+
+    def pipeline(self, target: str, worker: str) -> Pipeline:
+        """Return the pipeline that applies operations to *target* in the process *worker*."""
+        import structlog  # noqa: PLC0415 -- only workers need these
+
+        from syncpipe.pipeline import BatchLog, Pipeline  # noqa: PLC0415
+
+        return Pipeline(
+            target=self.target(target),
+            collections=self.collections(target),
+            broker=self.broker(),
+            clock=self.clock,
+            random=self.random,
+            options=self.settings.worker,
+            log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
+        )
+
+
+class _ClientParts(TypedDict):
+    """What both clients are made of."""
+
+    collections: Mapping[str, Collection]
+    shards: int
+    broker: Broker
+    clock: Clock
+    random: Random
+    options: ClientOptions
+
+
+class Client(PlainClient):
+    """A client made from the configuration, for services that use threads."""
+
+    def __init__(self, config: str | Path | Settings | None = None) -> None:
+        """Read the file *config*; None searches for it. Raises ConfigError when it has mistakes."""
+        super().__init__(**_client_parts(config))
+
+
+class AsyncClient(PlainAsyncClient):
+    """A client made from the configuration, for services that run an event loop."""
+
+    def __init__(self, config: str | Path | Settings | None = None) -> None:
+        """Read the file *config*; None searches for it. Raises ConfigError when it has mistakes."""
+        super().__init__(**_client_parts(config))
+
+
+def build(settings: Settings) -> App:
+    """Return the parts that *settings* describe."""
+    return App(settings=settings, clock=SystemClock(), random=SystemRandom())
+
+
+def _client_parts(config: str | Path | Settings | None) -> _ClientParts:
+    settings = config if isinstance(config, Settings) else load(config).settings
+    app = build(settings)
+    return _ClientParts(
+        collections=settings.collections,
+        shards=settings.shards,
+        broker=app.broker(),
+        clock=app.clock,
+        random=app.random,
+        options=settings.client,
+    )

@@ -1,0 +1,212 @@
+"""``syncpipe op send-many``: send a file, and what it shares with ``op send``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from syncpipe.cli.options import configured
+from syncpipe.cli.output import Exit, form_option, note, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncpipe.app import App, Client
+    from syncpipe.cli.options import Configuration
+    from syncpipe.cli.output import Form
+    from syncpipe.core.collection import Collection
+    from syncpipe.ops.records import Format
+    from syncpipe.ops.sending import Send, Sent
+    from syncpipe.ops.shaping import Change, Shape
+    from syncpipe.settings import Settings
+
+#: Milliseconds that an operation of a file waits for others of its queue.
+_LINGER_MS = 100.0
+_OPTIONS = (
+    click.option(
+        "--op",
+        "kind",
+        type=click.Choice(["upsert", "patch", "delete", "increment"]),
+        default="upsert",
+        show_default=True,
+        help="What it does.",
+    ),
+    click.option(
+        "--priority",
+        type=click.Choice(["critical", "high", "normal", "low"]),
+        help="Default: the collection's.",
+    ),
+    click.option(
+        "--decimals", is_flag=True, help="Read numbers with a fraction as exact decimals."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """The command line of `send_many`."""
+
+    source: IO[bytes]
+    collection: str
+    key: str | None
+    file_format: Format | None
+    kind: str
+    version_field: str | None
+    priority: str | None
+    decimals: bool
+    timeout: float
+
+
+def op_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a *command* ``--op`` (as ``kind``), ``--priority`` and ``--decimals``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def exact(kind: str, *, decimals: bool) -> bool:
+    """Whether fractions are read as decimals; amounts of increments always are."""
+    return decimals or kind == "increment"
+
+
+def declared(app: App, name: str) -> Collection:
+    """Return the collection *name*. Raises UnknownCollection."""
+    from syncpipe.errors import UnknownCollection
+
+    collections = app.settings.collections
+    if name not in collections:
+        known = ", ".join(sorted(collections)) or "none"
+        raise UnknownCollection(f"There is no collection {name!r}; declared: {known}.")
+    return collections[name]
+
+
+@click.command()
+@configured
+@form_option
+@click.option(
+    "--from", "source", type=click.File("rb"), required=True, help="File, or - for stdin."
+)
+@click.option("--collection", required=True, help="Collection of every record.")
+@click.option("--key", metavar="FIELD[,FIELD]", help="Fields of the key. Default: as declared.")
+@click.option(
+    "--format", "file_format", type=click.Choice(["jsonl", "csv"]), help="Default: by its name."
+)
+@op_options
+@click.option("--version-field", metavar="FIELD", help="Field that holds the version.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds for which an operation may stay unconfirmed.",
+)
+@click.pass_context
+def send_many(
+    ctx: click.Context, /, configuration: Configuration, form: Form, **options: Any
+) -> None:
+    """Send every record of a file of JSON lines or CSV, also with gzip (NAME.gz).
+
+    The fields of the key and of the version are taken out of a record, the others are its data.
+    What is wrong with a line is reported on stderr, and the rest goes on; when the broker stops
+    taking operations, nothing more is read. Exit codes: 0 all were confirmed, 4 a part, 1 none,
+    3 there were no records.
+    """
+    from syncpipe.app import build
+
+    order = _Order(**options)
+    settings = configuration.load().settings
+    shape = _shape(declared(build(settings), order.collection), order)
+    sent = _send(order, shape, settings)
+    row = {
+        "records": sent.read,
+        "confirmed": sent.confirmed,
+        "refused": sent.refused,
+        "unconfirmed": sent.unconfirmed,
+    }
+    write([row], form, row)
+    ctx.exit(_exit_code(sent))
+
+
+def _send(order: _Order, shape: Shape, settings: Settings) -> Sent:
+    from syncpipe.app import Client
+    from syncpipe.cli.progress import FileProgress
+    from syncpipe.ops.records import read, unpacked
+    from syncpipe.ops.sending import Sending
+
+    name = order.source.name
+    rows = read(
+        unpacked(order.source, name),
+        order.file_format or _format_of(name),
+        exact=exact(order.kind, decimals=order.decimals),
+    )
+    client_options = replace(
+        settings.client,
+        linger_ms=max(settings.client.linger_ms, _LINGER_MS),
+        delivery_timeout_s=order.timeout,
+    )
+    with (
+        Client(replace(settings, client=client_options)) as client,
+        FileProgress(order.source) as progress,
+    ):
+        sending = Sending(
+            _sender(client, order), shape, report=progress.report, progress=progress.advance
+        )
+        return sending.run(rows, client.flush)
+
+
+def _shape(collection: Collection, order: _Order) -> Shape:
+    """Return how records become operations. Raises UsageError for what cannot fit any record."""
+    from syncpipe.core.collection import VersionSource
+    from syncpipe.core.operation import KINDS
+    from syncpipe.ops.shaping import Shape
+
+    key = tuple(order.key.split(",")) if order.key else collection.key
+    if len(key) != len(collection.key):
+        names = ", ".join(collection.key)
+        raise click.UsageError(f"The key of {collection.name} has the parts {names}.")
+    if (order.version_field is not None) is not (collection.version is VersionSource.SOURCE):
+        raise click.UsageError(
+            f"{collection.name} takes its versions from the source: name --version-field."
+            if order.version_field is None
+            else f"{collection.name} makes its own versions: leave --version-field out."
+        )
+    return Shape(KINDS[order.kind], key, order.version_field)
+
+
+def _format_of(name: str) -> Format:
+    return "csv" if name.removesuffix(".gz").endswith(".csv") else "jsonl"
+
+
+def _sender(client: Client, order: _Order) -> Send:
+    """Return what gives a change to *client*."""
+    verb = getattr(client, order.kind)
+
+    def give(change: Change, listener: Any) -> object:
+        return verb(
+            order.collection,
+            change.key,
+            *(() if change.data is None else (change.data,)),
+            version=change.version,
+            priority=order.priority,
+            on_delivery=listener,
+        )
+
+    return give
+
+
+def _exit_code(sent: Sent) -> Exit:
+    """Return the code for what became of the file; say on stderr what a number cannot."""
+    if sent.stopped_at is not None:
+        note(
+            f"Nothing was read after line {sent.stopped_at}: the broker does not take operations. "
+            "Send the lines named above again, and those after it."
+        )
+    if not sent.read:
+        note("There were no records.")
+        return Exit.NOTHING
+    if not sent.confirmed:
+        return Exit.FAILED
+    whole = sent.confirmed == sent.read and sent.stopped_at is None
+    return Exit.OK if whole else Exit.PARTIAL

@@ -1,0 +1,76 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncpipe.settings import Loaded, Mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Which configuration a command line names; read only when asked."""
+
+    #: File; None searches.
+    file: Path | None
+    #: Profile beside it; None asks the environment.
+    profile: str | None
+    #: ``a.b=value`` texts.
+    overrides: tuple[str, ...]
+
+    def load(self) -> Loaded:
+        """Return it. Raises ConfigError when it has mistakes."""
+        from syncpipe.settings import load
+
+        return load(self.file, profile=self.profile, overrides=self.overrides)
+
+    def check(self) -> list[Mistake]:
+        """Return its mistakes."""
+        from syncpipe.settings import check
+
+        return check(self.file, profile=self.profile, overrides=self.overrides)
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return the command line that names the same for another process."""
+        file = ("--config", str(self.file.absolute())) if self.file else ()
+        profile = ("--profile", self.profile) if self.profile else ()
+        return (*file, *profile, *(word for text in self.overrides for word in ("--set", text)))
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a *command* ``--config``, ``--profile``, ``--set`` as the argument ``configuration``."""
+
+    @wraps(command)
+    def run(
+        config: Path | None, profile: str | None, overrides: tuple[str, ...], **others: object
+    ) -> object:
+        return command(configuration=Configuration(config, profile, overrides), **others)
+
+    for option in reversed(_OPTIONS):
+        run = option(run)
+    return run
+
+
+_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Configuration file. Default: SYNCPIPE_CONFIG, ./syncpipe.toml, "
+        "./.syncpipe/syncpipe.toml, ./config/syncpipe.toml.",
+    ),
+    click.option(
+        "--profile", metavar="NAME", help="NAME.toml beside it differs. Default: SYNCPIPE_PROFILE."
+    ),
+    click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key; repeatable."
+    ),
+)

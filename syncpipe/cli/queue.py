@@ -1,0 +1,137 @@
+"""``syncpipe queue``: what waits in the broker."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from syncpipe.cli.options import configured
+from syncpipe.cli.output import Exit, form_option, note, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.cli.options import Configuration
+    from syncpipe.cli.output import Form
+    from syncpipe.ops.purging import Purged, QueueStatus
+
+_COLUMNS = ("queue", "ready", "unacked", "oldest_s")
+
+
+@click.group()
+def queue() -> None:
+    """Show and empty the queues, and return what dead workers held."""
+
+
+@queue.command("list")
+@configured
+@form_option
+@click.pass_context
+def list_queues(ctx: click.Context, configuration: Configuration, form: Form) -> None:
+    """List the queues that hold anything. Exit code 3 says that there are none."""
+    from syncpipe.app import build
+    from syncpipe.ops.purging import holding
+
+    with build(configuration.load().settings).broker() as broker:
+        queues = holding(broker)
+    write(map(_row, queues), form, _COLUMNS)
+    if not queues:
+        note("All queues are empty.")
+        ctx.exit(Exit.NOTHING)
+
+
+@queue.command()
+@configured
+@form_option
+@click.argument("patterns", nargs=-1, required=True, metavar="QUEUE...")
+@click.option("--dry-run", is_flag=True, help="Show the plan and delete nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", default="none given", help="Why; goes into the log line.")
+@click.pass_context
+def purge(
+    ctx: click.Context,
+    configuration: Configuration,
+    form: Form,
+    patterns: Sequence[str],
+    *,
+    dry_run: bool,
+    yes: bool,
+    reason: str,
+) -> None:
+    """Delete what waits in queues, for good: the operations in it are lost.
+
+    QUEUE is a name, or a pattern such as 'sp.crm.*.low'; sp.dead has to be named itself. What
+    workers have taken stays with them. Shows the plan and asks for the number of messages; off a
+    terminal it refuses without --yes.
+    """
+    from syncpipe.app import build
+    from syncpipe.ops.purging import holding, matching
+    from syncpipe.ops.purging import purge as purge_queues
+
+    with build(configuration.load().settings).broker() as broker:
+        plan = matching(holding(broker), patterns)
+        if not plan:
+            note("No queue with anything in it matches.")
+            ctx.exit(Exit.NOTHING)
+        if dry_run or not yes:
+            write(map(_row, plan), form, _COLUMNS)
+        if dry_run:
+            return
+        if not yes:
+            _ask(sum(each.depth.ready for each in plan))
+        done = []
+        for purged in purge_queues(broker, [each.name for each in plan]):
+            _record(purged, reason)
+            done.append({"queue": purged.queue, "deleted": purged.messages})
+        write(done, form, ("queue", "deleted"))
+
+
+@queue.command()
+@configured
+def rescue(configuration: Configuration) -> None:
+    """Return to their queues the messages that dead workers held, when no worker is left.
+
+    Workers do this for each other by themselves. Takes some seconds, in which whoever lives says so
+    and keeps what it holds.
+    """
+    from syncpipe.system import SystemClock
+    from syncpipe.transport import rescue as rescue_messages
+
+    count = rescue_messages(configuration.load().settings.broker.url, clock=SystemClock())
+    click.echo(f"{count} messages went back to their queues.")
+
+
+def _row(status: QueueStatus) -> dict[str, object]:
+    age_s = status.depth.oldest_age_s
+    return {
+        "queue": status.name,
+        "ready": status.depth.ready,
+        "unacked": status.depth.unacked,
+        "oldest_s": None if age_s is None else round(age_s, 1),
+    }
+
+
+def _ask(messages: int) -> None:
+    """Return if a person confirms; the number of *messages* may have changed since the plan."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: give --yes, or --dry-run for the plan.")
+    typed = click.prompt(f"Type {messages} to delete these messages for good", err=True)
+    if typed.strip() != str(messages):
+        raise click.Abort
+
+
+def _record(purged: Purged, reason: str) -> None:
+    """Write who deleted what, and why, as a line of the log."""
+    entry = {
+        "event": "queue-purged",
+        "queue": purged.queue,
+        "messages": purged.messages,
+        "actor": f"{getpass.getuser()}@{socket.gethostname()}",
+        "reason": reason,
+    }
+    note(json.dumps(entry))

@@ -1,0 +1,97 @@
+"""``syncpipe status``: one look at everything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncpipe.cli.options import configured
+from syncpipe.cli.output import Exit, Form, form_option, note, write
+
+if TYPE_CHECKING:
+    from syncpipe.cli.options import Configuration
+    from syncpipe.ops.lanes import LaneStatus, Status
+    from syncpipe.transport.broker import WorkerInfo
+
+
+@click.command()
+@configured
+@form_option
+@click.pass_context
+def status(ctx: click.Context, configuration: Configuration, form: Form) -> None:
+    """Show what waits in which lane, how old it is, who works, and what is not well.
+
+    Exit code 5 says that something is not well: the broker is away, or envelopes wait that no
+    worker takes. JSON is one object.
+    """
+    from syncpipe.app import build
+    from syncpipe.errors import SendError
+    from syncpipe.ops.lanes import look
+
+    settings = configuration.load().settings
+    try:
+        with build(settings).broker() as broker:
+            seen = look(broker, list(settings.targets), settings.shards)
+    except SendError as error:
+        _write_unreachable(error, form)
+        ctx.exit(Exit.UNHEALTHY)
+    if form is Form.TABLE:
+        _write_tables(seen)
+    else:
+        _write_object(_object(seen), form)
+    if seen.problems:
+        ctx.exit(Exit.UNHEALTHY)
+
+
+def _write_unreachable(error: Any, form: Form) -> None:
+    if form is Form.TABLE:
+        note(f"UNHEALTHY: {error}")
+    else:
+        _write_object({"healthy": False, "problems": [str(error)]}, form)
+
+
+def _write_tables(seen: Status) -> None:
+    busy = [lane for lane in seen.lanes if lane.depth]
+    if busy:
+        write(map(_lane_row, busy), Form.TABLE, _lane_row(busy[0]))
+    click.echo(f"{len(seen.lanes) - len(busy)} of {len(seen.lanes)} lanes are empty.")
+    click.echo(f"{seen.dead} dead letters.\n")
+    if seen.workers:
+        write(map(_worker_row, seen.workers), Form.TABLE, _worker_row(seen.workers[0]))
+    else:
+        click.echo("No worker lives.")
+    for problem in seen.problems:
+        note(f"UNHEALTHY: {problem}")
+
+
+def _object(seen: Status) -> dict[str, Any]:
+    return {
+        "healthy": not seen.problems,
+        "problems": seen.problems,
+        "depth": seen.depth,
+        "dead": seen.dead,
+        "lanes": [_lane_row(lane) for lane in seen.lanes],
+        "workers": [_worker_row(worker) for worker in seen.workers],
+    }
+
+
+def _write_object(value: dict[str, Any], form: Form) -> None:
+    click.echo(json.dumps(value, indent=2 if form is Form.JSON else None, ensure_ascii=False))
+
+
+def _lane_row(status: LaneStatus) -> dict[str, object]:
+    age_s = status.oldest_age_s
+    return {
+        "target": status.lane.target,
+        "shard": status.lane.shard,
+        **{priority.value: count for priority, count in status.ready.items()},
+        "unacked": status.unacked,
+        "oldest_s": None if age_s is None else round(age_s, 1),
+    }
+
+
+def _worker_row(worker: WorkerInfo) -> dict[str, object]:
+    age_s = (worker.seen_ms - worker.started_ms) / 1000
+    return {"name": worker.name, "pid": worker.pid, "up_s": round(age_s), **worker.counters}

@@ -1,0 +1,133 @@
+"""Operations to bytes and back: strict MessagePack, whatever goes in comes out equal.
+
+An operation is the array ``[id, kind, collection, key, version, data]``. Values that MessagePack
+does not know travel as extension types, numbered below; lists and dicts are plain. An operation is
+encoded once, when it is enqueued: the same bytes go to every target and into dead letters.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from syncpipe.core.operation import Kind, Operation
+from syncpipe.core.version import MAX_VERSION
+from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Largest encoded operation, bytes.
+MAX_OPERATION_BYTES = 1024 * 1024
+
+_BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
+_ID_BYTES = 16
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+def encode(operation: Operation) -> bytes:
+    """Return the bytes of *operation*, whose values have been checked.
+
+    Raises:
+        OperationTooLarge: they are more than `MAX_OPERATION_BYTES`.
+
+    """
+    data = _pack(
+        [
+            operation.id,
+            int(operation.kind),
+            operation.collection,
+            operation.key,
+            operation.version,
+            operation.data,
+        ]
+    )
+    if len(data) > MAX_OPERATION_BYTES:
+        raise OperationTooLarge(
+            f"The operation has {len(data)} bytes, limit {MAX_OPERATION_BYTES}."
+        )
+    return data
+
+
+def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
+    """Yield each operation in *body* with its own bytes, exactly as sent.
+
+    Raises:
+        MalformedEnvelope: something in it is not an operation of this format.
+
+    """
+    unpacker = msgpack.Unpacker(
+        ext_hook=_unpack_extension, strict_map_key=True, max_buffer_size=max(len(body), 1)
+    )
+    unpacker.feed(body)
+    start = 0
+    while start < len(body):
+        try:
+            fields = unpacker.unpack()
+        except Exception as fault:  # the library raises many kinds for malformed bytes
+            raise MalformedEnvelope(f"Operation bytes cannot be decoded: {fault!r}.") from fault
+        end = unpacker.tell()
+        yield _operation(fields), body[start:end]
+        start = end
+
+
+def _operation(fields: Any) -> Operation:
+    match fields:
+        case [
+            bytes() as id_,
+            int() as kind,
+            str() as collection,
+            str() as key,
+            int() as version,
+            data,
+        ]:
+            fits = data is None if kind == Kind.DELETE else type(data) is dict
+            if len(id_) == _ID_BYTES and kind in _KINDS and 0 < version <= MAX_VERSION and fits:
+                return Operation(id_, _KINDS[kind], collection, key, version, data)
+    raise MalformedEnvelope("An operation does not have the form of this format.")
+
+
+def _pack(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value, default=_pack_extension, strict_types=True)
+    return packed
+
+
+def _pack_extension(value: Any) -> msgpack.ExtType:
+    packer = _PACKERS.get(type(value))
+    if packer is None:
+        raise InvalidValue(f"A {type(value).__name__} cannot travel.")
+    return msgpack.ExtType(*packer(value))
+
+
+def _pack_int(value: int) -> tuple[int, bytes]:
+    return _BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+_PACKERS: dict[type, Callable[[Any], tuple[int, bytes]]] = {
+    int: _pack_int,
+    Decimal: lambda value: (_DECIMAL, str(value).encode()),
+    dt.datetime: lambda value: (_DATETIME, value.isoformat().encode()),
+    dt.date: lambda value: (_DATE, value.isoformat().encode()),
+    dt.time: lambda value: (_TIME, value.isoformat().encode()),
+    uuid.UUID: lambda value: (_UUID, value.bytes),
+}
+
+_UNPACKERS: dict[int, Callable[[bytes], Any]] = {
+    _BIG_INT: lambda data: int.from_bytes(data, "big", signed=True),
+    _DECIMAL: lambda data: Decimal(data.decode()),
+    _DATETIME: lambda data: dt.datetime.fromisoformat(data.decode()),
+    _DATE: lambda data: dt.date.fromisoformat(data.decode()),
+    _TIME: lambda data: dt.time.fromisoformat(data.decode()),
+    _UUID: lambda data: uuid.UUID(bytes=data),
+}
+
+
+def _unpack_extension(code: int, data: bytes) -> Any:
+    unpacker = _UNPACKERS.get(code)
+    if unpacker is None:
+        raise MalformedEnvelope(f"Extension type {code} is not part of this format.")
+    return unpacker(data)

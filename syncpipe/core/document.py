@@ -1,0 +1,127 @@
+"""Values as JSON text, for documents (tagged) and for columns (plain).
+
+JSON has no decimals, bytes, times or UUIDs. In documents they are written as strings with a tag, in
+the manner of Transit: a string that begins with ``~`` is tagged, and text that itself begins with
+``~`` gets one more.
+
+=========  ===================================  =====================
+tag        type                                 example
+=========  ===================================  =====================
+``~~``     text that begins with ``~``          ``"~~home"``
+``~f``     Decimal                              ``"~f12.50"``
+``~n``     integer of more than 4000 digits     ``"~n0x1f…"``
+``~b``     bytes, base64                        ``"~baGk="``
+``~t``     aware datetime, RFC 3339             ``"~t2024-05-01T12:00:00+02:00"``
+``~d``     date                                 ``"~d2024-05-01"``
+``~h``     time of day                          ``"~h12:00:00"``
+``~u``     UUID                                 ``"~u0190…"``
+=========  ===================================  =====================
+
+Columns have types of their own, so there the same values are written as PostgreSQL reads them.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import uuid
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Integers with more bits than this are tagged: Python and other readers limit decimal digits.
+_MAX_INT_BITS = 13_280
+
+_Writers = dict[type, "Callable[[Any], str]"]
+
+
+def tagged(value: Any) -> str:
+    """Return *value* as JSON text with tags."""
+    return _TAGGED[type(value)](value)
+
+
+def plain(value: Any) -> str:
+    """Return *value* as JSON text as PostgreSQL's types read it, for a column that is not JSON."""
+    return _PLAIN[type(value)](value)
+
+
+def json_object(members: Mapping[str, str]) -> str:
+    """Return a JSON object of *members*, whose values are JSON text already."""
+    return "{" + ",".join([f"{encode_basestring(n)}:{text}" for n, text in members.items()]) + "}"
+
+
+def read_number(value: Any) -> Any:
+    """Return a stored JSON value as what increments add to: int, Decimal, or as it is.
+
+    *value* is parsed with fractions as Decimal; tagged numbers are recognised.
+    """
+    if isinstance(value, str):
+        if value.startswith("~f"):
+            return Decimal(value[2:])
+        if value.startswith("~n"):
+            return int(value.removeprefix("~n"), 0)
+    return value
+
+
+def _float(value: float) -> str:
+    """Write *value* without exponent and with a point, so that it is read as a float again."""
+    text = repr(value)
+    if "e" in text:
+        text = format(Decimal(text), "f")
+        return text if "." in text else text + ".0"
+    return text
+
+
+def _object(writers: _Writers, value: dict[str, Any]) -> str:
+    members = [f"{encode_basestring(n)}:{writers[type(v)](v)}" for n, v in value.items()]
+    return "{" + ",".join(members) + "}"
+
+
+def _array(writers: _Writers, value: list[Any]) -> str:
+    return "[" + ",".join([writers[type(item)](item) for item in value]) + "]"
+
+
+def _tagged_str(value: str) -> str:
+    return encode_basestring("~" + value if value.startswith("~") else value)
+
+
+def _tagged_int(value: int) -> str:
+    return str(value) if value.bit_length() <= _MAX_INT_BITS else f'"~n{value:#x}"'
+
+
+def _plain_int(value: int) -> str:
+    return str(value) if value.bit_length() <= _MAX_INT_BITS else f"{Decimal(value):f}"
+
+
+_TAGGED: _Writers = {
+    type(None): lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    int: _tagged_int,
+    float: _float,
+    str: _tagged_str,
+    Decimal: lambda value: f'"~f{value}"',
+    bytes: lambda value: f'"~b{base64.b64encode(value).decode()}"',
+    dt.datetime: lambda value: f'"~t{value.isoformat()}"',
+    dt.date: lambda value: f'"~d{value.isoformat()}"',
+    dt.time: lambda value: f'"~h{value.isoformat()}"',
+    uuid.UUID: lambda value: f'"~u{value}"',
+    list: lambda value: _array(_TAGGED, value),
+    dict: lambda value: _object(_TAGGED, value),
+}
+
+_PLAIN: _Writers = {
+    **_TAGGED,
+    int: _plain_int,
+    str: encode_basestring,
+    Decimal: lambda value: f"{value:f}",
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+    dt.datetime: lambda value: f'"{value.isoformat()}"',
+    dt.date: lambda value: f'"{value.isoformat()}"',
+    dt.time: lambda value: f'"{value.isoformat()}"',
+    uuid.UUID: lambda value: f'"{value}"',
+    list: lambda value: _array(_PLAIN, value),
+    dict: lambda value: _object(_PLAIN, value),
+}

@@ -1,0 +1,232 @@
+"""The sealed bytes of one to many operations of one lane and priority: one Celery message.
+
+.. code-block:: text
+
+    offset  size  what
+    0       3     magic "SPE"
+    3       1     format, now 1
+    4       4     length of the whole envelope, big endian
+    8       16    BLAKE2b (RFC 7693) over everything except these 16 bytes
+    24      2     length of the header, big endian
+    26      …     header: a MessagePack array, in clear
+    …       …     body: operations (see `codec`), compressed when that pays
+
+The checksum is checked before anything is parsed. Decompression stops at a cap whatever the frame
+declares. Readers accept this format and, once there is another, the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+import zstandard
+
+from syncpipe.core.routing import Lane, Priority
+from syncpipe.errors import (
+    ChecksumMismatch,
+    EnvelopeTooLarge,
+    EnvelopeTruncated,
+    MalformedEnvelope,
+    NotAnEnvelope,
+    UnknownFormat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The format that is written.
+FORMAT = 1
+#: Largest envelope, and largest body after decompression, bytes.
+MAX_ENVELOPE_BYTES, MAX_BODY_BYTES = 8 * 1024 * 1024, 16 * 1024 * 1024
+#: Most operations in one envelope: small ones unpack to much more memory than they travel with.
+MAX_OPERATIONS = 10_000
+#: Bodies below this size are not compressed: it would not pay.
+_MIN_COMPRESS_BYTES = 256
+_MAGIC = b"SPE"
+_PREFIX = struct.Struct(">3sBI16sH")
+_DIGEST_AT, _DIGEST_END = 8, 24
+_LEVEL = 3
+_WINDOW_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is readable about an envelope without its body."""
+
+    #: Envelope id, 16 bytes; the message's id in the broker.
+    id: bytes
+    #: Where it goes.
+    lane: Lane
+    #: How urgent it is.
+    priority: Priority
+    #: How many operations it carries.
+    count: int
+    #: Milliseconds since the Unix epoch at which it was sealed.
+    created_ms: int
+    #: Trace context (W3C traceparent) of the producer, if there is one.
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An opened envelope."""
+
+    #: Its header.
+    header: Header
+    #: The operations' bytes, one after the other.
+    body: bytes
+
+
+def seal(header: Header, operations: Sequence[bytes]) -> bytes:
+    """Return the envelope of *operations*, each encoded by `codec.encode`.
+
+    Raises:
+        EnvelopeTooLarge: it exceeds `MAX_ENVELOPE_BYTES` or `MAX_OPERATIONS`, or its body
+            `MAX_BODY_BYTES`.
+
+    """
+    if len(operations) > MAX_OPERATIONS:
+        raise EnvelopeTooLarge(f"There are {len(operations)} operations, limit {MAX_OPERATIONS}.")
+    raw = b"".join(operations)
+    if len(raw) > MAX_BODY_BYTES:
+        raise EnvelopeTooLarge(f"The body has {len(raw)} bytes, limit {MAX_BODY_BYTES}.")
+    codec, body = _compress(raw)
+    packed: bytes = msgpack.packb(
+        [
+            header.id,
+            header.lane.target,
+            header.lane.shard,
+            header.priority.value,
+            header.count,
+            header.created_ms,
+            codec,
+            len(raw),
+            None,
+            header.trace,
+        ]
+    )
+    total = _PREFIX.size + len(packed) + len(body)
+    if total > MAX_ENVELOPE_BYTES:
+        raise EnvelopeTooLarge(f"The envelope has {total} bytes, limit {MAX_ENVELOPE_BYTES}.")
+    unsigned = _PREFIX.pack(_MAGIC, FORMAT, total, bytes(16), len(packed)) + packed + body
+    return unsigned[:_DIGEST_AT] + _digest(unsigned) + unsigned[_DIGEST_END:]
+
+
+def unseal(data: bytes) -> Envelope:
+    """Return the envelope in *data*.
+
+    Raises:
+        EnvelopeError: *data* is no envelope, was cut or altered, is too large, or of another
+        format.
+
+    """
+    header_end = _check_prefix(data)
+    header, codec, raw_length = _header(data[_PREFIX.size : header_end])
+    body = _decompress(codec, data[header_end:], raw_length)
+    return Envelope(header, body)
+
+
+def peek_count(data: bytes) -> int:
+    """Return how many operations *data* claims to hold, 0 if it cannot be told.
+
+    Nothing is checked: this serves to size batches, before an envelope is opened.
+    """
+    if not data.startswith(_MAGIC) or len(data) < _PREFIX.size:
+        return 0
+    header_end = _PREFIX.size + _PREFIX.unpack_from(data)[4]
+    try:
+        return _header(data[_PREFIX.size : header_end])[0].count
+    except MalformedEnvelope:
+        return 0
+
+
+def _check_prefix(data: bytes) -> int:
+    if len(data) > MAX_ENVELOPE_BYTES:
+        raise EnvelopeTooLarge(f"{len(data)} bytes, limit {MAX_ENVELOPE_BYTES}.")
+    if not data.startswith(_MAGIC[: len(data)]) or not data:
+        raise NotAnEnvelope("The bytes do not begin with the magic of an envelope.")
+    if len(data) < _PREFIX.size:
+        raise EnvelopeTruncated(f"Only {len(data)} bytes.")
+    _, version, total, digest, header_length = _PREFIX.unpack_from(data)
+    if version != FORMAT:
+        raise UnknownFormat(f"The envelope has format {version}; this release reads {FORMAT}.")
+    if len(data) < total:
+        raise EnvelopeTruncated(f"Only {len(data)} of {total} bytes.")
+    if digest != _digest(data) or len(data) != total:
+        raise ChecksumMismatch("The checksum does not fit the bytes.")
+    header_end: int = _PREFIX.size + header_length
+    if header_end > total:
+        raise MalformedEnvelope("The header is longer than the envelope.")
+    return header_end
+
+
+def _header(packed: bytes) -> tuple[Header, str, int]:
+    try:
+        fields = msgpack.unpackb(packed)
+        id_, target, shard, priority, count, created_ms, codec, raw_length, key_id, trace = fields
+        header = Header(id_, Lane(target, shard), Priority(priority), count, created_ms, trace)
+    except Exception as fault:  # the library raises many kinds for malformed bytes
+        raise MalformedEnvelope(f"The header cannot be read: {fault!r}.") from fault
+    if key_id is not None or not _typed(header, raw_length):
+        raise MalformedEnvelope("The header does not have the form of this format.")
+    if header.count > MAX_OPERATIONS:
+        raise EnvelopeTooLarge(f"It holds {header.count} operations, limit {MAX_OPERATIONS}.")
+    return header, codec, raw_length
+
+
+def _typed(header: Header, raw_length: Any) -> bool:
+    integers = (header.lane.shard, header.count, header.created_ms, raw_length)
+    return (
+        isinstance(header.id, bytes)
+        and len(header.id) == 16  # noqa: PLR2004 - bytes of a UUID
+        and isinstance(header.lane.target, str)
+        and all(type(value) is int and value >= 0 for value in integers)
+        and (header.trace is None or isinstance(header.trace, str))
+    )
+
+
+def _compress(raw: bytes) -> tuple[str, bytes]:
+    if len(raw) < _MIN_COMPRESS_BYTES:
+        return "none", raw
+    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+    return ("zstd", packed) if len(packed) < len(raw) else ("none", raw)
+
+
+def _decompress(codec: str, body: bytes, raw_length: int) -> bytes:
+    if raw_length > MAX_BODY_BYTES:
+        raise EnvelopeTooLarge(f"The body claims {raw_length} bytes, limit {MAX_BODY_BYTES}.")
+    match codec:
+        case "none":
+            raw = body
+        case "zstd":
+            raw = _unzstd(body, raw_length)
+        case _:
+            raise MalformedEnvelope(f"The codec {codec!r} is not part of this format.")
+    if len(raw) != raw_length:
+        raise MalformedEnvelope(f"The body has {len(raw)} bytes, its header says {raw_length}.")
+    return raw
+
+
+def _unzstd(body: bytes, raw_length: int) -> bytes:
+    """Decompress at most one byte more than *raw_length*: the frame's own size is not trusted."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
+    pieces, missing = [], raw_length + 1
+    try:
+        with decompressor.stream_reader(body) as reader:
+            while missing and (piece := reader.read(missing)):
+                pieces.append(piece)
+                missing -= len(piece)
+    except zstandard.ZstdError as fault:
+        raise MalformedEnvelope(f"The body cannot be decompressed: {fault}.") from fault
+    return b"".join(pieces)
+
+
+def _digest(data: bytes) -> bytes:
+    hasher = hashlib.blake2b(digest_size=16)
+    hasher.update(memoryview(data)[:_DIGEST_AT])
+    hasher.update(memoryview(data)[_DIGEST_END:])
+    return hasher.digest()

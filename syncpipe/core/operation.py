@@ -1,0 +1,83 @@
+"""One intended change to one record."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.core.version import Stamp, tie_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(enum.IntEnum):
+    """What an operation does; the numbers are part of the wire format."""
+
+    #: Set every field and remove the others.
+    UPSERT = 1
+    #: Replace the named top-level fields whole; None removes a field.
+    PATCH = 2
+    #: Remove everything older.
+    DELETE = 3
+    #: Add to numbers.
+    INCREMENT = 4
+
+    @property
+    def word(self) -> str:
+        """The name in lower case, as the command line and logs write it."""
+        return self.name.lower()
+
+
+#: Kinds by the word that people write.
+KINDS = {kind.word: kind for kind in Kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One intended change to the record ``(collection, key)``.
+
+    The same id, version and content travel to every target and come back in every retry.
+    """
+
+    #: UUIDv7, 16 bytes.
+    id: bytes
+    #: What it does.
+    kind: Kind
+    #: Name of the collection.
+    collection: str
+    #: Canonical key text, see :mod:`syncpipe.core.keys`.
+    key: str
+    #: What orders it among the operations of its record.
+    version: int
+    #: Fields (upsert, patch), amounts (increment), or None (delete).
+    data: Mapping[str, Any] | None
+
+    @property
+    def stamp(self) -> Stamp:
+        """Version and tie."""
+        return Stamp(self.version, tie_of(self.id))
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The data, empty for a delete."""
+        return self.data or {}
+
+    @property
+    def uuid(self) -> str:
+        """The id as people write it."""
+        return str(uuid.UUID(bytes=self.id))
+
+
+def uuid7(now_ms: int, random_bits: int) -> bytes:
+    """Return a UUIDv7 (RFC 9562, section 5.7) of *now_ms* and 74 *random_bits*."""
+    value = (now_ms & (2**48 - 1)) << 80 | 7 << 76 | (random_bits >> 62 & 0xFFF) << 64
+    value |= 2 << 62 | random_bits & (2**62 - 1)
+    return value.to_bytes(16, "big")
+
+
+def created_ms(operation_id: bytes) -> int:
+    """Return the milliseconds since the Unix epoch inside a UUIDv7."""
+    return int.from_bytes(operation_id[:6], "big")

@@ -1,0 +1,72 @@
+"""Shards, lanes, priorities and queue names: which queue an operation travels through."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+from typing import NamedTuple
+
+#: Queue of everything that was given up.
+DEAD_QUEUE = "sp.dead"
+_QUEUE = re.compile(r"sp\.([a-z][a-z0-9_-]*)\.(\d{1,5})\.([a-z]+)")
+#: What a target may be called: it becomes a part of queue names.
+TARGET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
+
+
+class Priority(enum.Enum):
+    """How urgent an operation is: the same scale on every broker, always separate queues."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def urgency(self) -> int:
+        """Its degree of urgency; 0 is the most urgent."""
+        return _URGENCIES[self]
+
+
+_PRIORITIES = {priority.value: priority for priority in Priority}
+_URGENCIES = {priority: degree for degree, priority in enumerate(Priority)}
+
+
+class Lane(NamedTuple):
+    """The way of one shard's operations to one target; one queue per priority."""
+
+    #: Name of the target.
+    target: str
+    #: Number of the shard, from 0.
+    shard: int
+
+    def queue(self, priority: Priority) -> str:
+        """Return the queue of this lane for *priority*: ``sp.<target>.<shard>.<priority>``."""
+        return f"sp.{self.target}.{self.shard}.{priority.value}"
+
+
+def shard_of(collection: str, key: str, shards: int) -> int:
+    """Return the shard on which the record ``(collection, key)`` always lives.
+
+    BLAKE2b (RFC 7693) of both, so that every process and release agrees.
+    """
+    digest = hashlib.blake2b(f"{collection}\0{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % shards
+
+
+def lanes_of(target: str, shards: int) -> list[Lane]:
+    """Return all lanes of *target*."""
+    return [Lane(target, shard) for shard in range(shards)]
+
+
+def queues_of(target: str, shards: int) -> list[str]:
+    """Return all queues of *target*, most urgent first."""
+    return [lane.queue(priority) for priority in Priority for lane in lanes_of(target, shards)]
+
+
+def parse_queue(name: str) -> tuple[Lane, Priority] | None:
+    """Return the lane and priority of the queue *name*, or None if it is not a lane's queue."""
+    match = _QUEUE.fullmatch(name)
+    if match is None or match[3] not in _PRIORITIES:
+        return None
+    return Lane(match[1], int(match[2])), _PRIORITIES[match[3]]

@@ -1,0 +1,116 @@
+"""Where the demonstration runs: private services, a configuration for them, and workers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from syncpipe.app import build
+from syncpipe.demo.stream import COLLECTIONS
+from syncpipe.settings import load, without_ours
+from syncpipe.supervisor import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from syncpipe.app import App
+    from syncpipe.embedded import Services
+    from syncpipe.ops.management import ManagedTarget
+
+#: Name of the only target.
+TARGET = "demo"
+#: Name of the configuration, where the command line finds it.
+CONFIG_NAME = "syncpipe.toml"
+#: A collection for people to play with, which the demonstration leaves alone.
+PLAYGROUND = "orders"
+#: Seconds that a worker has beyond its own drain timeout before it is killed.
+_GRACE_S = 10.0
+#: Milliseconds that an operation of the stream waits for others of its queue: with 32 queues, the
+#: default of a client that sends single operations would make envelopes of hardly more than one.
+_LINGER_MS = 100
+#: Bytes that the client holds before it makes the stream wait: it is faster than any broker, and
+#: what waits in a large buffer would only be late.
+_BUFFER_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Private services with everything that the demonstration needs on them."""
+
+    #: The services.
+    services: Services
+    #: The configuration that all processes use.
+    config: Path
+    #: The parts it describes.
+    app: App
+
+    @property
+    def logs(self) -> Path:
+        """Directory of the logs."""
+        return self.services.state_dir / "logs"
+
+
+def build_stage(services: Services) -> Stage:
+    """Write a configuration for *services* and make the target's tables.
+
+    Nothing of the environment takes part in it. Raises TargetError.
+    """
+    config = services.state_dir / CONFIG_NAME
+    config.write_text(_configuration(services), encoding="utf-8")
+    app = build(load(config, environ={}).settings)
+    target = cast("ManagedTarget", app.target(TARGET))
+    try:
+        target.init()
+    finally:
+        target.close()
+    return Stage(services, config, app)
+
+
+def worker_commands(stage: Stage, processes: int) -> tuple[Command, ...]:
+    """Return what runs so many worker processes, each ready when the broker knows of it."""
+    return tuple(_worker_command(stage, f"worker-{n}") for n in range(1, processes + 1))
+
+
+def _worker_command(stage: Stage, name: str) -> Command:
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", "workers", "--name", name, "--config", str(stage.config)),
+        env=without_ours(),
+        log=stage.logs / f"{name}.log",
+        ready=lambda: name in names_of_workers(stage),
+        grace_s=stage.app.settings.worker.drain_timeout_s + _GRACE_S,
+    )
+
+
+def names_of_workers(stage: Stage) -> set[str]:
+    """Return the names of the workers that live, without their hosts. Raises BrokerUnavailable."""
+    with stage.app.broker() as broker:
+        return {worker.name.partition("@")[0] for worker in broker.workers()}
+
+
+def _configuration(services: Services) -> str:
+    tables: dict[str, Mapping[str, object]] = {
+        "broker": {"url": services.redis_url},
+        "client": {"linger_ms": _LINGER_MS, "buffer_max_bytes": _BUFFER_BYTES},
+        f"targets.{TARGET}": {"type": "postgres", "dsn": services.dsn},
+        f"collections.{PLAYGROUND}": {"target": TARGET},
+    }
+    for name, key in COLLECTIONS.items():
+        tables[f"collections.{name}"] = {
+            "target": TARGET,
+            "key": list(key),
+            "key_types": ["str"] * len(key),
+        }
+    return "\n".join(_lines(tables.items()))
+
+
+def _lines(tables: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[str]:
+    """Write *tables* as TOML, which takes JSON's texts and lists of texts as they are."""
+    yield "# Made for the private services beside it; made anew by each run."
+    for name, keys in tables:
+        yield f"\n[{name}]"
+        yield from (f"{key} = {json.dumps(value)}" for key, value in keys.items())
+    yield ""

@@ -1,0 +1,53 @@
+"""Forgetting what lies behind the horizon, but not what open dead letters may still need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncpipe.core.deadletter import decode_dead
+from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.errors import MalformedEnvelope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from syncpipe.core.collection import Collection
+    from syncpipe.core.deadletter import DeadLetter
+    from syncpipe.targets.target import Collected, Target
+    from syncpipe.transport.broker import Broker
+
+#: Dead letters looked at in one call.
+_PAGE = 500
+
+
+def collect(
+    target: Target, collections: Mapping[str, Collection], broker: Broker
+) -> dict[str, Collected]:
+    """Collect each of *collections* on *target*, and return what was forgotten, by collection.
+
+    Safe while others do the same.
+
+    Raises:
+        SyncpipeError: broker or target cannot be asked; nothing that is needed was forgotten.
+
+    """
+    keep: dict[str, set[str]] = {}
+    for letter in _open_letters(broker):
+        if letter.collection is not None and letter.key is not None:
+            keep.setdefault(letter.collection, set()).add(letter.key)
+    return {
+        name: target.collect(collection, keep=keep.get(name, set()))
+        for name, collection in collections.items()
+    }
+
+
+def _open_letters(broker: Broker) -> Iterator[DeadLetter]:
+    """Yield the dead letters that wait in *broker*; what is none names no key to keep."""
+    offset = 0
+    while page := broker.peek(DEAD_QUEUE, limit=_PAGE, offset=offset):
+        offset += len(page)
+        for body in page:
+            try:
+                yield decode_dead(body)
+            except MalformedEnvelope:
+                continue

@@ -1,0 +1,115 @@
+"""What waits in the broker, lane by lane, who works on it, and whether that is well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from syncpipe.transport.broker import Broker, QueueDepth, WorkerInfo
+
+#: Seconds for which an envelope may wait before that is a problem.
+OVERDUE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """What waits in one lane, counted in envelopes."""
+
+    #: The lane.
+    lane: Lane
+    #: Envelopes that nobody has taken yet, by priority.
+    ready: Mapping[Priority, int]
+    #: Envelopes that a worker has taken and not yet acknowledged.
+    unacked: int
+    #: Seconds since the oldest ready envelope was published; None when there is none.
+    oldest_age_s: float | None
+
+    @property
+    def depth(self) -> int:
+        """All envelopes that are not done."""
+        return sum(self.ready.values()) + self.unacked
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at the whole."""
+
+    #: Every declared lane, and any other that holds something.
+    lanes: tuple[LaneStatus, ...]
+    #: Dead letters that wait in the broker.
+    dead: int
+    #: The workers that live.
+    workers: tuple[WorkerInfo, ...]
+    #: What is not well, a sentence each that says what to do.
+    problems: tuple[str, ...]
+
+    @property
+    def depth(self) -> int:
+        """Envelopes that are not done, in all lanes."""
+        return sum(lane.depth for lane in self.lanes)
+
+
+def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
+    """Return the state of the lanes of *targets*. Raises BrokerUnavailable."""
+    declared = {lane for target in targets for lane in lanes_of(target, shards)}
+    found = {parsed[0] for queue in broker.queues() if (parsed := parse_queue(queue))}
+    lanes = sorted(declared | found)
+    names = [lane.queue(priority) for lane in lanes for priority in Priority]
+    depths = broker.depths([*names, DEAD_QUEUE])
+    statuses = tuple(_lane_status(lane, depths) for lane in lanes)
+    workers = tuple(broker.workers())
+    return Status(
+        statuses,
+        depths[DEAD_QUEUE].ready + depths[DEAD_QUEUE].unacked,
+        workers,
+        tuple(_problems(statuses, workers, targets)),
+    )
+
+
+def _lane_status(lane: Lane, depths: Mapping[str, QueueDepth]) -> LaneStatus:
+    queues = {priority: depths[lane.queue(priority)] for priority in Priority}
+    ages = [depth.oldest_age_s for depth in queues.values() if depth.oldest_age_s is not None]
+    return LaneStatus(
+        lane,
+        {priority: depth.ready for priority, depth in queues.items()},
+        sum(depth.unacked for depth in queues.values()),
+        max(ages, default=None),
+    )
+
+
+def _problems(
+    lanes: Iterable[LaneStatus], workers: Sequence[WorkerInfo], targets: Sequence[str]
+) -> Iterator[str]:
+    depths: dict[str, int] = {}
+    for status in lanes:
+        if status.depth:
+            target = status.lane.target
+            depths[target] = depths.get(target, 0) + status.depth
+    if depths and not workers:
+        waiting = sum(depths.values())
+        yield f"{waiting} envelopes wait and no worker lives. Start one: `syncpipe worker`."
+    yield from _overdue(lanes, targets)
+    for target in sorted(depths.keys() - set(targets)):
+        yield (
+            f"{depths[target]} envelopes wait for {target!r}, which is not a target of this "
+            "configuration: no worker takes them. Declare it, or purge its queues."
+        )
+
+
+def _overdue(lanes: Iterable[LaneStatus], targets: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each target for which something waits too long, whoever lives."""
+    ages: dict[str, float] = {}
+    for status in lanes:
+        target, age_s = status.lane.target, status.oldest_age_s
+        if target in targets and age_s is not None and age_s > OVERDUE_S:
+            ages[target] = max(age_s, ages.get(target, 0.0))
+    for target, age_s in sorted(ages.items()):
+        yield (
+            f"Envelopes for {target!r} wait for {age_s:.0f} s: its workers are behind, leave it "
+            f"alone, or are not there. See `syncpipe target test {target}` and the workers' log."
+        )

@@ -1,0 +1,85 @@
+"""One batch's tries at the target, with the patience for a target that is merely busy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import tenacity
+
+from syncpipe.errors import (
+    Refused,
+    RefusedForNow,
+    TargetBusy,
+    TargetMisconfigured,
+    TargetUnavailable,
+)
+from syncpipe.pipeline.backoff import full_jitter
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    from syncpipe.core.chance import Clock, Random
+    from syncpipe.core.outcome import Result
+    from syncpipe.targets.target import Group, Target
+
+#: First and longest pause before trying again a target that is busy, seconds.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+#: Most tries of one call, for clocks that stand still.
+_MOST_TRIES = 20
+_EXPECTED = (Refused, RefusedForNow, TargetBusy, TargetMisconfigured, TargetUnavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Tries to apply groups. One for each batch: its patience covers the whole batch."""
+
+    #: Where they are applied.
+    target: Target
+    #: The target's clock, milliseconds since the Unix epoch.
+    now_ms: int
+    #: `Clock.monotonic` after which a busy target is not tried again.
+    until: float
+    #: Tells the time.
+    clock: Clock
+    #: Draws the pauses.
+    random: Random
+    #: Set when the process wants to end: pauses are cut short, and nothing is tried again.
+    stopped: threading.Event
+
+    def __call__(self, groups: Sequence[Group]) -> list[Result]:
+        """Apply *groups* and return their results; raises as `Target.apply` does.
+
+        An error that the port does not name counts as a refusal for now: isolation finds what it
+        belongs to, and nothing is lost on the way.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TargetBusy),
+            stop=self._enough,
+            wait=self._pause_s,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(self._once, groups)
+
+    def _once(self, groups: Sequence[Group]) -> list[Result]:
+        try:
+            return self.target.apply(groups, now_ms=self.now_ms)
+        except (*_EXPECTED, MemoryError):
+            raise
+        except Exception as fault:
+            raise RefusedForNow(f"The target failed with {fault!r}.") from fault
+
+    def _sleep(self, seconds: float) -> None:
+        self.stopped.wait(seconds)
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        return (
+            self.stopped.is_set()
+            or self.clock.monotonic() >= self.until
+            or state.attempt_number >= _MOST_TRIES
+        )
+
+    def _pause_s(self, state: tenacity.RetryCallState) -> float:
+        return full_jitter(state.attempt_number - 1, _FIRST_PAUSE_S, _LONGEST_PAUSE_S, self.random)

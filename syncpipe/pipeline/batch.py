@@ -1,0 +1,86 @@
+"""Messages and the operations in them, on their way through the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syncpipe.core.operation import Operation
+    from syncpipe.core.outcome import Outcome
+    from syncpipe.errors import SyncpipeError
+    from syncpipe.targets.target import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came from a lane's queue."""
+
+    #: The queue it came from.
+    queue: str
+    #: Its id in the broker.
+    id: str
+    #: Its body: an envelope, if all is well.
+    body: bytes
+    #: How many `verdict.Later` with ``counted`` it has been answered with.
+    attempts: int = 0
+    #: Why it cannot hold an envelope, where its transport has found out already.
+    fault: SyncpipeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One operation of a batch, with where it came from."""
+
+    #: The operation.
+    operation: Operation
+    #: Its bytes exactly as sent.
+    raw: bytes
+    #: Index of its message in the batch.
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A message of which no operation could be read."""
+
+    #: Index of the message in the batch.
+    message: int
+    #: Why.
+    error: SyncpipeError
+    #: Why its dead letter could not be stored, if so.
+    unkept: SyncpipeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An item that needs no further stage."""
+
+    #: The item.
+    item: Item
+    #: What became of it.
+    outcome: Outcome
+    #: The stage that settled it.
+    stage: str
+    #: Why, unless the target holds its effect.
+    error: SyncpipeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Operations of one target that travel through the stages together."""
+
+    #: The messages, in the order in which they were given.
+    messages: tuple[Message, ...]
+    #: Operations still on their way.
+    items: tuple[Item, ...] = ()
+    #: The same operations by record, once they are folded.
+    groups: tuple[Group, ...] = ()
+    #: Operations set aside with their outcome.
+    settled: tuple[Settled, ...] = ()
+    #: Messages set aside because no operation could be read.
+    faults: tuple[Fault, ...] = ()
+    #: Why nothing further can be done with the batch now: the target's fault, not the operations'.
+    outage: SyncpipeError | None = None
+    #: The target's clock, milliseconds since the Unix epoch; asked once, 0 before.
+    now_ms: int = 0

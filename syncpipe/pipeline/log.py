@@ -1,0 +1,77 @@
+"""What the pipeline of one target writes into the log: counts and times, never keys or payload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncpipe.errors import SyncpipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from syncpipe.pipeline.batch import Message
+    from syncpipe.pipeline.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLog:
+    """Writes one line per batch, and one when the target goes or comes back."""
+
+    #: Where lines go.
+    logger: FilteringBoundLogger
+    #: Name of the target.
+    target: str
+    #: Name of the worker process.
+    worker: str
+
+    def batch(self, messages: Sequence[Message], report: Report) -> None:
+        """Write the line of one batch."""
+        self.logger.info(
+            "batch",
+            worker=self.worker,
+            target=self.target,
+            envelopes=len(messages),
+            operations=sum(report.counts.values()),
+            outcomes={outcome.value: count for outcome, count in report.counts.items()},
+            ms=dict(report.spent_ms),
+            latency_ms=dict(sorted(report.latency_ms.items())),
+            committed_ms=report.committed_ms,
+        )
+
+    def paused(self, fault: BaseException) -> None:
+        """Say that the target takes nothing; batches wait and go on by themselves."""
+        known = fault if isinstance(fault, SyncpipeError) else None
+        self.logger.error(
+            "target-paused",
+            worker=self.worker,
+            target=self.target,
+            code=known.code if known else None,
+            error=str(known) if known else type(fault).__name__,
+        )
+
+    def resumed(self) -> None:
+        """Say that the target takes operations again."""
+        self.logger.warning("target-resumed", worker=self.worker, target=self.target)
+
+    def failed(self, fault: BaseException) -> None:
+        """Report a fault of ours, with its trace but without the values in it."""
+        self.logger.error(
+            "batch-failed",
+            worker=self.worker,
+            target=self.target,
+            error=type(fault).__name__,
+            trace=_trace(fault),
+        )
+
+
+def _trace(fault: BaseException) -> list[str]:
+    """Return where *fault* was raised, innermost last; the message could hold payload."""
+    trace, lines = fault.__traceback__, []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        lines.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return lines

@@ -1,0 +1,37 @@
+"""How a worker process batches, waits and gives up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Options of one worker process, ``[worker]``."""
+
+    #: Threads that apply batches; with several targets each gets at most half of them.
+    threads: int = 4
+    #: Envelopes that the process holds unacknowledged, not counting those that wait to be retried.
+    prefetch: int = 64
+    #: Most operations in one batch; one envelope with more is a batch of its own.
+    batch_max_ops: int = 2000
+    #: Most bytes of envelopes in one batch, as they arrived.
+    batch_max_bytes: int = 4_000_000
+    #: Milliseconds that a batch waits for more envelopes.
+    batch_linger_ms: int = 5
+    #: Seconds for which a batch is tried again at once after a deadlock, lock timeout and the like.
+    busy_timeout_s: float = 5.0
+    #: How often an operation is tried that the target refuses for a reason that may pass.
+    refused_attempts: int = 10
+    #: Seconds before its second try; each further pause is twice as long.
+    refused_delay_s: float = 0.1
+    #: The longest of these pauses, seconds.
+    refused_delay_max_s: float = 5.0
+    #: Seconds before the first probe of a target that is down; each further pause is twice as long.
+    outage_delay_s: float = 1.0
+    #: The longest of these pauses, seconds.
+    outage_delay_max_s: float = 60.0
+    #: Seconds that a warm shutdown waits for batches that have begun.
+    drain_timeout_s: float = 20.0
+    #: Seconds between two collections of what lies behind the horizon.
+    collect_interval_s: float = 3600.0

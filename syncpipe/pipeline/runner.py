@@ -1,0 +1,145 @@
+"""The pipeline of one target: from messages to verdicts."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from syncpipe.pipeline import report as reports
+from syncpipe.pipeline.apply import apply, ask_time
+from syncpipe.pipeline.attempt import Attempt
+from syncpipe.pipeline.batch import Batch, Message
+from syncpipe.pipeline.deadletters import DeadLetters
+from syncpipe.pipeline.decode import decode
+from syncpipe.pipeline.fold import fold
+from syncpipe.pipeline.outage import Outage
+from syncpipe.pipeline.report import Report
+from syncpipe.pipeline.settle import settle
+from syncpipe.pipeline.stopwatch import Stopwatch
+from syncpipe.pipeline.verdict import Later
+from syncpipe.pipeline.verify import Declared, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from syncpipe.core.chance import Clock, Random
+    from syncpipe.core.collection import Collection
+    from syncpipe.pipeline.log import BatchLog
+    from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.targets.target import Target
+    from syncpipe.transport.broker import Broker
+
+
+class Pipeline:
+    """Brings messages of one target's lanes to their outcomes. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        collections: Mapping[str, Collection],
+        broker: Broker,
+        clock: Clock,
+        random: Random,
+        options: WorkerOptions,
+        log: BatchLog,
+    ) -> None:
+        """Apply to *target* what *collections* declare for it; dead letters go to *broker*."""
+        #: Where operations are applied.
+        self.target = target
+        self._declared = Declared(target.name, collections)
+        self._dead_letters = DeadLetters(broker, clock, log.worker)
+        self._broker = broker
+        self._clock = clock
+        self._random = random
+        self._options = options
+        self._log = log
+        self._outage = Outage(options, clock, random)
+        self._stopped = threading.Event()
+
+    def run(self, messages: Sequence[Message]) -> Report:
+        """Bring *messages* as far as possible and say what to do with each. Never raises."""
+        watch = Stopwatch(self._clock)
+        try:
+            batch = self._travel(Batch(tuple(messages)), watch)
+            report = self._report(batch, watch)
+        except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
+            report = self._failed(messages, fault, watch)
+        self._log.batch(messages, report)
+        return report
+
+    def stop(self) -> None:
+        """Cut pauses short, so that running batches end soon. Idempotent."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Stop, and give back the connections of target and broker. Idempotent."""
+        self.stop()
+        self.target.close()
+        self._broker.close()
+
+    def _travel(self, batch: Batch, watch: Stopwatch) -> Batch:
+        batch = watch("decode", decode, batch)
+        batch = watch("clock", ask_time, batch, self.target)
+        if not batch.outage:
+            batch = watch("verify", verify, batch, self._declared)
+            batch = watch("fold", fold, batch, self._declared.collections)
+            batch = watch("apply", self._apply, batch)
+        return watch("settle", settle, batch, self._dead_letters)
+
+    def _apply(self, batch: Batch) -> Batch:
+        if not batch.groups:
+            return batch
+        attempt = Attempt(
+            target=self.target,
+            now_ms=batch.now_ms,
+            until=self._clock.monotonic() + self._options.busy_timeout_s,
+            clock=self._clock,
+            random=self._random,
+            stopped=self._stopped,
+        )
+        return apply(batch, attempt, most_attempts=self._options.refused_attempts)
+
+    def _report(self, batch: Batch, watch: Stopwatch) -> Report:
+        committed_ms = None
+        if batch.now_ms:
+            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in ("verify", "fold", "apply"))
+            committed_ms = batch.now_ms + round(after_clock)
+        pause_s = self._pause_s(batch)
+        return Report(
+            verdicts=reports.verdicts(
+                batch, pause_s=pause_s, options=self._options, random=self._random
+            ),
+            counts=reports.counts(batch),
+            spent_ms=watch.spent_ms,
+            committed_ms=committed_ms,
+            latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
+            outage=batch.outage,
+            pause_s=pause_s,
+        )
+
+    def _pause_s(self, batch: Batch) -> float:
+        """Return how long to leave the target alone, and say so when that is news."""
+        if batch.outage:
+            pause_s, news = self._outage.failed()
+            if news:
+                self._log.paused(batch.outage)
+            return pause_s
+        if batch.now_ms and self._outage.passed():
+            self._log.resumed()
+        return 0.0
+
+    def _failed(
+        self, messages: Sequence[Message], fault: BaseException, watch: Stopwatch
+    ) -> Report:
+        self._log.failed(fault)
+        pause_s, _ = self._outage.failed()
+        return Report(
+            verdicts=(Later(pause_s, counted=False),) * len(messages),
+            counts={},
+            spent_ms=watch.spent_ms,
+            committed_ms=None,
+            latency_ms={},
+            outage=fault,
+            pause_s=pause_s,
+        )

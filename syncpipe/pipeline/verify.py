@@ -1,0 +1,83 @@
+"""Stage two: what the client promised is checked again, because anybody can write to a broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from syncpipe.core.collection import VersionSource
+from syncpipe.core.declaration import check_data
+from syncpipe.core.keys import key_values
+from syncpipe.core.operation import Kind
+from syncpipe.core.outcome import Outcome
+from syncpipe.core.version import MAX_AHEAD_MS, milliseconds
+from syncpipe.errors import InvalidOperation, UnexpectedMessage, VersionAhead
+from syncpipe.pipeline.batch import Batch, Item, Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncpipe.core.collection import Collection
+    from syncpipe.core.operation import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the configuration declares about one target."""
+
+    #: Name of the target.
+    target: str
+    #: Every collection by name, whatever its targets.
+    collections: Mapping[str, Collection]
+
+
+def verify(batch: Batch, declared: Declared) -> Batch:
+    """Return *batch* without the operations that break their collection's declaration.
+
+    Which shard an operation came through does not matter: lanes only make things fast.
+    """
+    items: list[Item] = []
+    settled: list[Settled] = []
+    for item in batch.items:
+        try:
+            _check(item.operation, declared, batch.now_ms)
+            items.append(item)
+        except (UnexpectedMessage, VersionAhead) as error:
+            settled.append(Settled(item, Outcome.DEAD, "verify", error))
+    return replace(batch, items=tuple(items), settled=(*batch.settled, *settled))
+
+
+def _check(operation: Operation, declared: Declared, now_ms: int) -> None:
+    collection = declared.collections.get(operation.collection)
+    if collection is None or declared.target not in collection.targets:
+        raise UnexpectedMessage(
+            f"The collection {operation.collection!r} is not declared for {declared.target}."
+        )
+    try:
+        _check_content(operation, collection)
+    except InvalidOperation as error:
+        raise UnexpectedMessage(f"The operation breaks its declaration: {error.message}") from error
+    except MemoryError:
+        raise
+    except Exception as fault:  # whatever it is, it harms this operation and no other
+        raise UnexpectedMessage(
+            f"The operation cannot be checked: {type(fault).__name__}."
+        ) from fault
+    _check_version(operation, collection, now_ms)
+
+
+def _check_content(operation: Operation, collection: Collection) -> None:
+    key_values(collection, operation.key)
+    check_data(operation.kind, collection, operation.key, operation.data)
+
+
+def _check_version(operation: Operation, collection: Collection, now_ms: int) -> None:
+    if collection.version is VersionSource.SOURCE:
+        if operation.kind is Kind.INCREMENT:
+            raise UnexpectedMessage(
+                f"{collection.name} takes its versions from the source, so it takes no increments."
+            )
+        return
+    ahead_ms = milliseconds(operation.version) - now_ms
+    if ahead_ms > MAX_AHEAD_MS:
+        raise VersionAhead(f"The version lies {ahead_ms} ms ahead of the target's clock.")

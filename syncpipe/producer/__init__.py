@@ -1,0 +1,1 @@
+"""The producer: what a service uses to send operations."""

@@ -1,0 +1,201 @@
+"""The client's buffer: which operations travel together, and when. Pure: time is an argument.
+
+Operations wait in one group per queue. A group is due when its oldest operation has lingered, or
+when it fills an envelope; each round takes one parcel from every due group, so that the order
+within a queue is kept even when a parcel has to be put back.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncpipe.errors import SyncpipeError
+    from syncpipe.producer.intake import Route
+    from syncpipe.producer.options import ClientOptions
+    from syncpipe.producer.receipt import Receipt
+
+#: What an entry occupies in memory beside its bytes, about.
+ENTRY_BYTES = 512
+#: Parcels in one round, at most.
+_ROUND_PARCELS = 64
+#: Bytes after which a round takes no further parcel.
+_ROUND_BYTES = 8 * 1024 * 1024
+
+
+class Ticket:
+    """An operation on its way: its receipt, and what is still missing."""
+
+    __slots__ = ("epoch", "error", "missing", "receipt")
+
+    def __init__(self, receipt: Receipt, copies: int, epoch: int) -> None:
+        """Expect the confirmation of so many *copies*."""
+        #: What the caller holds.
+        self.receipt = receipt
+        #: Copies that are neither confirmed nor given up.
+        self.missing = copies
+        #: Epoch of its acceptance, see `tally`.
+        self.epoch = epoch
+        #: Why a copy was given up.
+        self.error: SyncpipeError | None = None
+
+
+class Entry:
+    """One copy of an operation, for one queue."""
+
+    __slots__ = ("data", "error", "ticket", "try_until")
+
+    def __init__(self, data: bytes, ticket: Ticket, try_until: float) -> None:
+        """Hold *data* of the operation of *ticket*, to be sent until *try_until*."""
+        #: The operation's bytes.
+        self.data = data
+        #: The operation.
+        self.ticket = ticket
+        #: Monotonic seconds after which no further try may begin.
+        self.try_until = try_until
+        #: What the last try ended with.
+        self.error: SyncpipeError | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it occupies."""
+        return len(self.data) + ENTRY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Entries that travel in one envelope."""
+
+    #: Where to.
+    route: Route
+    #: At least one.
+    entries: tuple[Entry, ...]
+
+
+class _Group:
+    __slots__ = ("data_bytes", "due_at", "entries", "held", "route")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.entries: deque[Entry] = deque()
+        self.data_bytes = 0
+        self.due_at = 0.0
+        #: Whether it waits to be tried again, so that neither fullness nor haste makes it due.
+        self.held = False
+
+    def push(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.data_bytes += len(entry.data)
+
+    def push_front(self, entries: tuple[Entry, ...]) -> None:
+        self.entries.extendleft(reversed(entries))
+        self.data_bytes += sum(len(entry.data) for entry in entries)
+
+    def pop(self) -> Entry:
+        entry = self.entries.popleft()
+        self.data_bytes -= len(entry.data)
+        return entry
+
+
+class Buffer:
+    """Unconfirmed operations, waiting or in flight, bounded by bytes."""
+
+    def __init__(self, options: ClientOptions) -> None:
+        """Make an empty buffer within *options*."""
+        self._linger_s = options.linger_ms / 1000
+        self._max_ops = options.batch_max_ops
+        self._max_batch_bytes = options.batch_max_bytes
+        self._max_bytes = options.buffer_max_bytes
+        self._bytes = 0
+        self._groups: dict[str, _Group] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of unconfirmed entries, with what they occupy beside."""
+        return self._bytes
+
+    def has_room(self, size: int) -> bool:
+        """Whether *size* more bytes fit; an empty buffer takes anything."""
+        return not self._bytes or self._bytes + size <= self._max_bytes
+
+    def append(self, route: Route, entry: Entry, now: float) -> bool:
+        """Add *entry*; return whether the time at which something is due has become earlier."""
+        group = self._groups.get(route.queue)
+        if group is None:
+            group = self._groups[route.queue] = _Group(route)
+        first = not group.entries
+        group.push(entry)
+        self._bytes += entry.size
+        if first:
+            group.due_at = now + self._linger_s
+            group.held = False
+        if group.held or group.due_at <= now:
+            return first
+        if len(group.entries) >= self._max_ops or group.data_bytes >= self._max_batch_bytes:
+            group.due_at = now
+            return True
+        return first
+
+    def hurry(self, now: float) -> None:
+        """Make due what only lingers."""
+        for group in self._groups.values():
+            if not group.held:
+                group.due_at = min(group.due_at, now)
+
+    def due_at(self) -> float | None:
+        """Return when something is due, None when nothing waits."""
+        return min((group.due_at for group in self._groups.values() if group.entries), default=None)
+
+    def take(self, now: float) -> list[Parcel]:
+        """Take one parcel from each due group, those that waited longest, most urgent first."""
+        due = [group for group in self._groups.values() if group.entries and group.due_at <= now]
+        due.sort(key=lambda group: group.due_at)
+        parcels: list[Parcel] = []
+        taken_bytes = 0
+        for group in due[:_ROUND_PARCELS]:
+            if taken_bytes >= _ROUND_BYTES:
+                break
+            before = group.data_bytes
+            parcels.append(Parcel(group.route, tuple(self._fill(group))))
+            taken_bytes += before - group.data_bytes
+        return sorted(parcels, key=lambda parcel: parcel.route.priority.urgency)
+
+    def put_back(self, parcel: Parcel, due_at: float) -> None:
+        """Put a parcel that was not confirmed before its group again, to be taken at *due_at*."""
+        group = self._groups[parcel.route.queue]
+        group.push_front(parcel.entries)
+        group.due_at = due_at
+        group.held = True
+
+    def expire(self, now: float) -> list[Entry]:
+        """Remove and return the waiting entries for which no further try may begin."""
+        expired: list[Entry] = []
+        for group in self._groups.values():
+            while group.entries and group.entries[0].try_until < now:
+                expired.append(group.pop())
+        return expired
+
+    def release(self, entry: Entry) -> None:
+        """Give back the room of *entry*, which is confirmed or given up."""
+        self._bytes -= entry.size
+
+    def drain(self) -> list[Entry]:
+        """Remove and return everything that waits."""
+        return [group.pop() for group in self._groups.values() for _ in range(len(group.entries))]
+
+    def _fill(self, group: _Group) -> Iterator[Entry]:
+        """Pop what fits one envelope, at least one entry."""
+        group.held = False
+        data_bytes = 0
+        for count in itertools.count(1):
+            data_bytes += len(group.entries[0].data)
+            yield group.pop()
+            if count == self._max_ops or not group.entries:
+                return
+            if data_bytes + len(group.entries[0].data) > self._max_batch_bytes:
+                return

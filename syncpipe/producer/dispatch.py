@@ -1,0 +1,59 @@
+"""From parcels to the broker: one envelope each, one verdict each."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncpipe.core.envelope import Header, seal
+from syncpipe.errors import BrokerUnavailable, SyncpipeError
+from syncpipe.transport.broker import Outbound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.core.chance import Clock
+    from syncpipe.producer.buffer import Parcel
+    from syncpipe.producer.stamps import Stamper
+    from syncpipe.transport.broker import Broker
+
+#: The Celery task that takes envelopes.
+TASK = "syncpipe.apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Seals parcels and hands them to the broker."""
+
+    #: Where they go.
+    broker: Broker
+    #: Dates the envelopes.
+    clock: Clock
+    #: Gives them their ids.
+    stamper: Stamper
+
+    def send(self, parcels: Sequence[Parcel], *, timeout_s: float) -> list[SyncpipeError | None]:
+        """Send each parcel in an envelope of its own; return its error, None if it is confirmed."""
+        try:
+            outbound = [self._sealed(parcel) for parcel in parcels]
+            verdicts = self.broker.publish(outbound, timeout_s=timeout_s)
+            return [verdict for _, verdict in zip(parcels, verdicts, strict=True)]
+        except SyncpipeError as error:
+            return [error] * len(parcels)
+        except Exception as fault:  # noqa: BLE001 - every receipt carries it, the sender lives on
+            unavailable = BrokerUnavailable(f"Sending failed: {fault!r}.")
+            unavailable.__cause__ = fault
+            return [unavailable] * len(parcels)
+
+    def _sealed(self, parcel: Parcel) -> Outbound:
+        envelope_id = self.stamper.new_id()
+        header = Header(
+            id=envelope_id,
+            lane=parcel.route.lane,
+            priority=parcel.route.priority,
+            count=len(parcel.entries),
+            created_ms=self.clock.now_ms(),
+        )
+        body = seal(header, [entry.data for entry in parcel.entries])
+        return Outbound(parcel.route.queue, body, str(uuid.UUID(bytes=envelope_id)), TASK)

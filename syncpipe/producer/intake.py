@@ -1,0 +1,168 @@
+"""From a call to an operation: checked, stamped, encoded and routed, before it is buffered."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncpipe.core.codec import encode
+from syncpipe.core.collection import Collection, VersionSource
+from syncpipe.core.declaration import check_data
+from syncpipe.core.keys import canonical_key
+from syncpipe.core.operation import KINDS, Kind, Operation
+from syncpipe.core.routing import Lane, Priority, shard_of
+from syncpipe.core.values import shown
+from syncpipe.errors import (
+    InvalidOperation,
+    InvalidVersion,
+    UnknownCollection,
+)
+from syncpipe.producer.stamps import check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncpipe.producer.draft import Draft
+    from syncpipe.producer.stamps import Stamper
+
+_UUID_VERSION = 7
+_PRIORITIES = {priority.value: priority for priority in Priority}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One queue an operation travels through."""
+
+    #: Its lane.
+    lane: Lane
+    #: Its priority.
+    priority: Priority
+    #: The queue's name.
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An operation that is ready to be buffered."""
+
+    #: UUIDv7, 16 bytes.
+    operation_id: bytes
+    #: Its version.
+    version: int
+    #: Its bytes, the same for every target.
+    data: bytes
+    #: One route for each target.
+    routes: tuple[Route, ...]
+
+    @property
+    def uuid(self) -> str:
+        """The id as people write it."""
+        return str(uuid.UUID(bytes=self.operation_id))
+
+
+class Intake:
+    """Turns drafts into accepted operations. Thread-safe; does no I/O."""
+
+    def __init__(
+        self, collections: Mapping[str, Collection], shards: int, stamper: Stamper
+    ) -> None:
+        """Accept operations on *collections*, spread over *shards*."""
+        self._collections = collections
+        self._shards = shards
+        self._stamper = stamper
+        self._routes = functools.cache(_routes)
+
+    def accept(self, draft: Draft) -> Accepted:
+        """Return the operation that *draft* asks for.
+
+        Raises:
+            UnknownCollection: the configuration does not declare the collection.
+            InvalidOperation: it cannot travel; the message says why, and its class what was wrong.
+
+        """
+        collection = self._collection(draft.collection)
+        kind = _kind(draft.kind)
+        key = canonical_key(collection, draft.key)
+        check_data(kind, collection, key, draft.data)
+        priority = _priority(draft.priority, collection)
+        operation_id, version = self._stamp(collection, kind, draft)
+        operation = Operation(operation_id, kind, collection.name, key, version, draft.data)
+        shard = shard_of(collection.name, key, self._shards)
+        routes = self._routes(collection.targets, shard, priority)
+        return Accepted(operation_id, version, encode(operation), routes)
+
+    def _collection(self, name: object) -> Collection:
+        collection = self._collections.get(name) if isinstance(name, str) else None
+        if collection is None:
+            raise UnknownCollection(f"There is no collection {name!r}.")
+        return collection
+
+    def _stamp(self, collection: Collection, kind: Kind, draft: Draft) -> tuple[bytes, int]:
+        """Return id and version: new ones, or the repeated ones."""
+        given = None if draft.id is None else _given_id(draft.id)
+        if collection.version is VersionSource.SOURCE:
+            return given or self._stamper.new_id(), _source_version(collection, kind, draft)
+        if draft.version is None and given is None:
+            version = self._stamper.next_version(draft.after)
+            return self._stamper.new_id(), version
+        return _repeated(given, draft)
+
+
+def _kind(kind: object) -> Kind:
+    if isinstance(kind, Kind):
+        return kind
+    if isinstance(kind, str) and kind in KINDS:
+        return KINDS[kind]
+    raise InvalidOperation(f"The kind must be one of {', '.join(KINDS)}, not {shown(kind)}.")
+
+
+def _priority(priority: object, collection: Collection) -> Priority:
+    if priority is None:
+        return collection.priority
+    if isinstance(priority, Priority):
+        return priority
+    if isinstance(priority, str) and priority in _PRIORITIES:
+        return _PRIORITIES[priority]
+    words = ", ".join(_PRIORITIES)
+    raise InvalidOperation(f"The priority must be one of {words}, not {shown(priority)}.")
+
+
+def _given_id(given: object) -> bytes:
+    try:
+        parsed = given if isinstance(given, uuid.UUID) else uuid.UUID(str(given))
+    except ValueError as fault:
+        raise InvalidOperation(f"The id {shown(given)} is not a UUID.") from fault
+    if parsed.version != _UUID_VERSION:
+        raise InvalidOperation(f"The id {given} is not a UUIDv7, as ids of receipts are.")
+    return parsed.bytes
+
+
+def _source_version(collection: Collection, kind: Kind, draft: Draft) -> int:
+    """Return the version that the source gave."""
+    if kind is Kind.INCREMENT:
+        raise InvalidOperation(
+            f"{collection.name} takes its versions from the source, so it takes no increments."
+        )
+    if draft.after is not None:
+        raise InvalidVersion(
+            f"{collection.name} takes its versions from the source: give version=, not after=."
+        )
+    if draft.version is None:
+        raise InvalidVersion(
+            f"{collection.name} takes its versions from the source: give version=."
+        )
+    return check_version(draft.version)
+
+
+def _repeated(given: bytes | None, draft: Draft) -> tuple[bytes, int]:
+    """Return the id and version of an operation that is sent again."""
+    if given is None or draft.version is None or draft.after is not None:
+        raise InvalidVersion("To send an operation again give its id= and version=, and no after=.")
+    return given, check_version(draft.version)
+
+
+def _routes(targets: tuple[str, ...], shard: int, priority: Priority) -> tuple[Route, ...]:
+    lanes = [Lane(target, shard) for target in targets]
+    return tuple(Route(lane, priority, lane.queue(priority)) for lane in lanes)

@@ -1,0 +1,126 @@
+"""What a caller holds of an operation that was accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+from syncpipe.errors import DeliveryTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any
+
+    from syncpipe.errors import SyncpipeError
+    from syncpipe.producer.condition import Condition
+
+    #: Called once, with the receipt and the error, None if the operation is confirmed.
+    Listener = Callable[["Receipt", "SyncpipeError | None"], object]
+
+
+class Receipt:
+    """An operation's receipt: settled when the broker has every target's copy, or it is given up.
+
+    ``receipt.wait()`` waits in a thread, ``await receipt`` in an event loop.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_condition",
+        "_error",
+        "_listeners",
+        "_operation_id",
+        "_settled",
+        "queues",
+        "version",
+    )
+
+    def __init__(
+        self,
+        operation_id: bytes,
+        version: int,
+        queues: tuple[str, ...],
+        condition: Condition,
+        listener: Listener | None = None,
+    ) -> None:
+        """Make a receipt for *listener*; *condition* is notified when it is settled."""
+        #: Version of the operation.
+        self.version = version
+        #: The queues it was sent to, one for each target.
+        self.queues = queues
+        self._operation_id = operation_id
+        self._condition = condition
+        self._settled = False
+        self._error: SyncpipeError | None = None
+        self._listeners: tuple[Listener, ...] = () if listener is None else (listener,)
+
+    @property
+    def id(self) -> str:
+        """Id of the operation, the same for all its targets and repeats."""
+        return str(uuid.UUID(bytes=self._operation_id))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the broker has every copy."""
+        return self._settled and self._error is None
+
+    @property
+    def error(self) -> SyncpipeError | None:
+        """Why the operation is given up, None while it is not."""
+        return self._error
+
+    def wait(self, timeout_s: float | None = None) -> Receipt:
+        """Return the receipt once it is confirmed; wait *timeout_s* seconds at most.
+
+        Raises:
+            SendError: the operation was given up.
+            DeliveryTimeout: it is not settled yet; waiting again is fine.
+
+        """
+        if not self._settled:
+            with self._condition.lock:
+                if not self._condition.wait_for(lambda: self._settled, timeout_s):
+                    raise DeliveryTimeout(
+                        f"Not confirmed after {timeout_s} s of waiting.",
+                        operation_id=self.id,
+                        version=self.version,
+                    )
+        return self._outcome()
+
+    def listen(self, listener: Listener) -> None:
+        """Call *listener* once the receipt is settled, at once if it is."""
+        if not self._settled:
+            with self._condition.lock:
+                if not self._settled:
+                    self._listeners += (listener,)
+                    return
+        listener(self, self._error)
+
+    def settle(self, error: SyncpipeError | None) -> tuple[Listener, ...]:
+        """Settle the receipt, with the lock of its condition held; return whom to tell."""
+        self._error = error
+        self._settled = True
+        listeners, self._listeners = self._listeners, ()
+        return listeners
+
+    def __await__(self) -> Generator[Any, None, Receipt]:
+        """Wait without blocking the event loop; see `wait`."""
+        return self._settlement().__await__()
+
+    def __repr__(self) -> str:
+        """Show id, version and state."""
+        state = "waiting" if not self._settled else self._error or "confirmed"
+        return f"<Receipt {self.id} version {self.version}: {state}>"
+
+    async def _settlement(self) -> Receipt:
+        loop = asyncio.get_running_loop()
+        settled = asyncio.Event()
+        self.listen(lambda *_: loop.call_soon_threadsafe(settled.set))
+        await settled.wait()
+        return self._outcome()
+
+    def _outcome(self) -> Receipt:
+        if self._error is not None:
+            raise self._error
+        return self

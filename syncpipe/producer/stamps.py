@@ -1,0 +1,76 @@
+"""Ids and versions, as one client gives them out."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from syncpipe.core.operation import uuid7
+from syncpipe.core.values import shown
+from syncpipe.core.version import MAX_AHEAD_MS, MAX_VERSION, milliseconds, next_version
+from syncpipe.errors import InvalidVersion
+from syncpipe.producer import lifetime
+
+if TYPE_CHECKING:
+    from syncpipe.core.chance import Clock, Random
+
+_ID_RANDOM_BITS = 74
+
+
+class Stamper:
+    """Gives out ids and hybrid logical clock versions. Thread-safe, and safe after a fork."""
+
+    def __init__(self, clock: Clock, random: Random) -> None:
+        """Take time from *clock* and the free bits of ids from *random*."""
+        self._clock = clock
+        self._random = random
+        self._last = 0
+        self.renew()
+        lifetime.renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Make a lock that nobody holds; versions go on from the last one."""
+        self._lock = threading.Lock()
+
+    def new_id(self) -> bytes:
+        """Return a new UUIDv7."""
+        return uuid7(self._clock.now_ms(), self._random.bits(_ID_RANDOM_BITS))
+
+    def next_version(self, after: int | None) -> int:
+        """Return a version above every one given out before, and above *after*.
+
+        Only a last version that lies further ahead than targets accept is forgotten: the wall clock
+        was wrong then, and has been mended.
+
+        Raises:
+            InvalidVersion: *after* is not a version, or lies too far ahead of this machine's clock.
+
+        """
+        now_ms = self._clock.now_ms()
+        newest = now_ms + MAX_AHEAD_MS
+        if after is not None:
+            _check_after(after, newest)
+        with self._lock:
+            last = self._last if milliseconds(self._last) <= newest else 0
+            self._last = next_version(now_ms, last, after or 0)
+            return self._last
+
+
+def check_version(version: object) -> int:
+    """Return *version* if it is a positive 64-bit integer.
+
+    Raises:
+        InvalidVersion: it is not.
+
+    """
+    if type(version) is not int or not 0 < version <= MAX_VERSION:
+        raise InvalidVersion(f"The version must be a positive 64-bit int, not {shown(version)}.")
+    return version
+
+
+def _check_after(after: object, newest_ms: int) -> None:
+    if milliseconds(check_version(after)) > newest_ms:
+        raise InvalidVersion(
+            f"after={after} lies more than {MAX_AHEAD_MS // 1000} s ahead of this machine's clock; "
+            "targets would refuse what comes after it."
+        )

@@ -1,0 +1,57 @@
+"""How many operations are not confirmed, and since when: the arithmetic of `flush`. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    """A moment in a client's life, at which a flush began."""
+
+    #: Operations of this epoch and the ones before were accepted earlier.
+    epoch: int
+    #: How many failures had been reported by then.
+    reported: int
+
+
+class Tally:
+    """Counts operations from their acceptance until they are confirmed or have failed.
+
+    A failure is reported by the flushes that wait while it happens, or else by the next one.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing accepted."""
+        self._epoch = 0
+        self._open: dict[int, int] = {}
+        self._failed = 0
+        self._reported = 0
+
+    def opened(self) -> int:
+        """Count one more accepted operation; return its epoch."""
+        self._open[self._epoch] = self._open.get(self._epoch, 0) + 1
+        return self._epoch
+
+    def settled(self, epoch: int, *, failed: bool) -> None:
+        """Count an operation of *epoch* as confirmed or *failed*."""
+        self._failed += failed
+        left = self._open[epoch] - 1
+        if left:
+            self._open[epoch] = left
+        else:
+            del self._open[epoch]
+
+    def mark(self) -> Mark:
+        """Return this moment."""
+        mark = Mark(self._epoch, self._reported)
+        self._epoch += 1
+        return mark
+
+    def waiting(self, mark: Mark) -> int:
+        """Return how many operations accepted before *mark* are neither confirmed nor failed."""
+        return sum(count for epoch, count in self._open.items() if epoch <= mark.epoch)
+
+    def report(self, mark: Mark) -> int:
+        """Return how many operations accepted before *mark* are waiting or have failed."""
+        self._reported = self._failed
+        return self.waiting(mark) + self._failed - mark.reported

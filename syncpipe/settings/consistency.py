@@ -1,0 +1,184 @@
+"""What must fit together although each value alone is right."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from syncpipe.core.collection import VersionSource
+from syncpipe.core.envelope import MAX_OPERATIONS
+from syncpipe.core.routing import TARGET_NAME
+from syncpipe.settings.mistake import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncpipe.core.collection import Collection
+    from syncpipe.settings.tree import Settings
+
+#: What a collection may be called.
+COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+#: Shortest horizon, seconds: a message may wait this long in a broker through an ordinary outage.
+MIN_HORIZON_S = 24 * 3600
+#: Longest timeout of PostgreSQL, whose settings are 32-bit milliseconds, in whole days of seconds.
+MAX_SERVER_TIMEOUT_S = 24 * 24 * 3600
+#: Most shards: their numbers have at most five digits in the names of queues.
+MAX_SHARDS = 99_999
+#: Beginnings of broker URLs that we can open.
+BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+_DSN = re.compile(r"postgres(ql)?://.+|.*\w\s*=.*", re.DOTALL)
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+Path = tuple[str, ...]
+
+
+class Fault(NamedTuple):
+    """Something that does not fit."""
+
+    #: The key to change.
+    path: Path
+    #: What is wrong, a sentence.
+    message: str
+    #: What to write instead, a sentence.
+    suggestion: str
+
+
+def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
+    """Yield all that does not fit together; *written* are the paths that somebody has set."""
+    declared = {path[1] for path in written if len(path) > 1 and path[0] == "targets"}
+    yield from _broker_faults(settings)
+    yield from _client_faults(settings)
+    yield from _pause_faults(settings)
+    for name in settings.targets:
+        yield from _target_faults(settings, name)
+    for collection in settings.collections.values():
+        yield from _name_faults(collection)
+        yield from _target_list_faults(collection, declared)
+        yield from _key_faults(collection)
+        yield from _table_faults(collection, settings)
+        yield from _horizon_faults(collection, settings, written)
+    yield from _shared_tables(settings)
+
+
+def _broker_faults(settings: Settings) -> Iterator[Fault]:
+    if settings.shards > MAX_SHARDS:
+        yield Fault(("shards",), "There are too many.", f"Write at most {MAX_SHARDS}.")
+    if not settings.broker.url.startswith(BROKER_SCHEMES):
+        known = ", ".join(BROKER_SCHEMES)
+        yield Fault(("broker", "url"), "No broker has such a URL.", f"Begin it with {known}.")
+
+
+def _client_faults(settings: Settings) -> Iterator[Fault]:
+    client = settings.client
+    if client.batch_max_ops > MAX_OPERATIONS:
+        hint = f"Write at most {MAX_OPERATIONS}."
+        yield Fault(("client", "batch_max_ops"), "No envelope holds so many.", hint)
+    if client.batch_max_bytes > client.buffer_max_bytes:
+        yield Fault(
+            ("client", "batch_max_bytes"),
+            "A batch cannot be larger than the buffer.",
+            f"Write at most {client.buffer_max_bytes}, or raise client.buffer_max_bytes.",
+        )
+
+
+def _pause_faults(settings: Settings) -> Iterator[Fault]:
+    worker = settings.worker
+    if worker.refused_delay_max_s < worker.refused_delay_s:
+        yield _short_pause("refused_delay")
+    if worker.outage_delay_max_s < worker.outage_delay_s:
+        yield _short_pause("outage_delay")
+
+
+def _short_pause(name: str) -> Fault:
+    hint = f"Raise it, or lower worker.{name}_s."
+    return Fault(("worker", f"{name}_max_s"), "The longest pause is the shorter one.", hint)
+
+
+def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
+    target = settings.targets[name]
+    if not TARGET_NAME.fullmatch(name):
+        hint = "Use up to 48 small letters, digits, - and _, a letter first: queues are named so."
+        yield Fault(("targets", name), f"A target cannot be called {name!r}.", hint)
+    if not _DSN.fullmatch(target.dsn):
+        hint = "Write postgresql://user@host/database, or host=… dbname=…."
+        yield Fault(("targets", name, "dsn"), "This is no connection string.", hint)
+    for field in ("statement_timeout_s", "lock_timeout_s", "idle_in_transaction_timeout_s"):
+        if getattr(target, field) > MAX_SERVER_TIMEOUT_S:
+            hint = 'Write at most "24d".'
+            yield Fault(("targets", name, field), "PostgreSQL cannot count that far.", hint)
+    if not _PLAIN_NAME.fullmatch(target.schema):
+        hint = "Use small letters, digits and _."
+        yield Fault(("targets", name, "schema"), f"No schema of ours is {target.schema!r}.", hint)
+
+
+def _name_faults(collection: Collection) -> Iterator[Fault]:
+    path = ("collections", collection.name)
+    if not COLLECTION_NAME.fullmatch(collection.name):
+        hint = "Use up to 48 small letters, digits and _, a letter first."
+        yield Fault(path, f"A collection cannot be called {collection.name!r}.", hint)
+
+
+def _target_list_faults(collection: Collection, declared: set[str]) -> Iterator[Fault]:
+    path = ("collections", collection.name, "target")
+    for target in dict.fromkeys(collection.targets):
+        if target not in declared:
+            hint = did_you_mean(target, declared) if declared else f"Write [targets.{target}]."
+            yield Fault(path, f"No target {target!r} is declared.", hint)
+    if len(set(collection.targets)) < len(collection.targets):
+        yield Fault(path, "A target is named twice.", "Name each target once.")
+
+
+def _key_faults(collection: Collection) -> Iterator[Fault]:
+    path = ("collections", collection.name)
+    parts, kinds = len(collection.key), len(collection.key_types)
+    if parts != kinds:
+        fault = f"There are {kinds} types for {parts} parts of the key."
+        hint = "Give one type for each name in `key`, in the same order."
+        yield Fault((*path, "key_types"), fault, hint)
+    if len(set(collection.key)) < parts:
+        yield Fault((*path, "key"), "A part is named twice.", "Name each part once.")
+
+
+def _table_faults(collection: Collection, settings: Settings) -> Iterator[Fault]:
+    path = ("collections", collection.name)
+    if collection.table is None:
+        if collection.fields is not None:
+            hint = "Name the `table`, or leave `fields` out: documents take every field."
+            yield Fault((*path, "fields"), "Without a table, nothing has these columns.", hint)
+        return
+    schema, _, table = collection.table.partition(".")
+    if not schema or not table or "." in table:
+        hint = f"Write schema.table, such as public.{table or schema or 'orders'}."
+        yield Fault((*path, "table"), f"{collection.table!r} is no table's full name.", hint)
+    for target in collection.targets:
+        if target in settings.targets and settings.targets[target].schema == schema:
+            hint = "Name a table of your own, in another schema."
+            yield Fault((*path, "table"), f"The schema {schema!r} is syncpipe's own.", hint)
+
+
+def _horizon_faults(
+    collection: Collection, settings: Settings, written: frozenset[Path]
+) -> Iterator[Fault]:
+    path = ("collections", collection.name, "horizon")
+    if collection.version is VersionSource.SOURCE and path in written:
+        hint = "Leave it out: source-versioned collections keep what they need for good."
+        yield Fault(path, "The horizon has no effect here.", hint)
+    elif collection.horizon_s < MIN_HORIZON_S:
+        fault = "What waits in the broker can arrive later than this horizon."
+        yield Fault(path, fault, 'Write at least "1d"; longer than any outage or replay.')
+    elif collection.horizon_s <= settings.client.delivery_timeout_s:
+        fault = "A client may send an operation again for longer than this horizon."
+        yield Fault(path, fault, "Make it longer than client.delivery_timeout_s.")
+
+
+def _shared_tables(settings: Settings) -> Iterator[Fault]:
+    owners: dict[tuple[str, str], str] = {}
+    for collection in settings.collections.values():
+        for target in dict.fromkeys(collection.targets):
+            if collection.table is None:
+                continue
+            owner = owners.setdefault((target, collection.table), collection.name)
+            if owner != collection.name:
+                fault = f"Collection {owner!r} has this table on target {target!r}."
+                hint = "Give each collection a table of its own."
+                yield Fault(("collections", collection.name, "table"), fault, hint)

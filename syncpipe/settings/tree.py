@@ -1,0 +1,53 @@
+"""The frozen tree that a configuration becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 -- the schema reads these annotations
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema reads these annotations
+from syncpipe.pipeline.options import WorkerOptions
+from syncpipe.producer.options import ClientOptions
+from syncpipe.targets.postgres.options import PostgresOptions
+
+#: Options of a target, by the `type` that the configuration names.
+TARGET_TYPES: Mapping[str, type[PostgresOptions]] = {"postgres": PostgresOptions}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Where operations travel, ``[broker]``."""
+
+    #: URL: redis://, rediss:// (TLS), or redis+socket:///path for a unix socket.
+    url: str = field(default="redis://localhost:6379/0", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What workers write about themselves, ``[log]``."""
+
+    #: Least severe lines that are written: debug, info, warning or error.
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    #: Form of the lines on stdout: json for machines, console for people.
+    format: Literal["json", "console"] = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured; what it does not name keeps its default."""
+
+    #: Number of shards of every target: how many lanes can be worked on side by side.
+    shards: int = 8
+    #: Where operations travel.
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    #: How clients buffer, wait and give up.
+    client: ClientOptions = field(default_factory=ClientOptions)
+    #: How worker processes batch, wait and give up.
+    worker: WorkerOptions = field(default_factory=WorkerOptions)
+    #: What workers write about themselves.
+    log: LogSettings = field(default_factory=LogSettings)
+    #: Where operations are applied, by name.
+    targets: Mapping[str, PostgresOptions] = field(default_factory=dict)
+    #: What is synchronised, by name.
+    collections: Mapping[str, Collection] = field(default_factory=dict)

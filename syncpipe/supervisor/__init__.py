@@ -1,0 +1,14 @@
+"""Start processes, keep them running, and leave none behind.
+
+Linux is the home of this mechanism. Elsewhere it works too, but a supervisor that is killed with
+``SIGKILL`` cannot take its children with it.
+"""
+
+from __future__ import annotations
+
+from syncpipe.supervisor.command import Command, Event, detach
+from syncpipe.supervisor.identity import ProcessId
+from syncpipe.supervisor.postponement import signals_postponed
+from syncpipe.supervisor.supervisor import Stopped, Supervisor
+
+__all__ = ["Command", "Event", "ProcessId", "Stopped", "Supervisor", "detach", "signals_postponed"]

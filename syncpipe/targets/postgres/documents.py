@@ -1,0 +1,113 @@
+"""Document mode: one table of ours holds each record as JSONB, with its memory in the same row."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.core.delta import document_of
+from syncpipe.core.document import json_object, tagged
+from syncpipe.core.memory import Memory, recall
+from syncpipe.core.version import Stamp
+from syncpipe.targets.postgres.merging import Locked, incremented_fields
+from syncpipe.targets.postgres.payload import array, names, record_of, remembered
+from syncpipe.targets.postgres.statements import own_tables, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+    from syncpipe.core.change import Change
+    from syncpipe.core.delta import Delta
+    from syncpipe.targets.postgres.payload import Record
+    from syncpipe.targets.target import Group
+
+
+class Documents:
+    """The records of all collections that have no table of their own."""
+
+    def __init__(self, schema: str) -> None:
+        """Prepare the statements for *schema*."""
+        tables = own_tables(schema)
+        documents = tables["documents"]
+        self._put, self._patch, self._lock, self._read, self._write = (
+            statement("documents", name, documents=documents)
+            for name in ("put", "patch", "lock", "read", "write")
+        )
+
+    def write_newest(
+        self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
+    ) -> set[Record]:
+        """Write deltas without increments whose every stamp is above what is stored.
+
+        Returns:
+            The records that were written; the others hold something newer and were left alone.
+
+        """
+        puts = [pair for pair in deltas.values() if pair[1].base.version]
+        patches = [pair for pair in deltas.values() if not pair[1].base.version]
+        written: set[Record] = set()
+        with connection.pipeline():
+            # One transaction for each, so that rows are locked in key order within each.
+            cursors = [
+                self._start(connection, query, pairs)
+                for query, pairs in ((self._put, puts), (self._patch, patches))
+                if pairs
+            ]
+            for cursor in cursors:
+                written.update(cursor.fetchall())
+        return written
+
+    def lock(
+        self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
+    ) -> dict[Record, Locked]:
+        """Lock the records, making rows for those that have none."""
+        wanted = array(
+            json_object({**names(record), "fields": json.dumps(incremented_fields(delta))})
+            for record, (_, delta) in deltas.items()
+        )
+        connection.execute(self._lock, {"keys": wanted})
+        rows = connection.execute(self._read, {"keys": wanted})
+        return {
+            (collection, key): Locked(recall(Stamp(version, tie), detail), floor, current or {})
+            for collection, key, version, tie, detail, floor, current in rows
+        }
+
+    def write(
+        self, connection: psycopg.Connection[Any], changes: Sequence[tuple[Group, Change]]
+    ) -> None:
+        """Write changes to locked records."""
+        records = array(_changed(record_of(group), change) for group, change in changes)
+        connection.execute(self._write, {"records": records})
+
+    def _start(
+        self,
+        connection: psycopg.Connection[Any],
+        query: psycopg.sql.Composed,
+        pairs: Sequence[tuple[Group, Delta]],
+    ) -> psycopg.Cursor[Any]:
+        records = array(_fresh(record_of(group), delta) for group, delta in pairs)
+        with connection.transaction():
+            return connection.execute(query, {"records": records})
+
+
+def _fresh(record: Record, delta: Delta) -> str:
+    memory = Memory(delta.base, {name: write.stamp for name, write in delta.writes.items()})
+    document = document_of(delta)
+    text = "null" if document is None else tagged(document)
+    return json_object({**names(record), "document": text, **remembered(memory)})
+
+
+def _changed(record: Record, change: Change) -> str:
+    return json_object(
+        {
+            **names(record),
+            "gone": json.dumps(not change.exists),
+            "replace": json.dumps(change.replace),
+            "keep": json.dumps(sorted(change.keep)),
+            "removes": json.dumps(sorted(change.removes)),
+            "sets": tagged(dict(change.sets)),
+            **remembered(change.memory),
+        }
+    )

@@ -1,0 +1,170 @@
+"""A PostgreSQL database as a target."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from syncpipe.core import delta as deltas
+from syncpipe.core.collection import VersionSource
+from syncpipe.core.outcome import Outcome, Result
+from syncpipe.core.version import at_milliseconds
+from syncpipe.errors import TargetError
+from syncpipe.targets.postgres import horizon, installation
+from syncpipe.targets.postgres.columns import read_columns, refusal
+from syncpipe.targets.postgres.connections import Connections
+from syncpipe.targets.postgres.documents import Documents
+from syncpipe.targets.postgres.merging import Merging, written_results
+from syncpipe.targets.postgres.payload import record_of
+from syncpipe.targets.postgres.statements import statement
+from syncpipe.targets.postgres.tables import Table
+from syncpipe.targets.target import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Keys
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import psycopg
+
+    from syncpipe.core.collection import Collection
+    from syncpipe.core.delta import Delta
+    from syncpipe.targets.postgres.installation import Description
+    from syncpipe.targets.postgres.options import PostgresOptions
+    from syncpipe.targets.target import Check, Collected
+
+#: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
+_YOUNG_MS = 12 * 3600 * 1000
+
+
+class PostgresTarget:
+    """Applies operations to a PostgreSQL database; implements the port `Target`."""
+
+    def __init__(self, options: PostgresOptions, collections: Mapping[str, Collection]) -> None:
+        """Prepare for *collections*, those that this target takes; nothing is opened yet."""
+        self.name = options.name
+        self._options = options
+        self._collections = collections
+        self._connections = Connections(options)
+        self._documents = Documents(options.schema)
+        self._merging = Merging(options.schema)
+        self._tables: dict[str, Table] = {}
+        self._lock = threading.Lock()
+
+    def now_ms(self) -> int:
+        """Return the database's clock, milliseconds since the Unix epoch."""
+        with self._connections.connection() as connection:
+            row = connection.execute(statement("session", "clock")).fetchone()
+        return cast("tuple[int]", row)[0]
+
+    def apply(self, groups: Sequence[Group], *, now_ms: int) -> list[Result]:
+        """Apply operations as `Target.apply` promises."""
+        try:
+            with self._connections.connection() as connection:
+                results: list[Result] = []
+                for layout, members in self._by_layout(connection, groups).items():
+                    if isinstance(layout, Table):
+                        members, refused = _fitting(layout, members)  # noqa: PLW2901
+                        results += refused
+                    results += self._apply(connection, layout, members, now_ms)
+                return results
+        except TargetError:
+            self._forget_tables()  # a column may have been added or dropped
+            raise
+
+    def init(self) -> list[str]:
+        """Make syncpipe's own tables; may run again and again. Returns their names."""
+        with self._connections.connection() as connection:
+            return installation.install(connection, self._options.schema)
+
+    def test(self) -> list[Check]:
+        """Check that everything operations need is there, writing nothing that stays."""
+        return installation.check(self._connections, self._options, self._collections.values())
+
+    def describe(self) -> list[Description]:
+        """Return what each collection may write."""
+        with self._connections.connection() as connection:
+            return [installation.describe(connection, c) for c in self._collections.values()]
+
+    def collect(self, collection: Collection, *, keep: Keys[str] = ()) -> Collected:
+        """Forget what is older than the collection's horizon, except for the keys in *keep*."""
+        with self._connections.connection() as connection:
+            return horizon.collect(connection, self._options.schema, collection, keep)
+
+    def close(self) -> None:
+        """Give back connections. Idempotent."""
+        self._connections.close()
+
+    def _apply(
+        self,
+        connection: psycopg.Connection[Any],
+        layout: Documents | Table,
+        groups: Sequence[Group],
+        now_ms: int,
+    ) -> list[Result]:
+        """Write what is newest at once; merge what is not, or what increments."""
+        newest = {record_of(g): (g, d) for g in groups if (d := _newest_candidate(g, now_ms))}
+        written = layout.write_newest(connection, newest) if newest else set()
+        results = [
+            result for record in written for result in written_results(newest[record][0].operations)
+        ]
+        if rest := [group for group in groups if record_of(group) not in written]:
+            results += self._merging.apply(connection, layout, rest)
+        return results
+
+    def _by_layout(
+        self, connection: psycopg.Connection[Any], groups: Iterable[Group]
+    ) -> dict[Documents | Table, list[Group]]:
+        parts: dict[Documents | Table, list[Group]] = {}
+        for group in groups:
+            layout = self._layout(connection, group.collection)
+            parts.setdefault(layout, []).append(group)
+        return parts
+
+    def _layout(
+        self, connection: psycopg.Connection[Any], collection: Collection
+    ) -> Documents | Table:
+        if collection.table is None:
+            return self._documents
+        with self._lock:
+            table = self._tables.get(collection.name)
+        if table is None:
+            table = Table(self._options.schema, collection, read_columns(connection, collection))
+            with self._lock:
+                self._tables[collection.name] = table
+        return table
+
+    def _forget_tables(self) -> None:
+        with self._lock:
+            self._tables.clear()
+
+
+def _newest_candidate(group: Group, now_ms: int) -> Delta | None:
+    """Return the group's delta if the fast path may try it.
+
+    Increments need the ledger. What is not young may lie below the floor, which only the
+    merging path reads, under its lock.
+    """
+    delta = deltas.fold(group.operations)
+    if delta.increments:
+        return None
+    if group.collection.version is VersionSource.HLC:
+        young_ms = min(_YOUNG_MS, group.collection.horizon_s * 1000 // 2)
+        if delta.oldest.version < at_milliseconds(max(now_ms - young_ms, 0)):
+            return None
+    return delta
+
+
+def _fitting(table: Table, groups: Iterable[Group]) -> tuple[list[Group], list[Result]]:
+    """Return the groups without operations that do not fit the columns, and those as dead."""
+    fitting: list[Group] = []
+    refused: list[Result] = []
+    for group in groups:
+        faults = {o.id: why for o in group.operations if (why := table.columns.fault(o))}
+        refused += [
+            Result(o, Outcome.DEAD, refusal(o, faults[o.id]))
+            for o in group.operations
+            if o.id in faults
+        ]
+        if left := tuple(o for o in group.operations if o.id not in faults):
+            fitting.append(Group(group.collection, group.key, left))
+    return fitting, refused

@@ -1,0 +1,102 @@
+"""The port of a target: what the pipeline asks of a database or endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Keys
+    from collections.abc import Sequence
+
+    from syncpipe.core.collection import Collection
+    from syncpipe.core.operation import Operation
+    from syncpipe.core.outcome import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The operations of one record in one batch."""
+
+    #: The record's collection.
+    collection: Collection
+    #: The record's canonical key.
+    key: str
+    #: Its operations, at least one, each id once, in version order.
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of `Target.test`."""
+
+    #: What was checked, a few words.
+    name: str
+    #: Whether it is as it should be.
+    ok: bool
+    #: What was found and, where it is not as it should be, what to do.
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What `Target.collect` has forgotten."""
+
+    #: The collection's floor afterwards; 0 when nothing was ever collected.
+    floor: int = 0
+    #: How many tombstones were deleted.
+    tombstones: int = 0
+    #: How many ledger entries were deleted.
+    increments: int = 0
+
+
+class Target(Protocol):
+    """Where operations are applied. Safe to use from several threads.
+
+    A target does not retry, isolate or wait: the pipeline does.
+    """
+
+    #: Its name, ``[targets.NAME]``.
+    name: str
+
+    def now_ms(self) -> int:
+        """Return the target's own clock, milliseconds since the Unix epoch.
+
+        Raises:
+            TargetError: it cannot be reached.
+
+        """
+        ...
+
+    def apply(self, groups: Sequence[Group], *, now_ms: int) -> list[Result]:
+        """Apply the operations and return one result for each, in any order.
+
+        *now_ms* is the target's clock, from `now_ms`. What has a result is durable. Applying again
+        what was applied changes nothing. When it raises, some groups may have been applied, each
+        wholly or not at all; calling again with the same groups is safe.
+
+        Raises:
+            TargetUnavailable: the target is down; nothing is wrong with the operations.
+            TargetBusy: trying again at once may succeed.
+            TargetMisconfigured: it would refuse everything.
+            Refused, RefusedForNow: at least one group was refused; fewer at a time
+                tell which.
+
+        """
+        ...
+
+    def collect(self, collection: Collection, *, keep: Keys[str] = ()) -> Collected:
+        """Forget tombstones and ledger entries older than the horizon, and raise the floor.
+
+        Records whose keys are in *keep* keep what it takes to judge the replay of an open dead
+        letter. Collections with versions of the source keep everything. Safe beside `apply`.
+
+        Raises:
+            TargetError: it cannot be reached; the floor covers what was forgotten until then.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections. Idempotent."""
+        ...

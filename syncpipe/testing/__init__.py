@@ -1,0 +1,12 @@
+"""Tests without servers: an in-memory broker and target on the real wire bytes.
+
+==================  ==============================================================================
+module              noun
+==================  ==============================================================================
+:mod:`.kit`         the harness: a client, a pipeline and assertions in one object
+:mod:`.broker`      a broker in memory
+:mod:`.target`      a target in memory
+:mod:`.clock`       a clock that moves only when told, and seeded randomness
+:mod:`.plugin`      the pytest fixture ``syncpipe_memory``
+==================  ==============================================================================
+"""

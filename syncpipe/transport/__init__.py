@@ -1,0 +1,63 @@
+"""Brokers: the port, and what opens its adapters.
+
+Importing this package imports no broker library; opening a broker does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncpipe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from syncpipe.core.chance import Clock
+    from syncpipe.transport.broker import Broker
+
+_SCHEMES = frozenset({"redis", "rediss", "redis+socket"})
+
+
+def open_broker(url: str, *, clock: Clock) -> Broker:
+    """Open the broker at *url*, in the form that Celery's ``broker_url`` takes.
+
+    Nothing is connected yet: the first verb does that. *clock* dates messages and measures
+    deadlines. Raises :class:`~syncpipe.errors.ConfigError` for a scheme that no adapter serves.
+    """
+    _refuse_unknown(url)
+    from syncpipe.transport.redis_broker import RedisBroker  # noqa: PLC0415 - redis loads slowly
+
+    return RedisBroker(url, clock=clock)
+
+
+def rescue(url: str, *, clock: Clock) -> int:
+    """Return what dead workers left unacknowledged in the broker at *url*, when none is left.
+
+    Takes some seconds: whoever lives has that long to say so, and keeps what it holds. Returns how
+    many messages went back to their queues. Raises :class:`~syncpipe.errors.ConfigError` as
+    :func:`open_broker` does, and :class:`~syncpipe.errors.BrokerUnavailable`.
+    """
+    _refuse_unknown(url)
+    from syncpipe.transport import redis_patrol  # noqa: PLC0415 - redis loads slowly
+
+    return redis_patrol.rescue(url, clock=clock)
+
+
+def durability(url: str, *, clock: Clock) -> dict[str, str]:
+    """Return the settings of the broker at *url* that decide what survives, as far as it tells.
+
+    Raises :class:`~syncpipe.errors.ConfigError` as :func:`open_broker` does, and
+    :class:`~syncpipe.errors.BrokerUnavailable`.
+    """
+    _refuse_unknown(url)
+    from syncpipe.transport import redis_durability  # noqa: PLC0415 - redis loads slowly
+
+    return redis_durability.durability(url, clock=clock)
+
+
+def _refuse_unknown(url: str) -> None:
+    """Raise ``ConfigError`` for a URL that no adapter serves."""
+    scheme = url.partition("://")[0]
+    if scheme not in _SCHEMES:
+        raise ConfigError(f"No broker is served by a URL that begins with {scheme!r}.")
+
+
+__all__ = ["durability", "open_broker", "rescue"]

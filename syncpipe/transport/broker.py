@@ -1,0 +1,134 @@
+"""The broker port: what syncpipe asks of a message broker, and the values that cross it.
+
+Pure: this module knows no broker. An adapter keeps the promises written at each verb; one
+contract suite (``tests/contract/test_broker.py``) holds every adapter to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from syncpipe.errors import SyncpipeError
+
+#: Every queue that belongs to syncpipe starts with this.
+QUEUE_PREFIX = "sp."
+#: The content type of the opaque bytes that travel as a message's body.
+CONTENT_TYPE = "application/x-syncpipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One message to publish."""
+
+    #: The queue it goes to, such as ``sp.crm.3.normal`` or ``sp.dead``.
+    queue: str
+    #: Opaque bytes: an encoded envelope or a dead letter.
+    body: bytes
+    #: The id of the envelope, a UUID as text. The same id may be sent again.
+    message_id: str
+    #: The Celery task that takes it: ``syncpipe.apply`` or ``syncpipe.dead``.
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How much waits in one queue."""
+
+    #: Messages nobody has taken yet.
+    ready: int
+    #: Messages taken and not yet acknowledged.
+    unacked: int
+    #: Seconds since the oldest ready message was published; None when there is none, or when its
+    #: publisher did not say when.
+    oldest_age_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """What a live worker process says about itself."""
+
+    #: Its unique name.
+    name: str
+    #: Process id on its host.
+    pid: int
+    #: Name of its host.
+    host: str
+    #: Unix milliseconds of its start.
+    started_ms: int
+    #: Unix milliseconds of this announcement.
+    seen_ms: int
+    #: Whatever it counts, by name.
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+class Broker(Protocol):
+    """A message broker.
+
+    Thread-safe, and usable after a fork (the child makes its own connections). Every verb returns
+    or raises within its deadline, whatever the broker does. ``timeout_s`` bounds ``publish``; the
+    other verbs are bounded by the adapter's own timeout (seconds) and raise
+    :class:`~syncpipe.errors.BrokerUnavailable` when the broker cannot be asked.
+    """
+
+    def publish(
+        self, messages: Sequence[Outbound], *, timeout_s: float
+    ) -> list[SyncpipeError | None]:
+        """Store messages; answer one verdict for each, by index.
+
+        ``None`` means that the broker has confirmed it, and that it is as durable as the broker
+        makes anything. An error means that it may not be stored: ``BrokerUnavailable`` and
+        ``BrokerFull`` that it is not, ``DeliveryTimeout`` that nobody can know. Sending again is
+        safe in every case, because appliers refuse repeats. Returns within ``timeout_s`` seconds.
+        """
+        ...
+
+    def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+        """Return the depth of each named queue; a queue that does not exist is empty."""
+        ...
+
+    def peek(self, queue: str, *, limit: int, offset: int = 0) -> list[bytes]:
+        """Return up to ``limit`` ready bodies, oldest first, without taking them."""
+        ...
+
+    def purge(self, queue: str) -> int:
+        """Delete all ready messages of a queue; return how many. Taken messages stay."""
+        ...
+
+    def queues(self) -> list[str]:
+        """Return the names of all syncpipe queues that hold anything, sorted."""
+        ...
+
+    def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
+        """Say that a worker lives; it is forgotten after ``ttl_s`` seconds. Idempotent."""
+        ...
+
+    def withdraw(self, name: str) -> None:
+        """Forget a worker at once. Idempotent; an unknown name is no error."""
+        ...
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers that have announced themselves and not expired, sorted by name."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the broker itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        ...

@@ -1,0 +1,5 @@
+-- purge: deletes a queue's ready messages. KEYS[1] the queue; returns how many there were.
+
+local count = redis.call('LLEN', KEYS[1])
+redis.call('DEL', KEYS[1])
+return count

@@ -1,0 +1,176 @@
+"""Connections to one Redis on which every exchange ends by its deadline."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from syncpipe.errors import BrokerUnavailable, ConfigError, DeliveryTimeout
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Sequence
+
+    from syncpipe.core.chance import Clock
+
+#: Seconds that verbs without a deadline of their own may take.
+DEFAULT_TIMEOUT_S = 5.0
+#: What a connection raises when the other side is away, closes, or does not speak Redis.
+_BROKEN = (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse, OSError)
+#: One part of a command.
+Part = str | bytes | int | float
+
+
+class _Connection(Protocol):
+    """What we use of a connection of redis-py, which leaves these untyped."""
+
+    _sock: socket.socket
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def can_read(self) -> bool: ...
+    def pack_commands(self, commands: Iterable[tuple[Part, ...]]) -> list[bytes]: ...
+    def send_packed_command(self, command: list[bytes], *, check_health: bool) -> None: ...
+    def read_response(self, *, timeout: float) -> Any: ...
+
+
+class RedisLink:
+    """Lends connections to one Redis, one exchange at a time.
+
+    Thread-safe; after a fork the child makes its own connections.
+    """
+
+    def __init__(self, url: str, *, clock: Clock) -> None:
+        """Prepare for *url* (Celery's form); connect nothing yet. Raises ``ConfigError`` if bad."""
+        try:
+            pool = redis.ConnectionPool.from_url(_native(url))
+        except ValueError as error:
+            raise ConfigError(f"The broker URL cannot be used: {error}.") from error
+        self._new_connection = cast("Callable[..., _Connection]", pool.connection_class)
+        self._options: dict[str, Any] = {
+            **pool.connection_kwargs,
+            "retry": Retry(NoBackoff(), 0),
+            "health_check_interval": 0,
+            "protocol": 2,
+        }
+        self._clock = clock
+        self._idle: list[_Connection] = []
+        self._pid = os.getpid()
+
+    def exchange(
+        self, commands: Sequence[tuple[Part, ...]], *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> list[Any]:
+        """Send all commands in one go; return their replies within *timeout_s* seconds.
+
+        A command that Redis refused has its ``redis.ResponseError`` in its place; one whose reply
+        did not come has a ``DeliveryTimeout``: nobody can know whether it was carried out. Raises
+        ``BrokerUnavailable`` when nothing was sent.
+        """
+        deadline = self._clock.monotonic() + timeout_s
+        connection = self._connect(deadline)
+        replies: list[Any] = []
+        try:
+            self._send(connection, commands, deadline)
+            for _ in commands:
+                replies.append(self._receive(connection, deadline))  # noqa: PERF401 - kept on failure
+        except _BROKEN as error:
+            connection.disconnect()
+            lost = DeliveryTimeout(f"Redis did not answer: {error}.")
+            return replies + [lost] * (len(commands) - len(replies))
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return replies
+
+    def ask(self, name: str, *args: Part) -> Any:
+        """Return the reply to one command; raise ``BrokerUnavailable`` when there is none."""
+        (reply,) = self.exchange([(name, *args)])
+        if isinstance(reply, DeliveryTimeout | redis.ResponseError):
+            raise BrokerUnavailable(f"Redis did not carry out {name}: {reply}") from reply
+        return reply
+
+    def close(self) -> None:
+        """Close all idle connections. Idempotent."""
+        for connection in self._adopted():
+            connection.disconnect()
+        self._idle.clear()
+
+    def _adopted(self) -> list[_Connection]:
+        """Return the idle connections of this process; a parent's are left alone."""
+        if self._pid != os.getpid():
+            self._idle, self._pid = [], os.getpid()
+        return self._idle
+
+    def _connect(self, deadline: float) -> _Connection:
+        """Return a connection that looks alive: an idle one, or a new one."""
+        idle = self._adopted()
+        while True:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                break
+            if _alive(connection):
+                return connection
+            connection.disconnect()
+        left = self._left(deadline)
+        timeouts = {"socket_timeout": left, "socket_connect_timeout": left}
+        connection = self._new_connection(**{**self._options, **timeouts})
+        try:
+            connection.connect()
+        except redis.AuthenticationError as error:
+            raise BrokerUnavailable(
+                f"Redis refused the user or password of the broker URL: {error}."
+            ) from error
+        except (*_BROKEN, redis.ResponseError) as error:
+            connection.disconnect()
+            raise BrokerUnavailable(f"Redis cannot be reached: {error}.") from error
+        return connection
+
+    def _left(self, deadline: float) -> float:
+        """Return the seconds left; raise ``BrokerUnavailable`` when there are none."""
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise BrokerUnavailable("Redis could not be reached in time.")
+        return left
+
+    def _send(
+        self,
+        connection: _Connection,
+        commands: Iterable[tuple[Part, ...]],
+        deadline: float,
+    ) -> None:
+        """Write all commands before the deadline."""
+        for chunk in connection.pack_commands(commands):
+            # redis-py offers no way to bound one write.
+            connection._sock.settimeout(max(0.001, deadline - self._clock.monotonic()))  # noqa: SLF001
+            connection.send_packed_command([chunk], check_health=False)
+
+    def _receive(self, connection: _Connection, deadline: float) -> Any:
+        """Read one reply before the deadline; a refusal is a reply too."""
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        try:
+            return connection.read_response(timeout=left)
+        except redis.ResponseError as error:
+            return error
+
+
+def _alive(connection: _Connection) -> bool:
+    """Tell whether an idle connection is open and has nothing unread."""
+    try:
+        return not connection.can_read()
+    except _BROKEN:
+        return False
+
+
+def _native(url: str) -> str:
+    """Return Celery's URL in the form that redis-py takes."""
+    if url.startswith("redis+socket://"):
+        return "unix://" + url.removeprefix("redis+socket://").replace("virtual_host=", "db=")
+    return url

@@ -1,0 +1,102 @@
+"""Both clients behind one door, on brokers in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+
+import pytest
+
+from syncpipe.producer.aio import AsyncClient
+from syncpipe.producer.client import Client
+from syncpipe.producer.options import ClientOptions
+from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.testing.broker import MemoryBroker
+from tests.unit.producer.parts import COLLECTIONS
+
+#: Nothing is sent by itself within a test.
+PATIENT = ClientOptions(linger_ms=3_600_000)
+
+
+class LoopDoor:
+    """An `AsyncClient` in an event loop of its own, called from outside."""
+
+    def __init__(self, client, loop):
+        self._client = client
+        self._loop = loop
+
+    def __getattr__(self, verb):
+        return functools.partial(self._call, verb)
+
+    def _call(self, verb, *arguments, **options):
+        call = getattr(self._client, verb)(*arguments, **options)
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result(30)
+
+
+@pytest.fixture
+def loop():
+    running = asyncio.new_event_loop()
+    thread = threading.Thread(target=running.run_forever)
+    thread.start()
+    yield running
+    running.call_soon_threadsafe(running.stop)
+    thread.join()
+    running.close()
+
+
+@pytest.fixture
+def broker():
+    return MemoryBroker(SystemClock())
+
+
+@pytest.fixture(params=["threads", "loop"])
+def opened(request, broker, loop):
+    """Opens clients: ``opened(options, broker)``."""
+    doors = []
+
+    def make(options=PATIENT, through=broker):
+        parts = {
+            "collections": COLLECTIONS,
+            "shards": 8,
+            "broker": through,
+            "clock": SystemClock(),
+            "random": SystemRandom(),
+            "options": options,
+        }
+        if request.param == "threads":
+            door = Client(**parts)
+        else:
+            door = LoopDoor(AsyncClient(**parts), loop)
+        doors.append(door)
+        return door
+
+    yield make
+    for door in doors:
+        door.close(0)
+
+
+@pytest.fixture
+def client(opened):
+    return opened()
+
+
+class GatedBroker(MemoryBroker):
+    """A broker that answers only once its gate is open."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.gate = threading.Event()
+        self.asked = threading.Event()
+
+    def publish(self, messages, *, timeout_s):
+        self.asked.set()
+        self.gate.wait(20)
+        return super().publish(messages, timeout_s=timeout_s)
+
+
+@pytest.fixture
+def gated():
+    broker = GatedBroker(SystemClock())
+    yield broker
+    broker.gate.set()

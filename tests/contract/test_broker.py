@@ -1,0 +1,164 @@
+"""What every broker promises, the one in memory included."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from syncpipe.testing.broker import MemoryBroker
+from syncpipe.testing.clock import FakeClock
+from syncpipe.transport import open_broker
+from syncpipe.transport.broker import Outbound, QueueDepth, WorkerInfo
+
+NORMAL, LOW = "sp.crm.0.normal", "sp.crm.0.low"
+EMPTY = QueueDepth(ready=0, unacked=0, oldest_age_s=None)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def broker(request, clock):
+    if request.param == "memory":
+        opened = MemoryBroker(clock)
+    else:
+        opened = open_broker(request.getfixturevalue("redis_url"), clock=clock)
+    with opened:
+        yield opened
+
+
+def _message(number, queue=NORMAL):
+    return Outbound(queue, b"body %d" % number, f"id-{number}", "syncpipe.apply")
+
+
+def _publish(broker, numbers, queue=NORMAL):
+    return broker.publish([_message(number, queue) for number in numbers], timeout_s=5)
+
+
+def _worker(name, **changes):
+    facts = {"pid": 7, "host": "here", "started_ms": 1, "seen_ms": 2, "counters": {"ops": 3}}
+    return WorkerInfo(name, **(facts | changes))
+
+
+def test_every_message_gets_a_verdict(broker):
+    assert _publish(broker, range(3)) == [None, None, None]
+    assert _publish(broker, []) == []
+
+
+def test_messages_wait_oldest_first(broker):
+    _publish(broker, range(2))
+    _publish(broker, range(2, 4))
+
+    assert broker.peek(NORMAL, limit=9) == [b"body 0", b"body 1", b"body 2", b"body 3"]
+
+
+def test_one_call_serves_many_queues(broker):
+    messages = [_message(1, NORMAL), _message(2, LOW), _message(3, NORMAL)]
+
+    assert broker.publish(messages, timeout_s=5) == [None, None, None]
+    assert broker.peek(NORMAL, limit=9) == [b"body 1", b"body 3"]
+    assert broker.peek(LOW, limit=9) == [b"body 2"]
+
+
+def test_the_same_message_may_be_sent_again(broker):
+    _publish(broker, [1])
+
+    assert _publish(broker, [1]) == [None]
+    assert broker.depths([NORMAL])[NORMAL].ready == 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(body=st.binary(max_size=500))
+def test_bodies_are_opaque_bytes(broker, body):
+    broker.purge(NORMAL)
+
+    broker.publish([Outbound(NORMAL, body, "id", "syncpipe.apply")], timeout_s=5)
+
+    assert broker.peek(NORMAL, limit=1) == [body]
+
+
+def test_peeking_takes_a_page_and_leaves_everything(broker):
+    _publish(broker, range(5))
+
+    assert broker.peek(NORMAL, limit=2, offset=1) == [b"body 1", b"body 2"]
+    assert broker.peek(NORMAL, limit=9, offset=4) == [b"body 4"]
+    assert broker.peek(NORMAL, limit=9, offset=5) == []
+    assert broker.peek(NORMAL, limit=0) == []
+    assert broker.peek("sp.nothing", limit=9) == []
+    assert broker.depths([NORMAL])[NORMAL].ready == 5
+
+
+def test_depths_count_and_tell_the_age_of_the_oldest(broker, clock):
+    _publish(broker, [1])
+    clock.advance(30)
+    _publish(broker, [2])
+    clock.advance(12)
+
+    depths = broker.depths([NORMAL, LOW])
+
+    assert depths == {NORMAL: QueueDepth(ready=2, unacked=0, oldest_age_s=42), LOW: EMPTY}
+    assert broker.depths([]) == {}
+
+
+def test_purging_deletes_one_queue_and_counts(broker):
+    _publish(broker, range(3))
+    _publish(broker, range(2), LOW)
+
+    assert broker.purge(NORMAL) == 3
+    assert broker.purge(NORMAL) == 0
+    assert broker.depths([NORMAL, LOW])[LOW].ready == 2
+
+
+def test_queues_are_those_that_hold_anything(broker):
+    assert broker.queues() == []
+    _publish(broker, [1], "sp.crm.31.low")
+    _publish(broker, [1], "sp.dead")
+    _publish(broker, [1])
+
+    assert broker.queues() == [NORMAL, "sp.crm.31.low", "sp.dead"]
+
+    broker.purge(NORMAL)
+    assert broker.queues() == ["sp.crm.31.low", "sp.dead"]
+
+
+def test_workers_are_known_until_they_withdraw(broker):
+    broker.announce(_worker("b"), ttl_s=60)
+    broker.announce(_worker("a"), ttl_s=60)
+    broker.announce(_worker("b", seen_ms=9, counters={}), ttl_s=60)
+
+    assert broker.workers() == [_worker("a"), _worker("b", seen_ms=9, counters={})]
+
+    broker.withdraw("a")
+    broker.withdraw("never there")
+    assert [worker.name for worker in broker.workers()] == ["b"]
+
+
+def test_a_silent_worker_is_forgotten(broker, clock):
+    broker.announce(_worker("a"), ttl_s=0.05)
+    deadline = time.monotonic() + 10
+
+    clock.advance(1)
+    while broker.workers():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    assert broker.workers() == []
+
+
+def test_threads_may_share_a_broker(broker):
+    with ThreadPoolExecutor(4) as pool:
+        verdicts = list(pool.map(lambda number: _publish(broker, [number]), range(100)))
+
+    assert verdicts == [[None]] * 100
+    assert len(set(broker.peek(NORMAL, limit=200))) == 100
+
+
+def test_closing_twice_is_closing(broker):
+    broker.close()
+    broker.close()

@@ -1,0 +1,243 @@
+"""What both clients promise when sending fails, is late, or is too much."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from syncpipe.errors import (
+    BrokerFull,
+    BrokerUnavailable,
+    BufferFull,
+    ClientClosed,
+    DeliveryTimeout,
+    SyncpipeError,
+)
+from syncpipe.producer.options import ClientOptions
+from syncpipe.system import SystemClock
+from syncpipe.testing.broker import MemoryBroker
+from tests.contract.conftest import PATIENT
+from tests.patience import eventually
+from tests.unit.producer.parts import sent_operations
+
+#: A buffer with room for one operation, and callers that do not wait for more.
+TIGHT = dataclasses.replace(PATIENT, buffer_max_bytes=1, max_block_s=0.05)
+
+
+def test_a_receipt_is_confirmed_only_when_every_copy_is(opened, broker):
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+    broker.publish = functools.partial(_refusing, broker.publish, "sp.search")
+    receipt = client.upsert("people", "p", {})
+
+    with pytest.raises(BrokerFull):
+        receipt.wait(20)
+    assert len(sent_operations(broker, receipt.queues[0])) == 1
+
+
+def _refusing(publish, prefix, messages, *, timeout_s):
+    error = BrokerFull("No room.")
+    return [
+        error if m.queue.startswith(prefix) else publish([m], timeout_s=timeout_s)[0]
+        for m in messages
+    ]
+
+
+def test_what_the_broker_refuses_is_sent_again_with_the_same_id_and_version(client, broker):
+    broker.fail(times=2)
+    broker.fail(DeliveryTimeout("Lost."), stored=True)
+    receipt = client.upsert("orders", "o", {})
+    assert client.flush() == 0
+
+    assert receipt.confirmed
+    copies = sent_operations(broker)
+    assert [(o.uuid, o.version) for o in copies] == [(receipt.id, receipt.version)] * 2
+
+
+@pytest.mark.parametrize(
+    ("error", "carried"),
+    [
+        (BrokerUnavailable("Away."), BrokerUnavailable),
+        (BrokerFull("Full."), BrokerFull),
+        (DeliveryTimeout("Silent."), DeliveryTimeout),
+        (SyncpipeError("Odd."), DeliveryTimeout),
+    ],
+)
+def test_after_the_deadline_the_receipt_carries_the_error(opened, broker, error, carried):
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+    broker.fail(error, times=1_000_000)
+    receipt = client.upsert("orders", "o", {})
+
+    with pytest.raises(carried, match=error.message) as late:
+        receipt.wait(20)
+    assert (late.value.operation_id, late.value.version) == (receipt.id, receipt.version)
+    assert receipt.id in str(late.value)
+    assert str(receipt.version) in str(late.value)
+
+
+def test_once_a_copy_may_be_stored_no_later_refusal_hides_it(opened, broker):
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+    broker.fail(DeliveryTimeout("Silent."), stored=True)
+    broker.fail(BrokerUnavailable("Away."), times=1_000_000)
+
+    with pytest.raises(DeliveryTimeout):
+        client.upsert("orders", "o", {}).wait(20)
+
+
+def test_what_was_given_up_can_be_sent_again_and_cannot_be_doubled(opened, broker):
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+    broker.fail(DeliveryTimeout("Silent."), stored=True)
+    broker.fail(times=1_000_000)
+    with pytest.raises(DeliveryTimeout) as late:
+        client.increment("orders", "o", {"n": 1}).wait(20)
+    healthy = opened(PATIENT, MemoryBroker(SystemClock()))
+    again = healthy.increment(
+        "orders", "o", {"n": 1}, id=late.value.operation_id, version=late.value.version
+    )
+
+    assert (again.id, again.version) == (late.value.operation_id, late.value.version)
+
+
+def test_a_broker_that_raises_is_a_broker_that_refuses(opened, broker):
+    def broken(_messages, *, timeout_s):  # noqa: ARG001
+        raise OSError("wires cut")
+
+    broker.publish = broken
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+
+    with pytest.raises(BrokerUnavailable, match="wires cut"):
+        client.upsert("orders", "o", {}).wait(20)
+
+
+def test_flush_reports_what_is_not_confirmed_in_time(opened, gated):
+    client = opened(PATIENT, gated)
+    client.upsert("orders", "o", {})
+    client.upsert("orders", "o", {})
+
+    assert client.flush(0.01) == 2
+    gated.gate.set()
+    assert client.flush() == 0
+
+
+def test_flush_reports_what_was_given_up(opened, broker):
+    client = opened(dataclasses.replace(PATIENT, delivery_timeout_s=0.3))
+    broker.fail(times=1_000_000)
+    client.upsert("orders", "o", {})
+
+    assert client.flush() == 1
+    assert client.flush() == 0
+
+
+def test_a_full_buffer_makes_callers_wait_and_then_refuses(opened, gated):
+    client = opened(TIGHT, gated)
+    client.upsert("orders", "o", {})
+
+    with pytest.raises(BufferFull) as full:
+        client.upsert("orders", "o", {})
+    assert full.value.retry_after > 0
+    assert full.value.operation_id in str(full.value)
+
+
+def test_a_caller_that_waits_for_room_goes_on_when_there_is_some(opened, gated):
+    client = opened(dataclasses.replace(TIGHT, linger_ms=0, max_block_s=20), gated)
+    client.upsert("orders", "o", {"n": 1})
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(client.upsert, "orders", "o", {"n": 2})
+        gated.gate.set()
+        assert second.result(20).wait(20).confirmed
+
+
+def test_a_caller_that_waits_for_room_is_told_when_the_client_closes(opened, gated):
+    client = opened(dataclasses.replace(TIGHT, max_block_s=20), gated)
+    client.upsert("orders", "o", {})
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(client.upsert, "orders", "o", {})
+        client.close(0.1)
+        with pytest.raises((ClientClosed, BufferFull)):
+            second.result(20)
+
+
+def test_a_callback_is_told_once_of_a_confirmation(client):
+    told = []
+    receipt = client.upsert("orders", "o", {}, on_delivery=lambda *news: told.append(news))
+    client.flush()
+    client.flush()
+
+    assert told == [(receipt, None)]
+
+
+def test_a_callback_is_told_once_of_a_failure(opened, broker):
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+    broker.fail(times=1_000_000)
+    told = []
+    receipt = client.upsert("people", "p", {}, on_delivery=lambda *news: told.append(news))
+
+    eventually(lambda: told)
+    client.close(0)
+    assert told == [(receipt, receipt.error)]
+    assert isinstance(receipt.error, BrokerUnavailable)
+
+
+def test_a_callback_that_raises_is_logged_and_the_rest_goes_on(client, caplog):
+    def refuse(_receipt, _error):
+        raise RuntimeError("my own fault")
+
+    client.upsert("orders", "o", {}, on_delivery=refuse)
+    client.flush()
+
+    assert client.upsert("orders", "o", {}).queues
+    assert client.flush() == 0
+    eventually(lambda: "my own fault" in caplog.text)
+
+
+def test_close_gives_up_what_cannot_be_sent_in_time(opened, gated):
+    client = opened(PATIENT, gated)
+    told = []
+    receipts = [
+        client.upsert("orders", "o", {"n": n}, on_delivery=lambda *news: told.append(news))
+        for n in range(3)
+    ]
+
+    assert client.close(0.05) == 3
+    for receipt in receipts:
+        with pytest.raises(ClientClosed):
+            receipt.wait(0)
+    gated.gate.set()
+    assert told == [(receipt, receipt.error) for receipt in receipts]
+
+
+def test_many_items_that_could_not_be_sent_are_reported_by_index(opened, broker):
+    client = opened(ClientOptions(linger_ms=0, delivery_timeout_s=0.3))
+    broker.fail(times=1_000_000)
+    batch = client.send_many(("orders", f"o-{n}", {}) for n in range(5))
+    batch.wait(20)
+
+    assert batch.failed == 5
+    assert sorted(fault.index for fault in batch.faults) == list(range(5))
+    assert all(isinstance(fault.error, BrokerUnavailable) for fault in batch.faults)
+
+
+def test_a_stream_is_read_only_as_fast_as_it_can_be_sent(opened, gated):
+    client = opened(ClientOptions(linger_ms=0, buffer_max_bytes=10_000, max_block_s=20), gated)
+    read = []
+
+    def stream():
+        for number in range(500):
+            read.append(number)
+            yield ("orders", "o", {"n": number})
+
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(client.send_many, stream())
+        gated.asked.wait(20)
+        assert len(read) < 100
+        gated.gate.set()
+        assert sending.result(20).wait(20).confirmed == 500
+
+
+def test_a_stream_ends_when_the_client_is_closed(client):
+    client.close()
+
+    with pytest.raises(ClientClosed):
+        client.send_many([("orders", "o", {})])

@@ -1,0 +1,287 @@
+"""What every target promises, whatever it is made of."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+
+from syncpipe.core.collection import Collection
+from syncpipe.core.outcome import Outcome
+from syncpipe.testing.clock import FakeClock
+from syncpipe.testing.target import MemoryTarget
+from tests.integration.targets.places import (
+    NOW_MS,
+    OLD,
+    PLACES,
+    YOUNG,
+    Place,
+    new_key,
+    operation,
+    typed,
+)
+from tests.servers import postgres_server
+
+APPLIED, MERGED = Outcome.APPLIED, Outcome.MERGED
+DUPLICATE, SUPERSEDED = Outcome.DUPLICATE, Outcome.SUPERSEDED
+
+
+class MemoryPlace(Place):
+    """The target in memory, read through its own door."""
+
+    def rows_on(self, _connection, keys):
+        """The records of *keys*."""
+        documents = {key: self.target.record("notes", key) for key in keys}
+        return {key: typed(doc) if doc is not None else None for key, doc in documents.items()}
+
+    def rows(self, keys):
+        """The records of *keys*."""
+        return self.rows_on(None, keys)
+
+    def another(self):
+        """Another target in memory."""
+        return MemoryTarget("test", clock=FakeClock(NOW_MS))
+
+
+@contextmanager
+def _in_memory(_server):
+    target = MemoryTarget("test", clock=FakeClock(NOW_MS))
+    yield MemoryPlace("", Collection("notes", ("test",)), target)
+
+
+def _on_postgres(mode):
+    @contextmanager
+    def opened(server):
+        dsn = server.new_database()
+        with PLACES[mode](dsn) as place:
+            yield place
+        server.drop_database(dsn)
+
+    return opened
+
+
+#: Every target: how to open it, and the fixture of the server it needs.
+TARGETS = {
+    "memory": (_in_memory, None),
+    "document-pg18": (_on_postgres("document"), "postgres"),
+    "table-pg18": (_on_postgres("table"), "postgres"),
+    "document-pg16": (_on_postgres("document"), "postgres_16"),
+    "table-pg16": (_on_postgres("table"), "postgres_16"),
+}
+
+
+@pytest.fixture(scope="module")
+def postgres_16():
+    with postgres_server(major=16) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def place(request):
+    opened, server = TARGETS[request.param]
+    with opened(request.getfixturevalue(server) if server else None) as place:
+        yield place
+
+
+@pytest.fixture(params=[YOUNG, OLD], ids=["young", "old"])
+def at(request):
+    """The version that a test begins at: young ones may take a shorter way."""
+    return request.param
+
+
+@pytest.fixture
+def key():
+    return new_key()
+
+
+def stored(place, key):
+    return place.rows([key])[key]
+
+
+def test_its_clock_is_milliseconds(place):
+    assert place.target.now_ms() > 1_600_000_000_000
+
+
+def test_an_empty_batch_has_no_results(place):
+    assert place.apply() == []
+
+
+def test_an_upsert_sets_its_fields_and_removes_the_others(place, key, at):
+    place.apply(operation("upsert", key, at, {"a": 1, "b": Decimal("1.50")}))
+    place.apply(operation("upsert", key, at + 1, {"a": 2, "c": ["x", {"y": None}]}))
+
+    assert stored(place, key) == place.meant({"a": 2, "c": ["x", {"y": None}]})
+
+
+def test_a_patch_replaces_its_fields_whole_and_null_removes(place, key, at):
+    place.apply(operation("upsert", key, at, {"a": 1, "b": Decimal(2), "c": {"deep": 1}}))
+    place.apply(operation("patch", key, at + 1, {"b": None, "c": {"other": 2}}))
+
+    assert stored(place, key) == place.meant({"a": 1, "c": {"other": 2}})
+
+
+def test_a_patch_of_nothing_makes_a_record(place, key, at):
+    place.apply(operation("patch", key, at, {"a": 1}))
+
+    assert stored(place, key) == place.meant({"a": 1})
+
+
+def test_a_record_whose_every_field_was_removed_still_exists(place, key, at):
+    place.apply(operation("patch", key, at, {"a": None}))
+
+    assert stored(place, key) == {}
+
+
+def test_a_delete_removes_and_a_newer_upsert_makes_it_again(place, key, at):
+    place.apply(operation("upsert", key, at, {"a": 1}))
+    place.apply(operation("delete", key, at + 1))
+    assert stored(place, key) is None
+
+    place.apply(operation("patch", key, at + 2, {"c": "new"}))
+    assert stored(place, key) == place.meant({"c": "new"})
+
+
+def test_a_delete_of_what_never_was_is_remembered(place, key, at):
+    delete, late = operation("delete", key, at + 1), operation("upsert", key, at, {"a": 1})
+
+    assert place.outcomes(delete) == [APPLIED]
+    assert place.outcomes(late) == [SUPERSEDED]
+    assert stored(place, key) is None
+
+
+@pytest.mark.parametrize("kind", ["upsert", "patch", "delete", "increment"])
+def test_applying_again_changes_nothing(place, key, at, kind):
+    data = None if kind == "delete" else {"a": 5}
+    change = operation(kind, key, at, data)
+    assert place.outcomes(change) == [APPLIED]
+    before = stored(place, key)
+
+    assert place.outcomes(change) == [DUPLICATE]
+    assert stored(place, key) == before
+
+
+@pytest.mark.parametrize("kind", ["upsert", "patch", "delete", "increment"])
+def test_what_a_newer_upsert_covers_is_superseded(place, key, at, kind):
+    place.apply(operation("upsert", key, at + 1, {"a": 9}))
+    data = None if kind == "delete" else {"a": 5}
+
+    assert place.outcomes(operation(kind, key, at, data)) == [SUPERSEDED]
+    assert stored(place, key) == place.meant({"a": 9})
+
+
+def test_operations_of_one_batch_are_merged_into_the_newest(place, key, at):
+    batch = [
+        operation("upsert", key, at, {"a": 1}),
+        operation("increment", key, at + 1, {"a": 2}),
+        operation("patch", key, at + 2, {"c": "x"}),
+    ]
+
+    assert place.outcomes(*batch) == [MERGED, MERGED, APPLIED]
+    assert stored(place, key) == place.meant({"a": 3, "c": "x"})
+
+
+def test_equal_versions_are_ordered_by_the_tie(place, key, at):
+    low = operation("upsert", key, at, {"c": "low"}, id_=1)
+    high = operation("upsert", key, at, {"c": "high"}, id_=2)
+
+    assert place.outcomes(high) == [APPLIED]
+    assert place.outcomes(low) == [SUPERSEDED]
+    assert stored(place, key) == place.meant({"c": "high"})
+
+
+def test_a_late_patch_sets_only_what_nothing_newer_set(place, key, at):
+    place.apply(operation("upsert", key, at, {"a": 1, "c": 1}))
+    place.apply(operation("patch", key, at + 2, {"a": 3}))
+
+    assert place.outcomes(operation("patch", key, at + 1, {"a": 2, "c": 2})) == [APPLIED]
+    assert stored(place, key) == place.meant({"a": 3, "c": 2})
+
+
+def test_a_late_upsert_goes_below_newer_patches_and_increments(place, key, at):
+    place.apply(operation("patch", key, at + 2, {"c": "patched"}))
+    place.apply(operation("increment", key, at + 3, {"a": 5}))
+
+    late = operation("upsert", key, at + 1, {"a": 10, "b": Decimal("0.5"), "c": "late"})
+    assert place.outcomes(late) == [APPLIED]
+    assert stored(place, key) == place.meant({"a": 15, "b": Decimal("0.5"), "c": "patched"})
+
+
+def test_a_late_delete_leaves_what_is_newer(place, key, at):
+    place.apply(operation("upsert", key, at, {"a": 1, "b": Decimal(1)}))
+    place.apply(operation("patch", key, at + 2, {"c": "newer"}))
+    place.apply(operation("delete", key, at + 1))
+
+    assert stored(place, key) == place.meant({"c": "newer"})
+
+
+def test_an_increment_counts_on_both_sides_of_a_late_value(place, key, at):
+    before, after = (operation("increment", key, at + v, {"a": 10 + v}) for v in (0, 2))
+    place.apply(before)
+    place.apply(after)
+    assert stored(place, key) == place.meant({"a": 22})
+
+    place.apply(operation("patch", key, at + 1, {"a": 100}))
+    assert stored(place, key) == place.meant({"a": 112})
+    assert place.outcomes(before, after) == [DUPLICATE, DUPLICATE]
+
+
+@pytest.mark.parametrize("value", [None, True, "12", [1], {"n": 1}])
+def test_an_increment_of_what_is_no_number_counts_from_zero(place, key, at, value):
+    place.apply(operation("upsert", key, at, {"c": value}))
+    place.apply(operation("increment", key, at + 1, {"c": Decimal("1.5")}))
+
+    assert stored(place, key) == place.meant({"c": Decimal("1.5")})
+
+
+def test_an_increment_is_counted_once_even_under_another_version(place, key, at):
+    place.apply(operation("increment", key, at, {"a": 1}, id_=7))
+
+    assert place.outcomes(operation("increment", key, at + 5, {"a": 1}, id_=7)) == [DUPLICATE]
+    assert stored(place, key) == place.meant({"a": 1})
+
+
+def test_numbers_stay_exact(place, key, at):
+    place.apply(operation("upsert", key, at, {"c": 0.1}))
+    for position in range(1, 4):
+        place.apply(operation("increment", key, at + position, {"c": Decimal("0.1")}))
+    assert stored(place, key) == place.meant({"c": Decimal("0.4")})
+
+    place.apply(operation("upsert", key, at + 9, {"c": 10**60}))
+    place.apply(operation("increment", key, at + 10, {"c": 1}))
+    assert stored(place, key) == place.meant({"c": 10**60 + 1})
+
+
+@pytest.mark.parametrize("name", ["ключ", "a/b", "~", "tab\there", "'; --", '"', "\\", "🗝️" * 40])
+def test_any_text_is_a_key(place, at, name):
+    key = new_key(name)
+    place.apply(operation("upsert", key, at, {"a": 1}), operation("patch", key, at + 1, {"c": key}))
+
+    assert stored(place, key) == place.meant({"a": 1, "c": key})
+
+
+def test_a_big_batch_of_every_kind_has_one_result_for_each(place, at):
+    keys = [new_key() for _ in range(500)]
+    kinds = ["upsert", "patch", "increment", "delete"]
+    batch = [
+        operation(kind, key, at + position, None if kind == "delete" else {"a": position})
+        for key in keys
+        for position, kind in enumerate(kinds[: 1 + keys.index(key) % 4])
+    ]
+    place.apply(*batch)
+
+    assert place.rows(keys) == place.reference(batch)
+
+
+def test_a_batch_of_known_and_new_operations_tells_them_apart(place, key, at):
+    old, new = operation("increment", key, at, {"a": 1}), operation("increment", key, at, {"a": 2})
+    other = operation("upsert", new_key(), at, {"a": 1})
+    place.apply(old, other)
+
+    assert place.outcomes(old, new, other) == [DUPLICATE, APPLIED, DUPLICATE]
+
+
+def test_closing_twice_is_harmless(place):
+    target = place.another()
+    target.close()
+    target.close()

@@ -1,0 +1,223 @@
+"""Table mode on the user's own tables: keys, types, names, neighbours."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from syncpipe.core.collection import KeyType
+from syncpipe.core.outcome import Outcome
+from syncpipe.errors import Refused, TargetMisconfigured
+from tests.integration.targets.places import execute
+from tests.integration.targets.user_tables import refused
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind", "key"),
+    [
+        ("bigint", KeyType.INT, "-9007199254740993"),
+        ("integer", KeyType.INT, "0"),
+        ("text", KeyType.STR, "ключ/~"),
+        ("varchar(20)", KeyType.STR, "x y"),
+        ("uuid", KeyType.UUID, str(uuid.UUID(int=7))),
+        ("text", KeyType.INT, "12"),
+    ],
+)
+def test_keys_of_every_type_find_their_row(opened, type_, kind, key, at):
+    table = opened(f"CREATE TABLE things (id {type_} PRIMARY KEY, n int)", key_types=(kind,))
+    for change, data in (("upsert", {"n": 1}), ("increment", {"n": 1}), ("patch", {"n": 5})):
+        table.apply(change, key, data, at=at)
+        assert table.row("SELECT id::text FROM things") == (key,)
+    table.apply("delete", key, at=at)
+
+    assert table.row("SELECT count(*) FROM things") == (0,)
+
+
+def test_composite_keys_are_taken_apart(opened, at):
+    table = opened(
+        "CREATE TABLE things (region text, at uuid, number bigint, n int,"
+        " UNIQUE (number, region, at))",
+        key=("region", "number", "at"),
+        key_types=(KeyType.STR, KeyType.INT, KeyType.UUID),
+    )
+    at_id = uuid.UUID(int=1)
+    table.apply("upsert", f"a~1b~0/-5/{at_id}", {"n": 1}, at=at)
+    table.apply("increment", f"a~1b~0/-5/{at_id}", {"n": 2}, at=at)
+    table.apply("upsert", f"other/-5/{at_id}", {"n": 9}, at=at)
+    table.apply("delete", f"other/-5/{at_id}", at=at)
+
+    assert table.row("SELECT region, number, at, n FROM things") == ("a/b~", -5, at_id, 3)
+
+
+def test_rows_that_were_there_before_have_version_zero(opened, at):
+    table = opened(
+        "CREATE TABLE things (id text PRIMARY KEY, n int, c text);"
+        "INSERT INTO things VALUES ('a', 40, 'x'), ('b', 1, 'x')"
+    )
+    table.apply("increment", "a", {"n": 2}, at=at)
+    table.apply("delete", "b", at=at)
+
+    assert table.row("SELECT * FROM things") == ("a", 42, "x")
+
+
+def test_columns_that_are_not_declared_are_never_touched(opened, at):
+    table = opened(
+        "CREATE TABLE things (id text PRIMARY KEY, n int, theirs text DEFAULT 'default')",
+        fields=("n",),
+    )
+    table.apply("upsert", "a", {"n": 1}, at=at)
+    assert table.row("SELECT theirs FROM things") == ("default",)
+
+    execute(table.dsn, "UPDATE things SET theirs = 'written'")
+    table.apply("upsert", "a", {"n": 2}, at=at)
+    table.apply("patch", "a", {"n": None}, at=at)
+    assert table.row("SELECT n, theirs FROM things") == (None, "written")
+
+
+def test_an_outside_writer_of_another_column_loses_nothing(opened, at):
+    table = opened(
+        "CREATE TABLE things (id text PRIMARY KEY, n int, theirs int DEFAULT 0);"
+        "INSERT INTO things (id, n) VALUES ('a', 0)",
+        fields=("n",),
+    )
+    with psycopg.connect(table.dsn, autocommit=True) as outsider:
+        for number in range(30):
+            outsider.execute("UPDATE things SET theirs = theirs + 1")
+            table.apply("increment" if number % 2 else "patch", "a", {"n": 1}, at=at)
+
+    assert table.row("SELECT theirs FROM things") == (30,)
+
+
+@pytest.mark.parametrize("kind", ["upsert", "patch", "increment"])
+def test_unknown_fields_are_refused_one_by_one(opened, kind, at):
+    table = opened("CREATE TABLE things (id text PRIMARY KEY, n int)")
+    result = table.apply(kind, "a", {"nope": 1}, at=at)
+
+    assert result.outcome is Outcome.DEAD
+    assert isinstance(result.error, Refused)
+    assert "'nope'" in str(result.error)
+    assert table.apply(kind, "a", {"n": 1}, at=at).outcome is Outcome.APPLIED
+
+
+def test_key_fields_in_the_document_are_no_columns_to_set(opened, at):
+    table = opened("CREATE TABLE things (id text PRIMARY KEY, n int)")
+    table.apply("upsert", "a", {"id": "a", "n": 1}, at=at)
+
+    assert table.row("SELECT * FROM things") == ("a", 1)
+    assert table.apply("increment", "a", {"id": 1}, at=at).outcome is Outcome.DEAD
+
+
+def test_a_table_of_nothing_but_its_key(opened, at):
+    table = opened("CREATE TABLE things (id text PRIMARY KEY)")
+    for _ in range(2):
+        table.apply("upsert", "a", {}, at=at)
+    assert table.row("SELECT id FROM things") == ("a",)
+
+    table.apply("delete", "a", at=at)
+    assert table.row("SELECT count(*) FROM things") == (0,)
+
+
+def test_generated_columns_are_left_to_the_database(opened, at):
+    table = opened(
+        "CREATE TABLE things (id text PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2)"
+        " STORED, serial int GENERATED ALWAYS AS IDENTITY,"
+        " uid int GENERATED BY DEFAULT AS IDENTITY)",
+    )
+    table.apply("upsert", "a", {"n": 2, "uid": 7}, at=at)
+    table.apply("increment", "a", {"n": 1}, at=at)
+
+    assert table.row("SELECT twice, serial, uid FROM things") == (6, 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("definition", "declared", "said"),
+    [
+        ("CREATE TABLE other (id int)", {}, "does not exist"),
+        ("CREATE TABLE things (id text)", {}, "primary key"),
+        ("CREATE TABLE things (id text UNIQUE, n int)", {"fields": ("m",)}, "'m'"),
+        ("CREATE TABLE things (n int PRIMARY KEY)", {}, "'id'"),
+        ("CREATE TABLE things (id text, n int, PRIMARY KEY (id, n))", {}, "primary key"),
+        ("CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)", {}, "generated"),
+        (
+            "CREATE TABLE things (id text PRIMARY KEY, n int GENERATED ALWAYS AS (1) STORED)",
+            {"fields": ("n",)},
+            "generated",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_written_is_a_misconfiguration(opened, definition, declared, said):
+    table = opened(definition, **declared)
+    with refused(table, "delete", "a", error=TargetMisconfigured) as error:
+        assert said in str(error)
+    assert not next(c for c in table.target.test() if c.name == "collection things").ok
+
+
+@pytest.mark.parametrize(
+    "name", ["t", "r", "d", "row", "key", "position", "Order", "a b", '"', "50%", "{}", "é'"]
+)
+def test_any_name_of_table_and_column_will_do(opened, name, at):
+    quoted = psycopg.sql.Identifier(name).as_string()
+    table = opened(
+        f"CREATE SCHEMA {quoted};"
+        f"CREATE TABLE {quoted}.{quoted} ({quoted} int, id text PRIMARY KEY, n int)",
+        table=f"{name}.{name}",
+    )
+    table.apply("upsert", "a", {name: 1, "n": 0}, at=at)
+    table.apply("patch", "a", {name: 2}, at=at)
+    table.apply("increment", "a", {name: 3}, at=at)
+    assert table.row("SELECT {0} FROM {0}.{0}", name) == (5,)
+    assert all(check.ok for check in table.target.test() if check.name != "fsync")
+
+    table.apply("delete", "a", at=at)
+    assert table.row("SELECT count(*) FROM {0}.{0}", name) == (0,)
+
+
+def test_values_of_every_common_type_arrive(opened, at):
+    table = opened(
+        "CREATE TYPE mood AS ENUM ('glad');"
+        "CREATE TABLE things (id text PRIMARY KEY, e mood, n numeric, i numeric(5,2),"
+        " z timestamptz, l timestamp, d date, h time, u uuid, b bytea, a text[], m int[],"
+        " j jsonb, s json,"
+        " f double precision, q real, c char(3), v inet, w interval, x bytea[])"
+    )
+    moment = dt.datetime(2024, 5, 1, 12, 0, 0, 1, dt.timezone(dt.timedelta(hours=2)))
+    values = {
+        "e": "glad",
+        "n": Decimal("1E+30"),
+        "i": Decimal("-9.99"),
+        "z": moment,
+        "d": moment.date(),
+        "h": dt.time(1, 2, 3, 4),
+        "u": uuid.UUID(int=5),
+        "b": b"\0\xff",
+        "a": ["x", None, '"', "~f"],
+        "m": [[1, 2], [3, 4]],
+        "f": 1.7976931348623157e308,
+        "q": 0.5,
+        "c": "abc",
+        "w": "1 day",
+        "x": [b"\1", b""],
+    }
+    table.apply(
+        "upsert",
+        "k",
+        {**values, "j": {"d": Decimal("1.0")}, "s": ["~"], "l": moment, "v": "10.0.0.1"},
+        at=at,
+    )
+
+    with psycopg.connect(table.dsn, row_factory=dict_row) as connection:
+        found = connection.execute("SELECT * FROM things").fetchone()
+    expected = {**values, "j": {"d": "~f1.0"}, "s": ["~~"], "w": dt.timedelta(days=1)}
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_null_of_every_kind_is_null(opened, at):
+    table = opened("CREATE TABLE things (id text PRIMARY KEY, j jsonb, n int DEFAULT 7)")
+    table.apply("upsert", "k", {"j": None}, at=at)
+
+    assert table.row("SELECT j IS NULL, n FROM things") == (True, None)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from syncpipe import _bootstrap
+
+ROOT = Path(_bootstrap.ROOT)
+UV = Path(sys.executable).with_name("uv")
+
+
+def uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([UV, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_both_locks_agree():
+    done = uv(*_bootstrap.EXPORT[1:])
+    assert done.stdout == _bootstrap.LOCK.read_text(encoding="utf-8")
+
+
+def test_the_lock_fits_the_project():
+    done = uv("lock", "--check", "--offline")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "config/requirements.lock"])
+def test_packages_come_from_the_public_index_only(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    hosts = set(re.findall(r"\w+://[^/\"\s]*", text))
+    assert hosts <= {"https://pypi.org", "https://files.pythonhosted.org"}
+
+
+def test_every_package_for_pip_has_a_hash():
+    text = _bootstrap.LOCK.read_text(encoding="utf-8")
+    packages = re.split(r"\n(?=\w)", text)
+    assert len(packages) > 50
+    assert [package for package in packages if "--hash=sha256:" not in package] == []

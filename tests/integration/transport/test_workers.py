@@ -1,0 +1,122 @@
+"""Real Celery workers on the claim transport, killed, frozen and cut off; nothing may be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from flower.utils.broker import Broker
+
+from tests.integration.transport.trial import eventually, kill, trial
+from tests.servers import redis_server
+
+CLAIM = "syncpipe.transport.redis:Transport"
+
+
+@pytest.fixture
+def running(redis_url, tmp_path):
+    with trial(redis_url, tmp_path) as made:
+        yield made
+
+
+def _waiting(server):
+    """Tell whether a worker waits in Redis for the next message."""
+    return "brpop" in {c["cmd"] for c in server.client_list() if "b" in c["flags"]}
+
+
+def _stopped(worker):
+    """Tell whether the kernel has stopped a process."""
+    return Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize("transport", [None, CLAIM], ids=["stock producer", "our producer"])
+def test_a_message_sent_to_a_frozen_worker_that_is_then_killed_is_not_lost(
+    running, server, transport
+):
+    (victim,) = running.start()
+    eventually(lambda: _waiting(server))
+    victim.send_signal(signal.SIGSTOP)
+    eventually(lambda: _stopped(victim))
+
+    running.send(range(1), transport=transport)
+    kill(victim)
+    running.start()
+
+    eventually(lambda: running.done(range(1)))
+
+
+def test_a_busy_worker_that_is_killed_loses_nothing(running, held):
+    survivor, victim = running.start("claim threads", "claim solo")
+    running.send(range(80), seconds=0.05)
+    eventually(lambda: len(running.counts("begin")) > 5 and held() > 5)
+
+    kill(victim)
+
+    eventually(lambda: running.done(range(80)))
+    eventually(lambda: held() == 0)
+    assert survivor.poll() is None
+
+
+def test_a_zombie_that_wakes_up_goes_on(running, held):
+    (zombie,) = running.start()
+    running.send(range(8), seconds=0.2)
+    eventually(lambda: running.counts("begin"))
+    zombie.send_signal(signal.SIGSTOP)
+
+    (heir,) = running.start()  # under the same name
+    eventually(lambda: running.done(range(8)))
+    zombie.send_signal(signal.SIGCONT)
+    eventually(lambda: held() == 0)
+    kill(heir)
+    running.send(range(8, 12))
+
+    eventually(lambda: running.done(range(12)))
+
+
+def test_a_redis_that_is_killed_and_comes_back_is_served_further(tmp_path):
+    with redis_server(append_fsync="always") as server, trial(server.url, tmp_path) as running:
+        workers = running.start("claim threads", "claim prefork")
+        for start in (0, 30):
+            running.send(range(start, start + 30), seconds=0.02)
+            eventually(lambda start=start: len(running.counts()) > start)
+            os.kill(server.supervisor.pids()["redis"], signal.SIGKILL)
+            eventually(lambda start=start: running.done(range(start + 30)))
+
+        assert [worker.poll() for worker in workers] == [None, None]
+        assert running.said("CRITICAL") == 0
+
+
+def test_a_stock_worker_and_ours_share_a_queue(running, held):
+    stock, ours = running.start("stock threads", "claim threads")
+    running.send(range(100), seconds=0.05, transport=CLAIM)
+    eventually(lambda: held() > 2)
+
+    kill(ours)
+    running.start()
+
+    eventually(lambda: running.done(range(100)))
+    assert stock.poll() is None
+
+
+def test_a_warm_shutdown_gives_everything_back(running, server, held):
+    (worker,) = running.start()
+    running.send(range(30), seconds=0.1)
+    eventually(lambda: len(running.counts("begin")) > 2)
+
+    worker.terminate()
+    worker.wait(20)
+
+    assert held() == 0
+    assert len(running.counts()) + server.llen("trial") == 30
+    assert running.counts("begin") == running.counts("end")
+
+
+def test_flowers_broker_tab_shows_the_lengths(running):
+    running.send(range(7))
+
+    (shown,) = asyncio.run(Broker(running.url).queues(["trial"]))
+
+    assert (shown["name"], shown["messages"]) == ("trial", 7)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+import structlog
+
+from syncpipe.core.collection import Collection, KeyType
+from syncpipe.core.deadletter import decode_dead
+from syncpipe.core.operation import Kind
+from syncpipe.core.outcome import Outcome
+from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.pipeline import BatchLog, Done, Later, Pipeline, WorkerOptions
+from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.targets.postgres.options import PostgresOptions
+from syncpipe.targets.postgres.target import PostgresTarget
+from syncpipe.testing.broker import MemoryBroker
+from syncpipe.testing.clock import FakeClock
+from tests.unit.pipeline.envelopes import message, operation
+
+COLLECTIONS = {
+    name: Collection(name, ("crm",), key_types=(KeyType.INT,), table=f"public.{name}")
+    for name in ("customers", "orders")
+}
+SCHEMA = """
+    CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE orders (
+        id bigint PRIMARY KEY,
+        customer bigint REFERENCES customers,
+        total int CONSTRAINT positive CHECK (total > 0)
+    );
+"""
+
+
+class Bench:
+    """A pipeline to a real database."""
+
+    def __init__(self, dsn, **options):
+        self.dsn = dsn
+        clock = SystemClock()
+        self.broker = MemoryBroker(FakeClock())
+        options = PostgresOptions(name="crm", dsn=dsn, connect_timeout_s=1, **options)
+        self.target = PostgresTarget(options, COLLECTIONS)
+        self.pipeline = Pipeline(
+            target=self.target,
+            collections=COLLECTIONS,
+            broker=self.broker,
+            clock=clock,
+            random=SystemRandom(),
+            options=WorkerOptions(busy_timeout_s=0.2),
+            log=BatchLog(structlog.get_logger(), "crm", "w"),
+        )
+
+    def run(self, *operations, attempts=0):
+        return self.pipeline.run([message(*operations, attempts=attempts)])
+
+    def query(self, query):
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            cursor = connection.execute(query)
+            return cursor.fetchall() if cursor.description else None
+
+    def dead(self):
+        return [decode_dead(body) for body in self.broker.peek(DEAD_QUEUE, limit=1000)]
+
+
+@pytest.fixture
+def bench(dsn):
+    bench = Bench(dsn)
+    bench.query(SCHEMA)
+    bench.target.init()
+    yield bench
+    bench.pipeline.close()
+
+
+def order(key, **data):
+    return operation(str(key), collection="orders", data=data)
+
+
+def test_one_order_that_breaks_a_constraint_harms_only_itself(bench):
+    orders = [order(i, total=-1 if i == 333 else 1) for i in range(1000)]
+    report = bench.run(*orders)
+    assert report.verdicts == (Done(),)
+    assert report.counts == {Outcome.APPLIED: 999, Outcome.DEAD: 1}
+    (letter,) = bench.dead()
+    assert (letter.key, letter.code, letter.constraint) == ("333", "SP-E511", "positive")
+    assert bench.query("SELECT count(*) FROM orders") == [(999,)]
+
+
+def test_a_child_waits_for_its_parent(bench):
+    child = order(1, customer=7, total=1)
+    report = bench.run(child)
+    assert isinstance(report.verdicts[0], Later)
+    assert report.verdicts[0].counted
+    bench.run(operation("7", collection="customers", data={"name": "Ada"}))
+    assert bench.run(child, attempts=1).verdicts == (Done(),)
+    assert bench.query("SELECT customer FROM orders") == [(7,)]
+    assert bench.dead() == []
+
+
+def test_a_patch_before_its_upsert_waits_for_the_missing_column(bench):
+    patch = operation("7", Kind.PATCH, {"name": None}, collection="customers", version=1)
+    assert isinstance(bench.run(patch).verdicts[0], Later)
+    assert bench.run(patch, attempts=9).verdicts == (Done(),)
+    assert [letter.code for letter in bench.dead()] == ["SP-E510"]
+
+
+def test_of_a_refused_record_only_the_culprit_is_refused(bench):
+    good, bad, last = (
+        operation("1", Kind.PATCH, {"total": total}, collection="orders", version=version)
+        for version, total in enumerate((5, -5, 6))
+    )
+    assert bench.run(good, bad, last).verdicts == (Done(),)
+    assert bench.run(operation("1", Kind.PATCH, {"total": -1}, collection="orders", version=9))
+    assert bench.query("SELECT total FROM orders") == [(6,)]
+
+
+def test_a_locked_record_harms_only_itself(bench):
+    bench.run(*(order(i, total=1) for i in range(20)))
+    bench.target.close()
+    bench = Bench(bench.dsn, lock_timeout_s=0.05)
+    with psycopg.connect(bench.dsn) as other:
+        other.execute("SELECT FROM orders WHERE id = 7 FOR UPDATE")
+        later = [
+            operation(str(i), collection="orders", data={"total": 2}, version=5) for i in range(20)
+        ]
+        report = bench.pipeline.run([message(each) for each in later])
+        waiting = [i for i, each in enumerate(report.verdicts) if isinstance(each, Later)]
+        assert waiting == [7]
+    bench.pipeline.close()
+
+
+def test_a_dropped_table_is_no_bad_record(bench):
+    bench.run(order(1, total=1))
+    bench.query("ALTER TABLE orders RENAME TO away")
+    report = bench.run(order(2, total=1))
+    assert report.pause_s > 0
+    assert report.outage.code == "SP-E503"
+    bench.query("ALTER TABLE away RENAME TO orders")
+    assert bench.run(order(2, total=1)).verdicts == (Done(),)
+    assert bench.dead() == []
+
+
+def test_a_server_that_is_not_there_is_an_outage(tmp_path):
+    bench = Bench(f"host={tmp_path} dbname=nobody")
+    report = bench.run(order(1, total=1))
+    assert isinstance(report.verdicts[0], Later)
+    assert report.outage.code == "SP-E501"
+    bench.pipeline.close()

@@ -1,0 +1,113 @@
+"""Whatever goes in comes out equal; anything else is refused."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncpipe.core.codec import MAX_OPERATION_BYTES, decode_all, encode
+from syncpipe.core.operation import Kind, Operation
+from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
+from tests.unit.core import samples
+
+ID = bytes(range(16))
+
+
+def _upsert(data: dict) -> Operation:
+    return Operation(ID, Kind.UPSERT, "notes", "k", 1, data)
+
+
+@given(st.lists(samples.operations, max_size=4))
+def test_operations_come_out_equal_with_the_bytes_that_went_in(operations):
+    encoded = [encode(operation) for operation in operations]
+
+    decoded = list(decode_all(b"".join(encoded)))
+
+    assert [raw for _, raw in decoded] == encoded
+    assert [operation for operation, _ in decoded] == operations
+    assert [samples.shape(dict(o.fields)) for o, _ in decoded] == [
+        samples.shape(dict(o.fields)) for o in operations
+    ]
+
+
+def test_an_integer_of_ten_thousand_digits_travels():
+    data = {"n": 10**10_000 + 1, "m": -(10**10_000)}
+
+    ((operation, _),) = decode_all(encode(_upsert(data)))
+
+    assert operation.data == data
+
+
+def test_the_order_of_fields_is_kept():
+    ((operation, _),) = decode_all(encode(_upsert({"b": 1, "a": 2})))
+
+    assert list(operation.fields) == ["b", "a"]
+
+
+def test_an_operation_of_the_limit_travels_and_one_byte_more_is_refused():
+    room = MAX_OPERATION_BYTES - len(encode(_upsert({"text": "x" * 70_000}))) + 70_000
+
+    assert len(encode(_upsert({"text": "x" * room}))) == MAX_OPERATION_BYTES
+    with pytest.raises(OperationTooLarge):
+        encode(_upsert({"text": "x" * (room + 1)}))
+
+
+@pytest.mark.parametrize("value", [(1, 2), {1}, object()])
+def test_a_type_that_is_not_part_of_the_format_is_refused(value):
+    with pytest.raises(InvalidValue):
+        encode(_upsert({"a": value}))
+
+
+@given(samples.operations, st.data())
+def test_every_truncation_is_refused(operation, data):
+    raw = encode(operation)
+    cut = data.draw(st.integers(1, len(raw) - 1))
+
+    with pytest.raises(MalformedEnvelope):
+        list(decode_all(raw[:cut]))
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_any_bytes_are_operations_or_refused(data):
+    try:
+        for operation, _ in decode_all(data):
+            assert operation.version > 0
+    except MalformedEnvelope as refusal:
+        assert refusal.message  # noqa: PT017 - either way is fine, as long as there is no third
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [ID, 1, "notes", "k", 1],
+        [ID, 1, "notes", "k", 1, {}, None],
+        [ID[:-1], 1, "notes", "k", 1, {}],
+        [ID, 0, "notes", "k", 1, {}],
+        [ID, 5, "notes", "k", 1, {}],
+        [ID, 1, b"notes", "k", 1, {}],
+        [ID, 1, "notes", 7, 1, {}],
+        [ID, 1, "notes", "k", 0, {}],
+        [ID, 1, "notes", "k", 2**63, {}],
+        [ID, 1, "notes", "k", 1, None],
+        [ID, 1, "notes", "k", 1, []],
+        [ID, 3, "notes", "k", 1, {}],
+        [ID, 1, "notes", "k", 1, {"a": msgpack.ExtType(99, b"")}],
+        [ID, 1, "notes", "k", 1, {"a": msgpack.ExtType(2, b"not a number")}],
+        [ID, 1, "notes", "k", 1, {"a": msgpack.ExtType(3, b"2024-13-01")}],
+        [ID, 1, "notes", "k", 1, {7: 1}],
+        {"id": ID},
+        7,
+    ],
+)
+def test_what_does_not_have_the_form_of_an_operation_is_refused(fields):
+    with pytest.raises(MalformedEnvelope):
+        list(decode_all(msgpack.packb(fields)))
+
+
+def test_deep_nesting_in_hostile_bytes_is_refused():
+    hostile = msgpack.packb([ID, 1, "notes", "k", 1])[:-1] + b"\x01" + b"\x91" * 100_000 + b"\x01"
+
+    with pytest.raises(MalformedEnvelope):
+        list(decode_all(b"\x96" + hostile[1:]))

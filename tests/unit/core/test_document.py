@@ -1,0 +1,89 @@
+"""Values as JSON text."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import uuid
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+
+from syncpipe.core.document import json_object, plain, read_number, tagged
+from tests.unit.core import samples
+
+_READERS = {
+    "~": lambda text: "~" + text,
+    "f": Decimal,
+    "n": lambda text: int(text, 16),
+    "b": base64.b64decode,
+    "t": dt.datetime.fromisoformat,
+    "d": dt.date.fromisoformat,
+    "h": dt.time.fromisoformat,
+    "u": uuid.UUID,
+}
+
+
+def _untagged(value: object) -> object:
+    """Read the documented tags, as a consumer of documents would."""
+    if isinstance(value, dict):
+        return {name: _untagged(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_untagged(item) for item in value]
+    if isinstance(value, str) and value.startswith("~"):
+        return _READERS[value[1]](value[2:])
+    return value
+
+
+@given(samples.documents)
+def test_every_value_comes_back_from_the_tagged_text(document):
+    read = _untagged(json.loads(tagged(document)))
+
+    assert samples.shape(read) == samples.shape(document)
+
+
+@given(samples.documents)
+def test_the_plain_text_is_json(document):
+    assert json.loads(plain(document)).keys() == document.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "tagged_text", "plain_text"),
+    [
+        ("~home", '"~~home"', '"~home"'),
+        (Decimal("12.50"), '"~f12.50"', "12.50"),
+        (Decimal("1E+3"), '"~f1E+3"', "1000"),
+        (b"hi", '"~baGk="', '"\\\\x6869"'),
+        (dt.date(2024, 5, 1), '"~d2024-05-01"', '"2024-05-01"'),
+        (1e22, "10000000000000000000000.0", "10000000000000000000000.0"),
+        (1e-7, "0.0000001", "0.0000001"),
+        (True, "true", "true"),
+        (None, "null", "null"),
+    ],
+)
+def test_the_documented_spelling(value, tagged_text, plain_text):
+    assert tagged(value) == tagged_text
+    assert plain(value) == plain_text
+
+
+def test_an_integer_of_ten_thousand_digits_is_tagged_in_documents_and_decimal_in_columns():
+    value = 10**10_000
+
+    assert _untagged(json.loads(tagged(value))) == value
+    assert plain(value) == "1" + "0" * 10_000
+
+
+def test_stored_numbers_are_read_for_adding():
+    huge = 10**10_000
+
+    assert read_number(json.loads(tagged(huge))) == huge
+    assert read_number(json.loads(tagged(-huge))) == -huge
+    assert read_number("~f12.50") == Decimal("12.50")
+    assert read_number("~~f1") == "~~f1"
+    assert read_number(7) == 7
+
+
+def test_members_are_joined_as_they_are():
+    assert json_object({'a"': "[1]", "b": "null"}) == '{"a\\"":[1],"b":null}'

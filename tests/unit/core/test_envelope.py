@@ -1,0 +1,213 @@
+"""Sealed bytes: equal on arrival, or refused with an error of their own."""
+
+from __future__ import annotations
+
+import random
+import struct
+import tracemalloc
+
+import msgpack
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncpipe.core import envelope
+from syncpipe.core.envelope import MAX_BODY_BYTES, MAX_OPERATIONS, Envelope, Header, seal, unseal
+from syncpipe.core.routing import Lane, Priority
+from syncpipe.errors import (
+    ChecksumMismatch,
+    EnvelopeError,
+    EnvelopeTooLarge,
+    EnvelopeTruncated,
+    MalformedEnvelope,
+    NotAnEnvelope,
+    UnknownFormat,
+)
+
+headers = st.builds(
+    Header,
+    id=st.binary(min_size=16, max_size=16),
+    lane=st.builds(Lane, st.sampled_from(["crm", "search-2"]), st.integers(0, 99_999)),
+    priority=st.sampled_from(Priority),
+    count=st.integers(0, MAX_OPERATIONS),
+    created_ms=st.integers(0, 2**48),
+    trace=st.none() | st.text(max_size=60),
+)
+PREFIX = struct.Struct(">3sBI16sH")
+
+
+def _header(count: int = 1, trace: str | None = None) -> Header:
+    return Header(bytes(range(16)), Lane("crm", 3), Priority.HIGH, count, 1_767_225_600_000, trace)
+
+
+def _samples() -> list[bytes]:
+    """Twenty envelopes of different sizes, half of them compressed."""
+    chance = random.Random(7)
+    bodies = [[chance.randbytes(n)] for n in range(0, 100, 10)]
+    bodies += [[b"text that repeats. " * n, chance.randbytes(n)] for n in range(14, 24)]
+    return [seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies)]
+
+
+def _forged(fields: list, body: bytes, *, format_: int = 1) -> bytes:
+    """An envelope whose checksum fits, whatever is in it."""
+    packed = msgpack.packb(fields)
+    total = PREFIX.size + len(packed) + len(body)
+    data = PREFIX.pack(b"SPE", format_, total, bytes(16), len(packed)) + packed + body
+    return data[:8] + envelope._digest(data) + data[24:]
+
+
+def _fields(**changes: object) -> list:
+    fields = {
+        "id": bytes(16),
+        "target": "crm",
+        "shard": 0,
+        "priority": "normal",
+        "count": 1,
+        "created_ms": 1,
+        "codec": "none",
+        "raw_length": 3,
+        "key_id": None,
+        "trace": None,
+    }
+    return list((fields | changes).values())
+
+
+@given(headers, st.lists(st.binary(max_size=400), max_size=5))
+def test_header_and_body_come_out_equal(header, operations):
+    assert unseal(seal(header, operations)) == Envelope(header, b"".join(operations))
+
+
+def test_a_body_that_repeats_is_compressed():
+    body = b"the same words again and again " * 1000
+
+    assert len(seal(_header(), [body])) < len(body) // 10
+
+
+def test_a_body_that_cannot_be_compressed_grows_by_no_more_than_the_header():
+    body = random.Random(1).randbytes(100_000)
+
+    assert len(seal(_header(), [body])) < len(body) + 200
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_every_truncation_is_refused(number):
+    sealed = _samples()[number]
+
+    for size in range(len(sealed)):
+        expected = EnvelopeTruncated if size else NotAnEnvelope
+        with pytest.raises(expected):
+            unseal(sealed[:size])
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_every_single_bit_flip_is_refused(number):
+    sealed = _samples()[number]
+
+    for bit in range(len(sealed) * 8):
+        altered = bytearray(sealed)
+        altered[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(EnvelopeError) as refusal:
+            unseal(bytes(altered))
+        assert type(refusal.value) is _expected(bit // 8, bytes(altered), sealed)
+
+
+def _expected(at: int, altered: bytes, sealed: bytes) -> type[EnvelopeError]:
+    if at < 3:
+        return NotAnEnvelope
+    if at == 3:
+        return UnknownFormat
+    claimed = PREFIX.unpack_from(altered)[2]
+    return EnvelopeTruncated if claimed > len(sealed) else ChecksumMismatch
+
+
+@pytest.mark.parametrize("format_", [0, *range(2, 256)])
+def test_every_unknown_format_is_refused(format_):
+    with pytest.raises(UnknownFormat, match=f"format {format_};"):
+        unseal(_forged(_fields(), b"abc", format_=format_))
+
+
+@pytest.mark.parametrize("data", [b"", b"X", b"SPX", b"[[], {}, {}]", b"\x80\x02", bytes(100)])
+def test_other_bytes_are_not_an_envelope(data):
+    with pytest.raises(NotAnEnvelope):
+        unseal(data)
+
+
+def test_bytes_after_the_end_are_refused():
+    with pytest.raises(ChecksumMismatch):
+        unseal(seal(_header(), [b"abc"]) + b"x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "body"),
+    [
+        ({"id": b"short"}, b"abc"),
+        ({"id": "x" * 16}, b"abc"),
+        ({"target": 7}, b"abc"),
+        ({"shard": -1}, b"abc"),
+        ({"shard": True}, b"abc"),
+        ({"priority": "urgent"}, b"abc"),
+        ({"count": "1"}, b"abc"),
+        ({"created_ms": None}, b"abc"),
+        ({"codec": "lzma"}, b"abc"),
+        ({"raw_length": 4}, b"abc"),
+        ({"raw_length": 2}, b"abc"),
+        ({"key_id": "k1"}, b"abc"),
+        ({"trace": 1}, b"abc"),
+        ({"codec": "zstd"}, b"abc"),
+        ({"codec": "zstd", "raw_length": 9}, zstandard.ZstdCompressor().compress(b"abc" * 99)),
+        ({"codec": "zstd", "raw_length": 999}, zstandard.ZstdCompressor().compress(b"abc")),
+        ({"codec": "zstd", "raw_length": 3}, zstandard.ZstdCompressor().compress(b"abc")[:-2]),
+    ],
+)
+def test_content_that_the_format_does_not_allow_is_refused(changes, body):
+    with pytest.raises(MalformedEnvelope):
+        unseal(_forged(_fields(**changes), body))
+
+
+def test_a_header_that_is_not_a_list_of_the_known_length_is_refused():
+    for fields in ([], [*_fields(), 1], "text"):
+        with pytest.raises(MalformedEnvelope):
+            unseal(_forged(fields, b"abc"))
+
+
+@pytest.mark.parametrize("claimed", [3, MAX_BODY_BYTES])
+def test_a_decompression_bomb_is_refused_in_bounded_memory(claimed):
+    compressor = zstandard.ZstdCompressor(level=1).compressobj()
+    bomb = b"".join(compressor.compress(bytes(1024 * 1024)) for _ in range(256))
+    bomb += compressor.flush()
+    forged = _forged(_fields(codec="zstd", raw_length=claimed), bomb)
+
+    tracemalloc.start()
+    with pytest.raises(MalformedEnvelope):
+        unseal(forged)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 4 * MAX_BODY_BYTES
+
+
+def test_a_body_that_claims_more_than_the_limit_is_refused_before_it_is_unpacked():
+    with pytest.raises(EnvelopeTooLarge):
+        unseal(_forged(_fields(codec="zstd", raw_length=MAX_BODY_BYTES + 1), b"abc"))
+
+
+def test_a_body_above_the_limit_is_not_sealed():
+    with pytest.raises(EnvelopeTooLarge):
+        seal(_header(), [bytes(MAX_BODY_BYTES), b"x"])
+
+
+def test_an_envelope_above_the_limit_is_neither_sealed_nor_opened():
+    incompressible = random.Random(3).randbytes(envelope.MAX_ENVELOPE_BYTES)
+
+    with pytest.raises(EnvelopeTooLarge):
+        seal(_header(), [incompressible])
+    with pytest.raises(EnvelopeTooLarge):
+        unseal(b"SPE" + incompressible)
+
+
+def test_an_envelope_of_too_many_operations_is_neither_sealed_nor_opened():
+    with pytest.raises(EnvelopeTooLarge, match="10001 operations"):
+        seal(_header(MAX_OPERATIONS + 1), [b"x"] * (MAX_OPERATIONS + 1))
+    with pytest.raises(EnvelopeTooLarge, match="10001 operations"):
+        unseal(_forged(_fields(count=MAX_OPERATIONS + 1), b"abc"))

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from syncpipe.core.routing import Lane, Priority
+from syncpipe.ops.lanes import look
+from syncpipe.testing.broker import MemoryBroker
+from syncpipe.testing.clock import FakeClock
+from tests.unit.ops.brokers import put, worker
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def broker(clock):
+    return MemoryBroker(clock)
+
+
+def lane(status, target="crm", shard=0):
+    return next(each for each in status.lanes if each.lane == Lane(target, shard))
+
+
+def test_every_declared_lane_is_there_even_if_empty(broker):
+    status = look(broker, ["crm", "erp"], 2)
+    assert [each.lane for each in status.lanes] == [
+        ("crm", 0),
+        ("crm", 1),
+        ("erp", 0),
+        ("erp", 1),
+    ]
+    assert (status.depth, status.dead, status.problems) == (0, 0, ())
+
+
+def test_what_waits_is_told_by_priority_with_the_age_of_the_oldest(broker, clock):
+    put(broker, "sp.crm.0.low", 2)
+    clock.advance(5)
+    put(broker, "sp.crm.0.critical", 3)
+    found = lane(look(broker, ["crm"], 1))
+    assert found.ready == {
+        Priority.CRITICAL: 3,
+        Priority.HIGH: 0,
+        Priority.NORMAL: 0,
+        Priority.LOW: 2,
+    }
+    assert (found.depth, found.oldest_age_s) == (5, 5.0)
+
+
+def test_what_workers_have_taken_still_counts(broker):
+    put(broker, "sp.crm.0.normal", 2)
+    broker.take(["sp.crm.0.normal"], limit=1)
+    found = lane(look(broker, ["crm"], 1))
+    assert (found.ready[Priority.NORMAL], found.unacked, found.depth) == (1, 1, 2)
+
+
+def test_work_that_nobody_takes_is_a_problem(broker):
+    put(broker, "sp.crm.0.normal", 4)
+    (problem,) = look(broker, ["crm"], 1).problems
+    assert problem.startswith("4 envelopes wait and no worker lives.")
+
+
+def test_work_that_somebody_takes_is_none(broker):
+    put(broker, "sp.crm.0.normal")
+    broker.announce(worker(), ttl_s=5)
+    status = look(broker, ["crm"], 1)
+    assert status.problems == ()
+    assert [each.name for each in status.workers] == ["w-1"]
+
+
+def test_no_worker_is_no_problem_while_there_is_nothing_to_do(broker):
+    assert look(broker, ["crm"], 1).problems == ()
+
+
+def test_work_for_a_target_that_is_not_declared_is_a_problem(broker):
+    put(broker, "sp.old.3.normal", 2)
+    broker.announce(worker(), ttl_s=5)
+    status = look(broker, ["crm"], 1)
+    assert lane(status, "old", 3).depth == 2
+    assert status.problems[0].startswith("2 envelopes wait for 'old'")
+
+
+def test_work_in_a_shard_beyond_the_declared_ones_is_shown_and_no_problem(broker):
+    put(broker, "sp.crm.7.normal")
+    broker.announce(worker(), ttl_s=5)
+    status = look(broker, ["crm"], 1)
+    assert lane(status, "crm", 7).depth == 1
+    assert status.problems == ()
+
+
+def test_dead_letters_are_counted_apart(broker):
+    put(broker, "sp.dead", 3)
+    status = look(broker, ["crm"], 1)
+    assert (status.dead, status.depth) == (3, 0)
+
+
+def test_what_waits_too_long_is_a_problem_whoever_lives(broker, clock):
+    put(broker, "sp.crm.0.normal")
+    clock.advance(61)
+    broker.announce(worker(), ttl_s=5)
+
+    (problem,) = look(broker, ["crm"], 1).problems
+
+    assert problem.startswith("Envelopes for 'crm' wait for 61 s")

@@ -1,0 +1,45 @@
+"""Operations and messages for tests of the pipeline."""
+
+from __future__ import annotations
+
+import random
+
+from syncpipe.core.codec import encode
+from syncpipe.core.collection import Collection, KeyType, VersionSource
+from syncpipe.core.envelope import Header, seal
+from syncpipe.core.operation import Kind, Operation, uuid7
+from syncpipe.core.routing import Lane, Priority
+from syncpipe.core.version import at_milliseconds
+from syncpipe.pipeline import Message
+from syncpipe.testing.clock import START_MS
+
+LANE = Lane("crm", 0)
+QUEUE = LANE.queue(Priority.NORMAL)
+COLLECTIONS = {
+    "orders": Collection("orders", ("crm",)),
+    "prices": Collection("prices", ("crm",), version=VersionSource.SOURCE),
+    "counts": Collection("counts", ("crm",), key=("n",), key_types=(KeyType.INT,)),
+    "others": Collection("others", ("erp",)),
+}
+_random = random.Random(7)
+
+
+def operation(key="k", kind=Kind.UPSERT, data=None, *, collection="orders", version=0, at_ms=0):
+    """An operation of *version* milliseconds after the start of the fake clock."""
+    if data is None and kind is not Kind.DELETE:
+        data = {"n": 1} if kind is Kind.INCREMENT else {"a": version}
+    stamp = at_milliseconds(START_MS + version) if collection != "prices" else version + 1
+    id_ = uuid7(START_MS + at_ms, _random.getrandbits(74))
+    return Operation(id_, kind, collection, key, stamp, data)
+
+
+def body(*operations, lane=LANE, count=None):
+    """The envelope of *operations*."""
+    number = len(operations) if count is None else count
+    header = Header(_random.randbytes(16), lane, Priority.NORMAL, number, START_MS)
+    return seal(header, [encode(each) for each in operations])
+
+
+def message(*operations, queue=QUEUE, attempts=0, **options):
+    """A message with the envelope of *operations*."""
+    return Message(queue, "m", body(*operations, **options), attempts)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from syncpipe.core.codec import encode
+from syncpipe.core.routing import Lane
+from syncpipe.errors import NotAnEnvelope
+from syncpipe.pipeline import Message
+from syncpipe.pipeline.batch import Batch
+from syncpipe.pipeline.decode import decode
+from tests.unit.pipeline.envelopes import QUEUE, body, message, operation
+
+
+def codes(*messages):
+    return [fault.error.code for fault in decode(Batch(messages)).faults]
+
+
+def test_operations_come_out_with_their_bytes_and_the_index_of_their_message():
+    first, second, third = operation("a"), operation("b"), operation("c")
+    batch = decode(Batch((message(first, second), message(third))))
+    assert [(i.operation, i.raw, i.message) for i in batch.items] == [
+        (first, encode(first), 0),
+        (second, encode(second), 0),
+        (third, encode(third), 1),
+    ]
+
+
+def test_an_unreadable_message_is_set_aside_and_its_neighbours_go_on():
+    batch = decode(Batch((Message(QUEUE, "m", b"garbage"), message(operation()))))
+    assert [fault.message for fault in batch.faults] == [0]
+    assert [item.message for item in batch.items] == [1]
+
+
+def test_each_kind_of_damage_has_its_own_code():
+    whole = body(operation())
+    flipped = whole[:-1] + bytes([whole[-1] ^ 1])
+    damaged = [b"", b"garbage", whole[:20], whole[:-1], flipped, b"SPE\x09" + whole[4:]]
+    messages = [Message(QUEUE, "m", each) for each in damaged]
+    expected = ["SP-E301", "SP-E301", "SP-E302", "SP-E302", "SP-E303", "SP-E304"]
+    assert codes(*messages) == expected
+
+
+def test_the_count_in_the_header_must_be_true():
+    assert codes(message(operation(), count=2)) == ["SP-E306"]
+
+
+def test_an_envelope_in_the_queue_of_another_lane_is_set_aside():
+    assert (
+        codes(
+            message(operation(), lane=Lane("erp", 0)),
+            message(operation(), lane=Lane("crm", 1)),
+            message(operation(), queue="sp.crm.0.high"),
+            message(operation(), queue="celery"),
+        )
+        == ["SP-E514"] * 4
+    )
+
+
+def test_what_the_transport_found_out_is_believed_before_the_body():
+    fault = NotAnEnvelope("no task")
+    batch = decode(Batch((Message(QUEUE, "m", body(operation()), fault=fault),)))
+    assert batch.items == ()
+    assert batch.faults[0].error is fault

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from syncpipe.core.operation import Kind
+from syncpipe.core.outcome import Outcome
+from syncpipe.pipeline.batch import Batch, Item
+from syncpipe.pipeline.verify import MAX_AHEAD_MS, Declared, verify
+from syncpipe.testing.clock import START_MS
+from tests.unit.pipeline.envelopes import COLLECTIONS, operation
+
+
+def code(each):
+    """The code of the error that *each* is given up with, None if it passes."""
+    batch = verify(
+        Batch((), items=(Item(each, b"", 0),), now_ms=START_MS), Declared("crm", COLLECTIONS)
+    )
+    assert len(batch.items) + len(batch.settled) == 1
+    for settled in batch.settled:
+        assert (settled.outcome, settled.stage) == (Outcome.DEAD, "verify")
+        return settled.error.code
+    return None
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_proper_operation_passes(kind):
+    assert code(operation(kind=kind)) is None
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        operation(collection="unheard-of"),
+        operation(collection="others"),
+        operation("007", collection="counts"),
+        operation("x" * 513),
+        operation("k", data={"id": "another"}),
+        operation("k", Kind.PATCH, {"id": "another"}),
+        operation(kind=Kind.PATCH, data={}),
+        operation(kind=Kind.INCREMENT, data={}),
+        operation(kind=Kind.INCREMENT, data={"n": 0.5}),
+        operation(kind=Kind.INCREMENT, data={"n": True}),
+        operation(data={"n": Decimal("NaN")}),
+        operation(data={"t": "\0"}),
+        operation("k", Kind.INCREMENT, {"n": 1}, collection="prices"),
+    ],
+    ids=lambda each: f"{each.kind.word}-{each.collection}-{each.key[:5]}",
+)
+def test_what_breaks_its_declaration_is_given_up(each):
+    assert code(each) == "SP-E514"
+
+
+def test_a_version_may_lie_a_minute_ahead_of_the_targets_clock_and_no_more():
+    assert code(operation(version=MAX_AHEAD_MS)) is None
+    assert code(operation(version=MAX_AHEAD_MS + 1)) == "SP-E512"
+
+
+def test_versions_of_the_source_are_no_times():
+    assert code(operation(collection="prices", version=2**62)) is None
+
+
+def test_what_makes_a_check_fail_harms_only_itself(monkeypatch):
+    def broken(*_):
+        raise RecursionError
+
+    monkeypatch.setattr("syncpipe.pipeline.verify.key_values", broken)
+
+    assert code(operation()) == "SP-E514"

@@ -1,0 +1,41 @@
+"""Collections and small parts that the producer's tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncpipe.core.codec import decode_all
+from syncpipe.core.collection import Collection, KeyType, VersionSource
+from syncpipe.core.envelope import unseal
+from syncpipe.core.routing import Lane, Priority
+from syncpipe.producer.intake import Route
+
+if TYPE_CHECKING:
+    from syncpipe.testing.broker import MemoryBroker
+
+COLLECTIONS = {
+    "orders": Collection("orders", ("crm",), priority=Priority.HIGH),
+    "people": Collection("people", ("crm", "search")),
+    "lines": Collection(
+        "lines", ("crm",), key=("order", "line"), key_types=(KeyType.STR, KeyType.INT)
+    ),
+    "prices": Collection("prices", ("crm",), version=VersionSource.SOURCE),
+}
+
+
+def route(shard: int = 0, priority: Priority = Priority.NORMAL) -> Route:
+    """A route to the target ``crm``."""
+    lane = Lane("crm", shard)
+    return Route(lane, priority, lane.queue(priority))
+
+
+def sent(broker: MemoryBroker, queue: str | None = None) -> list[list]:
+    """The operations in each envelope of *queue*, by default of all, in order."""
+    queues = broker.queues() if queue is None else [queue]
+    bodies = [body for name in queues for body in broker.peek(name, limit=100_000)]
+    return [[operation for operation, _ in decode_all(unseal(body).body)] for body in bodies]
+
+
+def sent_operations(broker: MemoryBroker, queue: str | None = None) -> list:
+    """The operations in *queue*, by default in all, in order."""
+    return [operation for envelope in sent(broker, queue) for operation in envelope]

@@ -1,0 +1,192 @@
+"""Which operations travel together, and when."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncpipe.core.routing import Priority
+from syncpipe.producer.buffer import ENTRY_BYTES, Buffer, Entry, Parcel, Ticket
+from syncpipe.producer.condition import Condition
+from syncpipe.producer.options import ClientOptions
+from syncpipe.producer.receipt import Receipt
+from tests.unit.producer.parts import route
+
+LINGER_S = 1.0
+
+
+def _buffer(**options: int) -> Buffer:
+    return Buffer(ClientOptions(**({"linger_ms": LINGER_S * 1000} | options)))
+
+
+def _entry(data: bytes = b"x", *, until: float = 100.0) -> Entry:
+    receipt = Receipt(bytes(16), 1, (), Condition())
+    return Entry(data, Ticket(receipt, 1, 0), until)
+
+
+def _data(parcels: list[Parcel]) -> list[list[bytes]]:
+    return [[entry.data for entry in parcel.entries] for parcel in parcels]
+
+
+def _fill(buffer: Buffer, count: int, now: float = 0.0, **where: object) -> None:
+    for number in range(count):
+        buffer.append(route(**where), _entry(b"%d" % number), now)
+
+
+def test_an_empty_buffer_is_never_due():
+    assert _buffer().due_at() is None
+    assert _buffer().take(9.0) == []
+
+
+def test_a_group_is_due_when_its_oldest_operation_has_lingered():
+    buffer = _buffer()
+    assert buffer.append(route(), _entry(b"a"), 5.0)
+    assert not buffer.append(route(), _entry(b"b"), 5.5)
+
+    assert buffer.due_at() == 6.0
+    assert buffer.take(5.9) == []
+    assert _data(buffer.take(6.0)) == [[b"a", b"b"]]
+    assert buffer.due_at() is None
+
+
+def test_a_group_with_enough_operations_is_due_at_once():
+    buffer = _buffer(batch_max_ops=3)
+    _fill(buffer, 2)
+
+    assert buffer.append(route(), _entry(b"2"), 0.0)
+    assert buffer.due_at() == 0.0
+
+
+def test_a_group_with_enough_bytes_is_due_at_once():
+    buffer = _buffer(batch_max_bytes=10)
+    buffer.append(route(), _entry(b"x" * 9), 0.0)
+
+    assert buffer.append(route(), _entry(b"x"), 0.0)
+
+
+def test_a_parcel_never_exceeds_the_limits_but_a_large_operation_travels_alone():
+    buffer = _buffer(batch_max_ops=3, batch_max_bytes=10)
+    for size in (4, 4, 4, 50, 1, 1, 1, 1):
+        buffer.append(route(), _entry(b"x" * size), 0.0)
+
+    taken = [[len(data) for data in parcel] for _ in range(5) for parcel in _data(buffer.take(9.0))]
+
+    assert taken == [[4, 4], [4], [50], [1, 1, 1], [1]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(Priority), st.integers(1, 30))))
+def test_everything_comes_out_once_and_in_order_within_its_queue(appended):
+    buffer = _buffer(batch_max_ops=3, batch_max_bytes=40)
+    expected: dict[str, list[bytes]] = {}
+    for number, (shard, priority, size) in enumerate(appended):
+        data = (b"%d-" % number).ljust(size, b"x")
+        buffer.append(route(shard, priority), _entry(data), 0.0)
+        expected.setdefault(route(shard, priority).queue, []).append(data)
+
+    taken: dict[str, list[bytes]] = {}
+    while parcels := buffer.take(9.0):
+        queues = [parcel.route.queue for parcel in parcels]
+        assert len(set(queues)) == len(queues)
+        for parcel in parcels:
+            taken.setdefault(parcel.route.queue, []).extend(entry.data for entry in parcel.entries)
+
+    assert taken == expected
+
+
+def test_the_most_urgent_parcel_comes_first():
+    buffer = _buffer()
+    for priority in (Priority.LOW, Priority.CRITICAL, Priority.NORMAL, Priority.HIGH):
+        _fill(buffer, 1, priority=priority)
+
+    assert [parcel.route.priority for parcel in buffer.take(9.0)] == list(Priority)
+
+
+def test_a_round_takes_the_groups_that_waited_longest_so_nobody_starves():
+    buffer = _buffer()
+    _fill(buffer, 1, now=0.0, shard=99, priority=Priority.LOW)
+    for shard in range(80):
+        _fill(buffer, 1, now=1.0, shard=shard, priority=Priority.CRITICAL)
+
+    queues = [parcel.route.queue for parcel in buffer.take(9.0)]
+
+    assert len(queues) < 81
+    assert route(99, Priority.LOW).queue in queues
+
+
+def test_hurry_makes_what_lingers_due():
+    buffer = _buffer()
+    _fill(buffer, 2)
+    buffer.hurry(0.5)
+
+    assert _data(buffer.take(0.5)) == [[b"0", b"1"]]
+
+
+def test_what_is_put_back_comes_before_what_came_later_and_waits_its_time():
+    buffer = _buffer(batch_max_ops=2)
+    _fill(buffer, 2)
+    (parcel,) = buffer.take(1.0)
+    buffer.append(route(), _entry(b"later"), 1.0)
+    buffer.put_back(parcel, 5.0)
+    buffer.append(route(), _entry(b"last"), 1.5)
+    buffer.hurry(2.0)
+
+    assert buffer.due_at() == 5.0
+    assert buffer.take(4.9) == []
+    assert _data(buffer.take(5.0)) == [[b"0", b"1"]]
+    assert _data(buffer.take(5.0)) == [[b"later", b"last"]]
+
+
+def test_other_groups_go_on_while_one_waits_to_be_tried_again():
+    buffer = _buffer()
+    _fill(buffer, 1, shard=1)
+    (parcel,) = buffer.take(1.0)
+    buffer.put_back(parcel, 50.0)
+    _fill(buffer, 1, now=1.0, shard=2)
+
+    assert [p.route.lane.shard for p in buffer.take(2.0)] == [2]
+
+
+def test_what_has_no_time_left_expires_and_a_group_emptied_so_starts_afresh():
+    buffer = _buffer(batch_max_ops=2)
+    buffer.append(route(), _entry(b"a", until=2.0), 0.0)
+    (parcel,) = buffer.take(1.0)
+    buffer.put_back(parcel, 50.0)
+    buffer.append(route(), _entry(b"b", until=3.0), 1.0)
+
+    assert buffer.expire(2.0) == []
+    assert [entry.data for entry in buffer.expire(2.5)] == [b"a"]
+    assert [entry.data for entry in buffer.expire(9.0)] == [b"b"]
+    assert buffer.due_at() is None
+    buffer.append(route(), _entry(b"c"), 10.0)
+    assert buffer.due_at() == 10.0 + LINGER_S
+
+
+def test_room_is_taken_until_an_entry_is_released():
+    entry = _entry(b"x" * 100)
+    buffer = _buffer(buffer_max_bytes=2 * entry.size)
+    buffer.append(route(), entry, 0.0)
+    assert buffer.has_room(entry.size)
+    assert not buffer.has_room(entry.size + 1)
+
+    buffer.take(9.0)
+    assert buffer.bytes == entry.size == 100 + ENTRY_BYTES
+    buffer.release(entry)
+    assert buffer.bytes == 0
+
+
+def test_an_empty_buffer_takes_even_what_is_larger_than_itself():
+    assert _buffer(buffer_max_bytes=10).has_room(1000)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_draining_returns_everything_that_waits(held):
+    buffer = _buffer()
+    _fill(buffer, 2, shard=1)
+    _fill(buffer, 1, shard=2)
+    if held:
+        for parcel in buffer.take(9.0):
+            buffer.put_back(parcel, 50.0)
+
+    assert len(buffer.drain()) == 3
+    assert buffer.drain() == []

@@ -1,0 +1,109 @@
+"""Ids and versions of one client."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncpipe.core.version import MAX_VERSION, at_milliseconds, milliseconds
+from syncpipe.errors import InvalidVersion
+from syncpipe.producer.stamps import Stamper, check_version
+from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
+
+
+def _stamper(clock: FakeClock | None = None) -> Stamper:
+    return Stamper(clock or FakeClock(), SeededRandom())
+
+
+def test_versions_rise_while_the_clock_stands():
+    stamper = _stamper()
+
+    versions = [stamper.next_version(None) for _ in range(5)]
+
+    assert versions == sorted(set(versions))
+    assert milliseconds(versions[0]) == START_MS
+
+
+@given(st.lists(st.floats(-60, 60), max_size=20))
+def test_versions_rise_whatever_small_jumps_the_clock_makes(jumps):
+    clock = FakeClock()
+    stamper = _stamper(clock)
+    versions = []
+    for seconds in jumps:
+        clock.jump(seconds / 20)
+        versions.append(stamper.next_version(None))
+
+    assert versions == sorted(set(versions))
+
+
+def test_versions_come_back_after_a_clock_that_was_far_ahead_is_mended():
+    clock = FakeClock()
+    stamper = _stamper(clock)
+    clock.jump(86_400)
+    stamper.next_version(None)
+    clock.jump(-86_400)
+
+    assert milliseconds(stamper.next_version(None)) == START_MS
+
+
+def test_a_version_is_above_what_it_builds_on_and_so_are_the_next():
+    stamper = _stamper()
+    seen = at_milliseconds(START_MS + 5_000)
+
+    assert stamper.next_version(seen) == seen + 1
+    assert stamper.next_version(None) == seen + 2
+
+
+@pytest.mark.parametrize("after", [0, -1, "7", 1.0, True, 2**63])
+def test_what_is_no_version_cannot_be_built_on(after):
+    with pytest.raises(InvalidVersion, match="positive 64-bit"):
+        _stamper().next_version(after)
+
+
+def test_what_lies_too_far_ahead_cannot_be_built_on():
+    with pytest.raises(InvalidVersion, match="ahead"):
+        _stamper().next_version(at_milliseconds(START_MS + 60_001))
+
+
+def test_a_version_is_a_positive_64_bit_integer():
+    assert check_version(1) == 1
+    assert check_version(MAX_VERSION) == MAX_VERSION
+    for version in (0, -1, MAX_VERSION + 1, "1", 1.0, True, None):
+        with pytest.raises(InvalidVersion):
+            check_version(version)
+
+
+def test_many_threads_get_different_ids_and_versions_that_rise_in_each():
+    stamper = Stamper(SystemClock(), SystemRandom())
+    given: list[list[tuple[bytes, int]]] = [[] for _ in range(4)]
+    threads = [
+        threading.Thread(
+            target=lambda mine: [
+                mine.append((stamper.new_id(), stamper.next_version(None))) for _ in range(2000)
+            ],
+            args=(mine,),
+        )
+        for mine in given
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    stamps = [stamp for mine in given for stamp in mine]
+    assert len({id_ for id_, _ in stamps}) == len({version for _, version in stamps}) == 8000
+    for mine in given:
+        versions = [version for _, version in mine]
+        assert versions == sorted(versions)
+
+
+def test_a_renewed_stamper_goes_on_above_its_last_version():
+    stamper = _stamper()
+    last = stamper.next_version(None)
+    stamper.renew()
+
+    assert stamper.next_version(None) > last

@@ -1,0 +1,44 @@
+"""What a flush waits for, and what it reports."""
+
+from __future__ import annotations
+
+from syncpipe.producer.tally import Tally
+
+
+def test_a_mark_waits_for_what_was_opened_before_it_only():
+    tally = Tally()
+    first = tally.opened()
+    mark = tally.mark()
+    tally.opened()
+
+    assert tally.waiting(mark) == 1
+    tally.settled(first, failed=False)
+    assert tally.waiting(mark) == 0
+    assert tally.report(mark) == 0
+
+
+def test_a_failure_is_reported_once_by_the_next_flush():
+    tally = Tally()
+    tally.settled(tally.opened(), failed=True)
+
+    assert tally.report(tally.mark()) == 1
+    assert tally.report(tally.mark()) == 0
+
+
+def test_a_failure_is_reported_by_every_flush_that_waits_meanwhile():
+    tally = Tally()
+    epoch = tally.opened()
+    one, other = tally.mark(), tally.mark()
+    tally.settled(epoch, failed=True)
+
+    assert [tally.report(one), tally.report(other)] == [1, 1]
+    assert tally.report(tally.mark()) == 0
+
+
+def test_what_still_waits_is_reported():
+    tally = Tally()
+    tally.opened()
+    tally.settled(tally.opened(), failed=True)
+
+    assert tally.report(tally.mark()) == 2
+    assert tally.report(tally.mark()) == 1

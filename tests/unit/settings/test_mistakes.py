@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import pytest
+
+from syncpipe.settings import check
+from syncpipe.settings.mistake import did_you_mean
+
+#: A target and a collection that are right, for tests that add one thing that is wrong.
+TARGET = '[targets.ok]\ntype = "postgres"\ndsn = "host=h"\n'
+COLLECTION = f'{TARGET}[collections.orders]\ntarget = "ok"\n'
+
+
+@pytest.fixture
+def mistakes_of(tmp_path):
+    path = tmp_path / "syncpipe.toml"
+
+    def mistakes_of(text, **arguments):
+        path.write_text(text, encoding="utf-8")
+        return check(path, **{"environ": {}, **arguments})
+
+    return mistakes_of
+
+
+def only(mistakes):
+    assert len(mistakes) == 1, [str(mistake) for mistake in mistakes]
+    return mistakes[0]
+
+
+BROKEN = """\
+shard = 4
+shards = "many"
+[client]
+linger = 5
+batch_max_ops = 0
+max_block_s = "10 parsecs"
+[worker]
+threads = 1.5
+[log]
+level = "loud"
+[targets.CRM]
+type = "postgres"
+dsn = "host=h"
+[targets.bi]
+type = "postgre"
+[targets.x]
+type = "postgres"
+dsn = "${env:NOPE}"
+[collections.orders]
+target = "crm"
+key = ["a", "b"]
+key_types = ["str"]
+[collections.Orders2]
+target = ["bi", "bi"]
+version = "sauce"
+[collections.three]
+target = "x"
+fields = [
+  "a",
+  1,
+]
+[collections.five]
+[brokers]
+url = "redis://h"
+"""
+
+
+def test_all_mistakes_of_a_file_are_reported_at_once_with_their_lines(mistakes_of):
+    found = [(each.line, each.key) for each in mistakes_of(BROKEN)]
+    assert found == [
+        (1, "shard"),
+        (2, "shards"),
+        (4, "client.linger"),
+        (5, "client.batch_max_ops"),
+        (6, "client.max_block_s"),
+        (8, "worker.threads"),
+        (10, "log.level"),
+        (11, "targets.CRM"),
+        (14, "targets.bi.dsn"),
+        (15, "targets.bi.type"),
+        (18, "targets.x.dsn"),
+        (20, "collections.orders.target"),
+        (22, "collections.orders.key_types"),
+        (23, "collections.Orders2"),
+        (24, "collections.Orders2.target"),
+        (25, "collections.Orders2.version"),
+        (28, "collections.three.fields"),
+        (32, "collections.five.target"),
+        (33, "brokers"),
+    ]
+
+
+def test_every_mistake_says_what_to_do(mistakes_of):
+    for mistake in mistakes_of(BROKEN):
+        assert mistake.message.endswith(".")
+        assert mistake.suggestion.endswith((".", "?"))
+        assert str(mistake).startswith(f"{mistake.source.name}:{mistake.line}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("shard = 4", "Did you mean 'shards'?"),
+        ("[brokers]", "Did you mean 'broker'?"),
+        ("[client]\nlinger = 5", "Did you mean 'linger_ms'?"),
+        ('[log]\nlevel = "warn"', "Did you mean 'warning'?"),
+        (f'{TARGET}schemas = "s"', "Did you mean 'schema'?"),
+        ('[targets.a]\ntype = "postgre"\ndsn = "host=h"', "Did you mean 'postgres'?"),
+        (f'{TARGET}[collections.o]\ntarget = "okay"', "Did you mean 'ok'?"),
+        (f'{COLLECTION}priority = "hihg"', "Did you mean 'high'?"),
+        ('[collections.o]\ntarget = "crm"', "Write [targets.crm]."),
+    ],
+)
+def test_a_misspelt_word_brings_the_right_one(mistakes_of, text, suggestion):
+    assert only(mistakes_of(text)).suggestion == suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("client = 5", "client"),
+        ("[[client]]\nlinger_ms = 5", "client"),
+        ("collections = []", "collections"),
+        ("[collections]\norders = 5", "collections.orders"),
+        ("[shards]\ncount = 5", "shards"),
+        ("[client.linger_ms]\nvalue = 5", "client.linger_ms"),
+    ],
+)
+def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, text, key):
+    assert only(mistakes_of(text)).key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ("shards = 100000", "shards", "There are too many."),
+        ('[broker]\nurl = "amqp://h"', "broker.url", "No broker has such a URL."),
+        (
+            "[client]\nbatch_max_bytes = '2MB'\nbuffer_max_bytes = '1MB'",
+            "client.batch_max_bytes",
+            "A batch cannot be larger than the buffer.",
+        ),
+        (
+            "[client]\nbatch_max_bytes = '1GiB'\nbuffer_max_bytes = '2GiB'",
+            "client",
+            "batch_max_bytes must be between 1 and 4194304.",
+        ),
+        (
+            "[worker]\nrefused_delay_s = 9",
+            "worker.refused_delay_max_s",
+            "The longest pause is the shorter one.",
+        ),
+        (
+            "[worker]\noutage_delay_s = '2m'",
+            "worker.outage_delay_max_s",
+            "The longest pause is the shorter one.",
+        ),
+        (
+            "[targets.a]\ntype = 'postgres'\ndsn = 'nonsense'",
+            "targets.a.dsn",
+            "This is no connection string.",
+        ),
+        (f"{TARGET}schema = 'A b'", "targets.ok.schema", "No schema of ours is 'A b'."),
+        (
+            f"{TARGET}statement_timeout_s = '30d'",
+            "targets.ok.statement_timeout_s",
+            "PostgreSQL cannot count that far.",
+        ),
+        (
+            f"{COLLECTION}key = ['a', 'a']",
+            "collections.orders.key",
+            "A part is named twice.",
+        ),
+        (
+            f"{COLLECTION}fields = ['a']",
+            "collections.orders.fields",
+            "Without a table, nothing has these columns.",
+        ),
+        (
+            f"{COLLECTION}table = 'orders'",
+            "collections.orders.table",
+            "'orders' is no table's full name.",
+        ),
+        (
+            f"{COLLECTION}table = 'syncpipe.documents'",
+            "collections.orders.table",
+            "The schema 'syncpipe' is syncpipe's own.",
+        ),
+        (
+            f"[client]\ndelivery_timeout_s = '3d'\n{COLLECTION}horizon = '3d'",
+            "collections.orders.horizon",
+            "A client may send an operation again for longer than this horizon.",
+        ),
+        (
+            "[client]\nbatch_max_ops = 10_001",
+            "client.batch_max_ops",
+            "No envelope holds so many.",
+        ),
+        (
+            f"{COLLECTION}horizon = '23h'",
+            "collections.orders.horizon",
+            "What waits in the broker can arrive later than this horizon.",
+        ),
+        (
+            f"{COLLECTION}version = 'source'\nhorizon = '30d'",
+            "collections.orders.horizon",
+            "The horizon has no effect here.",
+        ),
+        (
+            f"{COLLECTION}table = 'a.b'\n[collections.two]\ntarget = 'ok'\ntable = 'a.b'",
+            "collections.two.table",
+            "Collection 'orders' has this table on target 'ok'.",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_a_mistake(mistakes_of, text, key, message):
+    mistake = only(mistakes_of(text))
+    assert (mistake.key, mistake.message) == (key, message)
+
+
+def test_one_table_on_two_targets_is_right(mistakes_of):
+    other = TARGET.replace("ok", "other")
+    two = '[collections.two]\ntarget = "other"\ntable = "a.b"\n'
+    assert mistakes_of(f"{other}{COLLECTION}table = 'a.b'\n{two}") == []
+
+
+def test_a_collection_of_a_broken_target_is_not_blamed(mistakes_of):
+    text = COLLECTION.replace('dsn = "host=h"', "dsn = 5")
+    assert only(mistakes_of(text)).key == "targets.ok.dsn"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "fault"),
+    [
+        ("a = 1\nb = \n", 2, "Invalid value (column 5)."),
+        ("a = 1\na = 2\n", 2, "Cannot overwrite a value (column 6)."),
+        ('a = [\n"never closed"', 2, "Unclosed array."),
+    ],
+)
+def test_a_file_that_is_not_toml_has_its_line(mistakes_of, text, line, fault):
+    mistake = only(mistakes_of(text))
+    assert mistake.line == line
+    assert mistake.message == f"This is not TOML: {fault}"
+
+
+def test_the_rest_is_still_checked_beside_a_file_that_is_not_toml(mistakes_of):
+    mistakes = mistakes_of("a = ", overrides=["nothing"])
+    assert [mistake.line for mistake in mistakes] == [None, 1]
+
+
+@pytest.mark.parametrize("content", [b"a = '\xff'", None])
+def test_a_file_that_cannot_be_read_is_one_mistake(tmp_path, content):
+    path = tmp_path / "file.toml"
+    if content is not None:
+        path.write_bytes(content)
+    assert only(check(path, environ={})).source.name == str(path)
+    assert "cannot be read" in only(check(tmp_path, environ={})).message
+
+
+def test_mistakes_from_outside_name_the_variable_and_the_option(mistakes_of):
+    environ = {"SYNCPIPE__SHARDS": "x", "SYNCPIPE__CLIENT__LINGER": "5", "SYNCPIPE__": "1"}
+    mistakes = mistakes_of("", environ=environ, overrides=["log.level=loud", "=5"])
+    assert sorted(str(mistake.source) for mistake in mistakes) == sorted(
+        [*environ, "--set", "--set"]
+    )
+
+
+def test_what_a_reference_stands_for_is_not_shown(mistakes_of):
+    mistake = only(mistakes_of('shards = "${env:SECRET}"', environ={"SECRET": "hunter2"}))
+    assert mistake.message == "What '${env:SECRET}' stands for does not fit."
+
+
+def test_without_anything_near_all_known_words_are_named():
+    assert did_you_mean("xyz", ["b", "a"]) == "Known here: a, b."

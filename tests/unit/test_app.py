@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from syncpipe import app, settings
+from syncpipe.core.collection import Collection
+from syncpipe.errors import ConfigError, UnknownCollection, UnknownTarget
+from syncpipe.settings import BrokerSettings, Settings
+from syncpipe.settings.tree import TARGET_TYPES
+from syncpipe.targets.postgres.options import PostgresOptions
+
+ORDERS = Collection("orders", targets=("crm", "bi"))
+NOTES = Collection("notes", targets=("bi",))
+SETTINGS = Settings(
+    broker=BrokerSettings("redis+socket:///nowhere/redis.sock"),
+    targets={name: PostgresOptions(name, "host=/nowhere") for name in ("crm", "bi")},
+    collections={"orders": ORDERS, "notes": NOTES},
+)
+
+
+def test_a_target_gets_the_collections_that_go_there():
+    parts = app.build(SETTINGS)
+    assert parts.collections("crm") == {"orders": ORDERS}
+    assert parts.collections("bi") == {"orders": ORDERS, "notes": NOTES}
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones():
+    with pytest.raises(UnknownTarget, match="no target 'crn'; declared: bi, crm"):
+        app.build(SETTINGS).target("crn")
+
+
+def test_there_is_a_class_for_every_type_of_target():
+    assert set(app._TARGETS) == set(TARGET_TYPES.values())
+
+
+def test_a_target_is_made_from_its_options():
+    target = app.build(SETTINGS).target("crm")
+    target.close()
+    assert target.name == "crm"
+    assert "psycopg" in sys.modules
+
+
+def test_a_client_knows_the_collections_of_its_configuration():
+    with app.Client(SETTINGS) as client, pytest.raises(UnknownCollection):
+        client.upsert("order", "1", {})
+
+
+async def close_after_refusal(client):
+    async with client:
+        with pytest.raises(UnknownCollection):
+            await client.upsert("order", "1", {})
+
+
+def test_an_async_client_is_made_from_the_same_configuration():
+    asyncio.run(close_after_refusal(app.AsyncClient(SETTINGS)))
+
+
+def test_a_client_reads_the_file_that_it_is_given(tmp_path):
+    (tmp_path / "mine.toml").write_text("[client]\nlinger = 5\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="linger"):
+        app.Client(tmp_path / "mine.toml")
+
+
+def test_a_client_without_arguments_searches_for_its_file(tmp_path, monkeypatch):
+    (tmp_path / "syncpipe.toml").write_text(
+        '[targets.crm]\ntype = "postgres"\ndsn = "host=h"\n[collections.orders]\ntarget = "crm"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    assert "orders" in settings.load(environ={}).settings.collections
+    with app.Client() as client, pytest.raises(UnknownCollection, match="invoices"):
+        client.upsert("invoices", "1", {})

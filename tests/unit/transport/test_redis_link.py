@@ -1,0 +1,26 @@
+"""Addresses of a Redis; what needs a server stands with the integration tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncpipe.errors import ConfigError
+from syncpipe.transport.redis_link import RedisLink, _native
+
+
+@pytest.mark.parametrize(
+    ("url", "native"),
+    [
+        ("redis://host:1/2", "redis://host:1/2"),
+        ("rediss://host", "rediss://host"),
+        ("redis+socket:///run/r.sock", "unix:///run/r.sock"),
+        ("redis+socket:///run/r.sock?virtual_host=3", "unix:///run/r.sock?db=3"),
+    ],
+)
+def test_celerys_address_is_told_to_redis_py_in_its_own_way(url, native):
+    assert _native(url) == native
+
+
+def test_an_address_that_cannot_be_used_is_refused():
+    with pytest.raises(ConfigError):
+        RedisLink("redis://host:not-a-port", clock=None)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from syncpipe.errors import NotAnEnvelope
+from tests.unit.pipeline.envelopes import body, operation
+from tests.unit.workers.deliveries import Delivery, delivery
+from workers.held import hold
+
+
+def test_a_message_is_sorted_by_its_queue_and_sized_by_its_header():
+    content = body(operation("a"), operation("b"))
+    held = hold(Delivery(content, target="erp", priority="high"), since=5.0)
+    assert (held.target, held.degree, held.operations, held.since) == ("erp", 1, 2, 5.0)
+    assert (held.message.queue, held.message.body) == ("sp.erp.0.high", content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", None, "text", b"garbage", b"SPE\x01", b"SPE" + b"\xff" * 40]
+)
+def test_whatever_cannot_be_read_counts_as_one_operation(content):
+    assert hold(Delivery(content), since=0).operations == 1
+
+
+def test_what_came_through_no_lane_has_no_target():
+    assert hold(Delivery(b"", queue="celery"), since=0).target is None
+
+
+def test_a_message_without_id_goes_by_its_tag():
+    each = Delivery(b"", headers={})
+    assert hold(each, since=0).message.id == each.delivery_tag
+
+
+def test_a_retried_message_has_one_more_attempt_and_keeps_its_fault():
+    fault = NotAnEnvelope("no")
+    held = hold(delivery(operation()), since=0, fault=fault).retried().retried()
+    assert held.message.attempts == 2
+    assert held.message.fault is fault

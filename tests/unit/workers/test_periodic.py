@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+import structlog
+
+from syncpipe.errors import BrokerUnavailable
+from workers.periodic import Periodic
+
+
+def test_it_calls_again_and_again_until_it_is_stopped():
+    calls, enough = [], threading.Event()
+
+    def action():
+        calls.append(threading.current_thread().name)
+        if len(calls) == 3:
+            enough.set()
+
+    job = Periodic("count", action, every_s=0.001)
+    job.start()
+    assert enough.wait(30)
+    job.stop()
+    assert set(calls) == {"syncpipe-count"}
+
+
+def test_a_failure_is_told_once_and_its_end_once():
+    fails = iter([True, True, False, False])
+
+    def action():
+        if next(fails):
+            raise BrokerUnavailable("down")
+
+    job = Periodic("job", action, every_s=1)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(4):
+            job.once()
+    assert [line["event"] for line in lines] == ["periodic-fails", "periodic-works"]
+    assert lines[0]["code"] == "SP-E402"
+
+
+def test_a_fault_of_ours_is_not_hidden():
+    def action():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Periodic("job", action, every_s=1).once()

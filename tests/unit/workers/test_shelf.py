@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from syncpipe.pipeline import WorkerOptions
+from tests.unit.pipeline.envelopes import operation
+from tests.unit.workers.deliveries import delivery
+from workers.held import hold
+from workers.shelf import Shelf
+
+
+def held(*, priority="normal", since=0.0, operations=1):
+    return hold(
+        delivery(*(operation(f"k{i}") for i in range(operations)), priority=priority), since=since
+    )
+
+
+def shelf(**options):
+    return Shelf(WorkerOptions(**options))
+
+
+def test_an_empty_shelf_is_never_due():
+    assert shelf().due() is None
+    assert shelf().take(0) == []
+
+
+def test_a_batch_waits_for_more_for_as_long_as_it_may_linger():
+    waiting = shelf(batch_linger_ms=5)
+    waiting.put(held(since=1.0))
+    waiting.put(held(since=1.003))
+    assert waiting.due() == pytest.approx(1.005)
+
+
+def test_a_full_batch_is_due_at_once():
+    by_number, by_size = shelf(batch_max_ops=2), shelf(batch_max_bytes=10)
+    for waiting in (by_number, by_size):
+        waiting.put(held(since=1.0))
+        waiting.put(held(since=1.0))
+        assert waiting.due() == 1.0
+
+
+def test_a_batch_ends_before_the_message_that_does_not_fit():
+    waiting = shelf(batch_max_ops=5)
+    each = [held(operations=2) for _ in range(4)]
+    for one in each:
+        waiting.put(one)
+    assert waiting.take(0) == each[:2]
+    assert waiting.take(0) == each[2:]
+
+
+def test_a_message_larger_than_a_batch_goes_alone():
+    waiting = shelf(batch_max_ops=2)
+    large, small = held(operations=3), held()
+    waiting.put(large)
+    waiting.put(small)
+    assert waiting.take(0) == [large]
+    assert waiting.take(0) == [small]
+
+
+def test_the_most_urgent_goes_first():
+    waiting = shelf()
+    low, critical, high = held(priority="low"), held(priority="critical"), held(priority="high")
+    for each in (low, critical, high):
+        waiting.put(each)
+    assert waiting.take(0) == [critical, high, low]
+
+
+def test_what_was_overtaken_for_a_second_goes_first():
+    waiting = shelf(batch_max_ops=1)
+    low, critical = held(priority="low", since=0.0), held(priority="critical", since=1.0)
+    waiting.put(low)
+    waiting.put(critical)
+    assert waiting.take(1.0) == [low]
+    assert waiting.take(1.0) == [critical]
+
+
+def test_what_is_tried_again_waits_until_it_is_due_and_travels_apart():
+    waiting = shelf()
+    fresh, again = held(since=9.0), held()
+    waiting.put(fresh)
+    waiting.put_back(again, due=7.0)
+    assert waiting.due() == 7.0
+    assert waiting.take(6.9) == [fresh]
+    assert waiting.take(6.9) == []
+    assert waiting.take(7.0) == [again]
+
+
+def test_what_is_tried_again_keeps_to_the_size_of_a_batch():
+    waiting = shelf(batch_max_ops=3)
+    each = [held(operations=2) for _ in range(3)]
+    for one in each:
+        waiting.put_back(one, due=1.0)
+    assert [waiting.take(2.0) for _ in range(4)] == [[each[0]], [each[1]], [each[2]], []]
+
+
+def test_clearing_takes_everything_and_forgets_its_size():
+    waiting = shelf(batch_max_ops=2, batch_linger_ms=5)
+    each = [held(since=1.0), held(since=1.0)]
+    waiting.put(each[0])
+    waiting.put_back(each[1], due=2.0)
+    assert (len(waiting), waiting.retries) == (2, 1)
+    assert sorted(waiting.clear(), key=id) == sorted(each, key=id)
+    assert (len(waiting), waiting.retries) == (0, 0)
+    waiting.put(each[0])
+    assert waiting.due() == pytest.approx(1.005)

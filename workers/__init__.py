@@ -1,0 +1,23 @@
+"""Celery's side of syncpipe: the only package that imports celery.
+
+======================  ========================================================================
+module                  noun
+======================  ========================================================================
+:mod:`.app`             the app for ``celery -A workers.app``
+:mod:`.__main__`        one worker process: ``python -m workers``
+:mod:`.configuration`   Celery's settings, from ours
+:mod:`.task`            the task that envelopes name
+:mod:`.strategy`        what Celery does with a message of that task
+:mod:`.consumer`        what Celery does with every other message
+:mod:`.held`            one message in our hands
+:mod:`.shelf`           the messages of one target that wait for their batch
+:mod:`.batcher`         makes batches, has them applied, acknowledges
+:mod:`.station`         what one worker process holds
+:mod:`.steps`           what starts and stops with the worker
+:mod:`.periodic`        a thread that does the same again and again
+:mod:`.horizon`         forgets what lies behind the horizon
+:mod:`.pool`            the threads that apply batches
+:mod:`.worker`          the worker as a program, with its signals
+:mod:`.logging`         the log on stdout
+======================  ========================================================================
+"""

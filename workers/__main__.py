@@ -1,0 +1,80 @@
+"""One worker process: ``python -m workers``. Its stdout is the log, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from syncpipe import app as wiring
+from syncpipe.errors import ConfigError
+from syncpipe.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker until it is told to end; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        loaded = load(options.config, profile=options.profile, overrides=options.set)
+        _check(loaded.settings)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return wiring.REFUSED
+    return _run(loaded.settings, options.name or f"worker-{os.getpid()}")
+
+
+def _check(settings: Settings) -> None:
+    if not settings.targets:
+        raise ConfigError("No target is declared, so there is nothing to work for.")
+
+
+def _run(settings: Settings, name: str) -> int:
+    from celery.exceptions import SecurityWarning  # noqa: PLC0415
+
+    from workers import logging  # noqa: PLC0415 - a wrong configuration is told at once
+    from workers.configuration import celery_app  # noqa: PLC0415
+    from workers.worker import Worker  # noqa: PLC0415
+
+    # Celery warns of root because of pickle, which our workers never read.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    logging.configure(settings.log)
+    worker = Worker(
+        app=celery_app(wiring.build(settings)),
+        hostname=name if "@" in name else f"{name}@{socket.gethostname()}",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return worker.status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    parser.add_argument("--name", help="name of the process, unique; default: worker-PID")
+    parser.add_argument("--config", help="configuration file; default: the one that is found")
+    parser.add_argument("--profile", help="name of the file beside it that differs")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one key"
+    )
+    return parser
+
+
+def _end(status: int) -> None:
+    """End now: threads that were not waited for must not hold up the end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    _end(main())

@@ -1,0 +1,55 @@
+"""One message in our hands, unacknowledged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.core.envelope import peek_count
+from syncpipe.core.routing import Priority, parse_queue
+from syncpipe.pipeline import Message
+
+if TYPE_CHECKING:
+    from syncpipe.errors import SyncpipeError
+
+#: Degrees of urgency; 0 is the most urgent.
+DEGREES = len(Priority)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One message in our hands, unacknowledged."""
+
+    #: kombu's message, which only the event loop may acknowledge.
+    delivery: Any
+    #: What the pipeline gets of it.
+    message: Message
+    #: Name of the target whose lane it came through; None if its queue is no lane.
+    target: str | None
+    #: How many operations it claims to hold; only batch sizes depend on it.
+    operations: int
+    #: Its urgency, 0 is the most urgent.
+    degree: int
+    #: Monotonic seconds at which it came.
+    since: float
+
+    def retried(self) -> Held:
+        """Return the same with one more attempt."""
+        return replace(self, message=replace(self.message, attempts=self.message.attempts + 1))
+
+
+def hold(delivery: Any, *, since: float, fault: SyncpipeError | None = None) -> Held:
+    """Return kombu's message *delivery* as held; *fault* tells why it cannot be an envelope."""
+    body = delivery.body
+    raw = body.encode() if isinstance(body, str) else bytes(body or b"")
+    queue = str((delivery.delivery_info or {}).get("routing_key"))
+    identity = str((delivery.headers or {}).get("id") or delivery.delivery_tag)
+    lane = parse_queue(queue)
+    return Held(
+        delivery=delivery,
+        message=Message(queue=queue, id=identity, body=raw, fault=fault),
+        target=lane[0].target if lane else None,
+        operations=max(1, peek_count(raw)),
+        degree=lane[1].urgency if lane else DEGREES - 1,
+        since=since,
+    )

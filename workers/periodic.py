@@ -1,0 +1,63 @@
+"""A thread that does the same again and again."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from syncpipe.errors import SyncpipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Periodic:
+    """Calls an action every so often, from a thread of its own.
+
+    An action that raises a `SyncpipeError` is called again next time; the log tells once that it
+    fails, and once that it works again.
+    """
+
+    def __init__(
+        self, name: str, action: Callable[[], None], *, every_s: float, first_s: float = 0.0
+    ) -> None:
+        """Prepare to call *action* after *first_s* seconds, and every *every_s* from then on."""
+        self._name = name
+        self._action = action
+        self._every_s = every_s
+        self._first_s = first_s
+        self._code: str | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"syncpipe-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """End; wait at most *timeout_s* seconds for an action that is under way. Idempotent."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def once(self) -> None:
+        """Call the action now."""
+        log = structlog.get_logger("syncpipe.workers")
+        try:
+            self._action()
+        except SyncpipeError as error:
+            if self._code != error.code:
+                log.warning("periodic-fails", job=self._name, code=error.code, error=str(error))
+            self._code = error.code
+        else:
+            if self._code is not None:
+                log.warning("periodic-works", job=self._name)
+            self._code = None
+
+    def _run(self) -> None:
+        wait_s = self._first_s
+        while not self._stopped.wait(wait_s):
+            self.once()
+            wait_s = self._every_s

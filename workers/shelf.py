@@ -1,0 +1,131 @@
+"""The messages of one target that wait for their batch. Pure."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING
+
+from workers.held import DEGREES, Held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from syncpipe.pipeline import WorkerOptions
+
+#: Seconds after which a message is no longer overtaken by more urgent ones.
+_OVERTAKEN_S = 1.0
+
+
+class Shelf:
+    """Fresh messages by urgency, and messages to be tried again by due time.
+
+    The two never share a batch: a record that makes its batch slow, because somebody else has
+    locked it, then slows only others of its kind. Times are monotonic seconds.
+    """
+
+    def __init__(self, options: WorkerOptions) -> None:
+        """Make batches within *options*."""
+        self._options = options
+        self._fresh: tuple[deque[Held], ...] = tuple(deque() for _ in range(DEGREES))
+        self._retries: list[tuple[float, int, Held]] = []
+        self._numbers = itertools.count()
+        self._operations = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """Return how many messages wait."""
+        return sum(map(len, self._fresh)) + len(self._retries)
+
+    @property
+    def retries(self) -> int:
+        """How many messages wait to be tried again."""
+        return len(self._retries)
+
+    def put(self, held: Held) -> None:
+        """Add a fresh message."""
+        self._fresh[held.degree].append(held)
+        self._operations += held.operations
+        self._bytes += len(held.message.body)
+
+    def put_back(self, held: Held, due: float) -> None:
+        """Add a message to be tried again at *due*."""
+        heapq.heappush(self._retries, (due, next(self._numbers), held))
+
+    def due(self) -> float | None:
+        """Return when the next batch may start, None if nothing waits."""
+        dues = [self._retries[0][0]] if self._retries else []
+        heads = [queue[0].since for queue in self._fresh if queue]
+        if heads:
+            full = (
+                self._operations >= self._options.batch_max_ops
+                or self._bytes >= self._options.batch_max_bytes
+            )
+            dues.append(min(heads) + (0 if full else self._options.batch_linger_ms / 1000))
+        return min(dues, default=None)
+
+    def take(self, now: float) -> list[Held]:
+        """Take the next batch: what is due again, else what is fresh, most urgent first."""
+        if self._retries and self._retries[0][0] <= now:
+            return self._take_retries(now)
+        return self._take_fresh(now)
+
+    def take_probe(self) -> list[Held]:
+        """Take one of the messages to be tried again, of which there is at least one."""
+        return [heapq.heappop(self._retries)[2]]
+
+    def clear(self) -> list[Held]:
+        """Take everything."""
+        everything = [held for _, _, held in self._retries]
+        everything += itertools.chain.from_iterable(self._fresh)
+        self._retries.clear()
+        for queue in self._fresh:
+            queue.clear()
+        self._operations = self._bytes = 0
+        return everything
+
+    def _take_retries(self, now: float) -> list[Held]:
+        batch = _Filling(self._options)
+        while self._retries and self._retries[0][0] <= now and batch.has_room(self._retries[0][2]):
+            batch.add(heapq.heappop(self._retries)[2])
+        return batch.members
+
+    def _take_fresh(self, now: float) -> list[Held]:
+        batch = _Filling(self._options)
+        for queue in self._order(now):
+            while queue and batch.has_room(queue[0]):
+                batch.add(self._pop(queue))
+        return batch.members
+
+    def _order(self, now: float) -> Iterable[deque[Held]]:
+        """Return the queues, most urgent first, except that one overtaken for long comes first."""
+        waiting = [queue for queue in self._fresh if queue]
+        oldest = min(waiting, key=lambda queue: queue[0].since, default=None)
+        if oldest is None or now - oldest[0].since < _OVERTAKEN_S:
+            return waiting
+        return [oldest, *(queue for queue in waiting if queue is not oldest)]
+
+    def _pop(self, queue: deque[Held]) -> Held:
+        held = queue.popleft()
+        self._operations -= held.operations
+        self._bytes -= len(held.message.body)
+        return held
+
+
+class _Filling:
+    """A batch that is being filled; the first message always fits."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self.members: list[Held] = []
+        self._operations = options.batch_max_ops
+        self._bytes = options.batch_max_bytes
+
+    def has_room(self, held: Held) -> bool:
+        fits = held.operations <= self._operations and len(held.message.body) <= self._bytes
+        return fits or not self.members
+
+    def add(self, held: Held) -> None:
+        self.members.append(held)
+        self._operations -= held.operations
+        self._bytes -= len(held.message.body)

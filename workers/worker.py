@@ -1,0 +1,45 @@
+"""The worker as a program, with its signals."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from celery.apps.worker import Worker as StockWorker
+from celery.platforms import EX_FAILURE, EX_OK
+from celery.worker import state
+
+
+class Worker(StockWorker):  # type: ignore[misc, unused-ignore]
+    """Celery's worker, silent on stdout but for the log.
+
+    ``SIGTERM`` ends it warm: what has begun is finished, the rest goes back, exit status 0.
+    ``SIGINT``, or a second ``SIGTERM``, ends it cold: everything goes back, exit status 1.
+    """
+
+    @property
+    def status(self) -> int:
+        """The exit status; Celery forgets it at a cold end."""
+        return int(state.should_terminate or self.exitcode or EX_OK)
+
+    def install_platform_tweaks(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """Install the signal handlers."""
+        signal.signal(signal.SIGTERM, _end_warm)
+        signal.signal(signal.SIGINT, _end_cold)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Tell that messages are taken from now on."""
+        super().on_consumer_ready(consumer)
+        self.station.say("worker-ready", lanes=len(self.station.lanes))
+
+
+def _end_warm(*_: Any) -> None:
+    if state.should_stop is None:
+        state.should_stop = EX_OK
+    else:
+        _end_cold()
+
+
+def _end_cold(*_: Any) -> None:
+    state.should_terminate = EX_FAILURE
