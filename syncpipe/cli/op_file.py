@@ -134,6 +134,7 @@ def _send(order: _Order, shape: Shape, settings: Settings) -> Sent:
     from syncpipe.cli.progress import FileProgress
     from syncpipe.ops.records import read, unpacked
     from syncpipe.ops.sending import Sending
+    from syncpipe.producer.options import LINGER_PART
 
     name = order.source.name
     rows = read(
@@ -141,9 +142,10 @@ def _send(order: _Order, shape: Shape, settings: Settings) -> Sent:
         order.file_format or _format_of(name),
         exact=exact(order.kind, decimals=order.decimals),
     )
+    linger_ms = max(settings.client.linger_ms, _LINGER_MS)
     client_options = replace(
         settings.client,
-        linger_ms=max(settings.client.linger_ms, _LINGER_MS),
+        linger_ms=min(linger_ms, order.timeout * 1000 * LINGER_PART),
         delivery_timeout_s=order.timeout,
     )
     with (

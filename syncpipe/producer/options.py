@@ -8,6 +8,8 @@ from syncpipe.errors import ConfigError
 
 #: Largest `ClientOptions.batch_max_bytes`: an incompressible batch must still fit an envelope.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+#: The largest part of `ClientOptions.delivery_timeout_s` that an operation may linger.
+LINGER_PART = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,8 @@ class ClientOptions:
             )
         if not 1 <= self.batch_max_bytes <= MAX_BATCH_BYTES:
             raise ConfigError(f"batch_max_bytes must be between 1 and {MAX_BATCH_BYTES}.")
+        if self.linger_ms > self.delivery_timeout_s * 1000 * LINGER_PART:
+            raise ConfigError(
+                "linger_ms must be at most a third of delivery_timeout_s: what waits longer for "
+                "company may never be sent."
+            )

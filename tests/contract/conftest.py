@@ -16,7 +16,7 @@ from syncpipe.testing.broker import MemoryBroker
 from tests.unit.producer.parts import COLLECTIONS
 
 #: Nothing is sent by itself within a test.
-PATIENT = ClientOptions(linger_ms=3_600_000)
+PATIENT = ClientOptions(linger_ms=3_600_000, delivery_timeout_s=4 * 3600)
 
 
 class LoopDoor:

@@ -122,7 +122,7 @@ def test_flush_reports_what_is_not_confirmed_in_time(opened, gated):
 
 
 def test_flush_reports_what_was_given_up(opened, broker):
-    client = opened(dataclasses.replace(PATIENT, delivery_timeout_s=0.3))
+    client = opened(ClientOptions(linger_ms=100, delivery_timeout_s=0.3))
     broker.fail(times=1_000_000)
     client.upsert("orders", "o", {})
 

@@ -29,7 +29,8 @@ from tests.unit.producer.parts import COLLECTIONS
 
 client = Client(
     collections=COLLECTIONS, shards=8, broker=open_broker(sys.argv[1], clock=SystemClock()),
-    clock=SystemClock(), random=SystemRandom(), options=ClientOptions(linger_ms=3_600_000),
+    clock=SystemClock(), random=SystemRandom(),
+    options=ClientOptions(linger_ms=3_600_000, delivery_timeout_s=4 * 3600),
 )
 """
 FORK = """

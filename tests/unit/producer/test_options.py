@@ -22,6 +22,7 @@ def test_the_defaults_are_usable():
         {"batch_max_bytes": MAX_BATCH_BYTES + 1},
         {"buffer_max_bytes": 0},
         {"delivery_timeout_s": 0},
+        {"linger_ms": 10_001, "delivery_timeout_s": 30},
     ],
 )
 def test_an_option_out_of_range_is_refused_by_name(option):
