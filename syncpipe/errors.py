@@ -6,7 +6,8 @@
     ├── ConfigError                 SP-E100  the configuration is not usable
     │   ├── UnknownCollection       SP-E101
     │   ├── UnknownTarget           SP-E102
-    │   └── BrokerUnsupported       SP-E103
+    │   ├── BrokerUnsupported       SP-E103
+    │   └── TopologyConflict        SP-E104
     ├── InvalidOperation            SP-E200  refused before it was accepted; nothing was sent
     │   ├── InvalidKey              SP-E201
     │   ├── InvalidValue            SP-E202
@@ -22,6 +23,7 @@
     ├── SendError                   SP-E400  the operation may not have been sent
     │   ├── BufferFull              SP-E401
     │   ├── BrokerUnavailable       SP-E402
+    │   │   └── QueueMissing        SP-E406
     │   ├── DeliveryTimeout         SP-E403
     │   ├── BrokerFull              SP-E404
     │   └── ClientClosed            SP-E405
@@ -97,6 +99,13 @@ class BrokerUnsupported(ConfigError):
 
     code = "SP-E103"
     hint = "Use a single Redis (with replicas, if you like), not a node of a Redis Cluster."
+
+
+class TopologyConflict(ConfigError):
+    """A queue or exchange exists in the broker with other properties than ours must have."""
+
+    code = "SP-E104"
+    hint = "Drain and delete it, then run `syncpipe migrate` again; nothing was changed."
 
 
 class InvalidOperation(SyncpipeError):
@@ -235,6 +244,13 @@ class BrokerUnavailable(SendError):
 
     code = "SP-E402"
     hint = "Check the broker and its URL; then send again with the same id and version."
+
+
+class QueueMissing(BrokerUnavailable):
+    """The broker has no such queue, so the message was stored nowhere."""
+
+    code = "SP-E406"
+    hint = "Run `syncpipe migrate` with the configuration that the producers and workers use."
 
 
 class DeliveryTimeout(SendError):

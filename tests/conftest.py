@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 from redis import Redis
 
+from tests.rabbitmq import RabbitServer, rabbitmq_server
 from tests.servers import PostgresServer, RedisServer, postgres_server, redis_server
 
 if TYPE_CHECKING:
@@ -58,6 +59,21 @@ def redis_url(redis: RedisServer) -> str:
     with Redis(unix_socket_path=redis.socket) as client:
         client.flushall()
     return redis.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitServer]:
+    """A private RabbitMQ for the session of this test process; do not kill it."""
+    with rabbitmq_server() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq: RabbitServer) -> Iterator[str]:
+    """Address of an empty virtual host of this test's own."""
+    host = rabbitmq.new_host()
+    yield rabbitmq.url(host)
+    rabbitmq.drop_host(host)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 #: Queue of everything that was given up.
 DEAD_QUEUE = "sp.dead"
-_QUEUE = re.compile(r"sp\.([a-z][a-z0-9_-]*)\.(\d{1,5})\.([a-z]+)")
+#: A lane's queue, perhaps with the version of the topology that RabbitMQ's names end in.
+_QUEUE = re.compile(r"sp\.([a-z][a-z0-9_-]*)\.(\d{1,5})\.([a-z]+)(?:\.v\d{1,4})?")
 #: What a target may be called: it becomes a part of queue names.
 TARGET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
 
@@ -65,8 +66,22 @@ def queues_of(target: str, shards: int) -> list[str]:
 
 
 def parse_queue(name: str) -> tuple[Lane, Priority] | None:
-    """Return the lane and priority of the queue *name*, or None if it is not a lane's queue."""
+    """Return the lane and priority of the queue *name*, or None if it is not a lane's queue.
+
+    The name may end in a version of the topology, such as ``.v1``.
+    """
     match = _QUEUE.fullmatch(name)
     if match is None or match[3] not in _PRIORITIES:
         return None
     return Lane(match[1], int(match[2])), _PRIORITIES[match[3]]
+
+
+def leading(turn: int) -> int:
+    """Return the degree of urgency that goes first in the *turn*-th turn (from 1).
+
+    Of 16 turns, 8 are led by degree 0, 4 by 1, 2 by 2 and 1 by 3; one is left over, and led by a
+    degree that does not exist: nobody's turn, so the most urgent goes first. Whoever serves the
+    leader first and then the others by urgency shares work that never ends about 8 : 4 : 2 : 1, and
+    starves nobody.
+    """
+    return (turn & -turn).bit_length() - 1

@@ -13,6 +13,8 @@ class WorkerOptions:
     threads: int = 4
     #: Envelopes that the process holds unacknowledged, not counting those that wait to be retried.
     prefetch: int = 64
+    #: Envelopes of one queue that the process holds unacknowledged, on RabbitMQ.
+    queue_prefetch: int = 8
     #: Most operations in one batch; one envelope with more is a batch of its own.
     batch_max_ops: int = 2000
     #: Most bytes of envelopes in one batch, as they arrived.

@@ -19,8 +19,10 @@ TARGET_TYPES: Mapping[str, type[PostgresOptions]] = {"postgres": PostgresOptions
 class BrokerSettings:
     """Where operations travel, ``[broker]``."""
 
-    #: URL: redis://, rediss:// (TLS), or redis+socket:///path for a unix socket.
+    #: URL: redis://, rediss:// (TLS), redis+socket:///path for a unix socket, amqp:// or amqps://.
     url: str = field(default="redis://localhost:6379/0", repr=False)
+    #: URL of RabbitMQ's management API; auto: port 15672 of the broker's host, with its user.
+    management_url: str = field(default="auto", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

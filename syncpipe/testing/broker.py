@@ -66,6 +66,18 @@ class MemoryBroker:
         with self._lock:
             return [self._publish(message) for message in messages]
 
+    def missing(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
+        """Return nothing: a queue comes with its first message."""
+        return []
+
+    def declare(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
+        """Do nothing: a queue comes with its first message."""
+        return []
+
+    def reclaim(self) -> int:
+        """Do nothing: nothing is set aside."""
+        return 0
+
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """Return the depth of each named queue."""
         with self._lock:

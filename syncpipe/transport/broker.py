@@ -42,10 +42,10 @@ class QueueDepth:
 
     #: Messages nobody has taken yet.
     ready: int
-    #: Messages taken and not yet acknowledged.
+    #: Messages taken and not yet acknowledged; on RabbitMQ as of some seconds ago.
     unacked: int
-    #: Seconds since the oldest ready message was published; None when there is none, or when its
-    #: publisher did not say when.
+    #: Seconds since the oldest ready message was published; None when there is none, when its
+    #: publisher did not say when, or when the broker cannot tell without taking it (RabbitMQ).
     oldest_age_s: float | None
 
 
@@ -74,6 +74,9 @@ class Broker(Protocol):
     or raises within its deadline, whatever the broker does. ``timeout_s`` bounds ``publish``; the
     other verbs are bounded by the adapter's own timeout (seconds) and raise
     :class:`~syncpipe.errors.BrokerUnavailable` when the broker cannot be asked.
+
+    Queues go by their logical names, such as ``sp.crm.3.normal``. Where the broker's own names end
+    in a version (RabbitMQ: ``sp.crm.3.normal.v1``), the adapter adds it, and accepts both forms.
     """
 
     def publish(
@@ -82,9 +85,31 @@ class Broker(Protocol):
         """Store messages; answer one verdict for each, by index.
 
         ``None`` means that the broker has confirmed it, and that it is as durable as the broker
-        makes anything. An error means that it may not be stored: ``BrokerUnavailable`` and
-        ``BrokerFull`` that it is not, ``DeliveryTimeout`` that nobody can know. Sending again is
-        safe in every case, because appliers refuse repeats. Returns within ``timeout_s`` seconds.
+        makes anything. An error means that it may not be stored: ``BrokerUnavailable``,
+        ``QueueMissing`` and ``BrokerFull`` that it is not, ``DeliveryTimeout`` that nobody can
+        know. Sending again is safe in every case, because appliers refuse repeats. Returns within
+        ``timeout_s`` seconds.
+        """
+        ...
+
+    def missing(self, queues: Sequence[str]) -> list[str]:
+        """Return those of *queues* that do not exist, so that nothing can be sent to them.
+
+        Where queues come with their first message, none is ever missing.
+        """
+        ...
+
+    def declare(self, queues: Sequence[str]) -> list[str]:
+        """Make those of *queues* that are missing, and what they need; return them. Idempotent.
+
+        Raises :class:`~syncpipe.errors.TopologyConflict` when one exists with other properties.
+        """
+        ...
+
+    def reclaim(self) -> int:
+        """Send what the broker itself has set aside back to its queues; return how many messages.
+
+        A message that was delivered very often is no bad message for that.
         """
         ...
 

@@ -57,6 +57,18 @@ class RedisBroker:
         verdicts = dict(zip(queues, map(_verdict, replies[::3]), strict=True))
         return [verdicts[message.queue] for message in messages]
 
+    def missing(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
+        """Return nothing: a queue comes with its first message."""
+        return []
+
+    def declare(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
+        """Do nothing: a queue comes with its first message."""
+        return []
+
+    def reclaim(self) -> int:
+        """Do nothing: nothing is set aside."""
+        return 0
+
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """See the port."""
         if not queues:

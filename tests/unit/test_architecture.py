@@ -30,6 +30,8 @@ TOP_LEVEL = {
     *("README.md", "docs", "uv.lock", "CHANGELOG.md", "LICENSE"),
 }
 MOST_LINES = 400
+#: A list, and better in one place: the tree of all errors.
+LISTS = {ROOT / "syncpipe/errors.py"}
 MOST_BODY_LINES = 40
 
 #: Beginnings of statements, all capitals or all small; "Select one from the list" is prose.
@@ -152,7 +154,11 @@ def test_modules_are_named_by_what_they_are():
 
 
 def test_files_are_short():
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT + TESTS}
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in PRODUCT + TESTS
+        if path not in LISTS
+    }
     assert {str(path): length for path, length in lengths.items() if length > MOST_LINES} == {}
 
 

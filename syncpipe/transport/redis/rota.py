@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from syncpipe.core.routing import Priority, parse_queue
+from syncpipe.core.routing import Priority, leading, parse_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ class Rota:
     def next(self) -> list[str]:
         """Return the lists of the next claim, in order."""
         self._turn += 1
-        leader = (self._turn & -self._turn).bit_length() - 1
+        leader = leading(self._turn)
         order = sorted(range(DEGREES), key=lambda degree: (degree != leader, degree))
         return [name for degree in order for name in self._draw(degree)]
 

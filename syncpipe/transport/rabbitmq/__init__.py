@@ -1,0 +1,1 @@
+"""RabbitMQ: quorum queues, confirmed publishing, and what AMQP does not tell."""
