@@ -88,7 +88,7 @@ def _confirmed(app: App, order: _Order) -> Receipt:
 
     parts = key_values(declared(app, order.collection), order.key)
     data = _data(order)
-    client_options = replace(app.settings.client, delivery_timeout_s=order.timeout)
+    client_options = replace(app.settings.client, linger_ms=0, delivery_timeout_s=order.timeout)
     with Client(replace(app.settings, client=client_options)) as client:
         receipt: Receipt = getattr(client, order.kind)(
             order.collection,

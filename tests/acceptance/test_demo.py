@@ -96,13 +96,14 @@ def test_the_oracle_sees_a_row_that_was_altered_and_one_that_was_added():
         assert findings(opened, fed)[1] == 1
 
 
-def test_an_envelope_that_is_dropped_on_the_way_is_lost():
+def test_what_is_dropped_on_the_way_is_lost():
     with stage(processes=0) as (opened, supervisor):
         fed = feed(opened.app, 1000, 3, ignore)
         run_dir = opened.services.record.run_dir
         with Redis(unix_socket_path=f"{run_dir}/redis/redis.sock") as client:
             lengths = {name: client.llen(name) for name in queues_of(TARGET, 8) if "normal" in name}
-            assert client.lpop(max(lengths, key=lengths.get))
+            # One envelope may hold nothing that counts: what follows it may supersede it all.
+            assert client.delete(max(lengths, key=lengths.get))
         hire(opened, supervisor, 1, ignore)
         settle(opened, ignore)
         lost, mismatches = findings(opened, fed)
