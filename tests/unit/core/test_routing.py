@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncpipe.core.routing import Lane, Priority, lanes_of, parse_queue, queues_of, shard_of
+from syncpipe.core.routing import (
+    Lane,
+    Priority,
+    lanes_of,
+    leading,
+    parse_queue,
+    queues_of,
+    shard_of,
+)
 
 
 @given(st.sampled_from(["crm", "a-1", "b_2"]), st.integers(0, 99_999), st.sampled_from(Priority))
@@ -16,6 +24,7 @@ def test_lane_and_priority_come_back_from_the_queue_name(target, shard, priority
     lane = Lane(target, shard)
 
     assert parse_queue(lane.queue(priority)) == (lane, priority)
+    assert parse_queue(lane.queue(priority) + ".v12") == (lane, priority)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +41,8 @@ def test_lane_and_priority_come_back_from_the_queue_name(target, shard, priority
         "xsp.crm.1.low",
         "sp.crm.-1.low",
         "sp..1.low",
+        "sp.crm.1.low.v",
+        "sp.crm.1.low.v1.v1",
     ],
 )
 def test_other_names_are_no_lane(name):
@@ -67,3 +78,8 @@ def test_a_target_has_four_queues_per_lane_the_most_urgent_first():
         "sp.crm.1.low",
     ]
     assert lanes_of("crm", 2) == [Lane("crm", 0), Lane("crm", 1)]
+
+
+def test_every_degree_leads_in_its_turn_the_more_urgent_more_often():
+    assert Counter(leading(turn) for turn in range(1, 17)) == {0: 8, 1: 4, 2: 2, 3: 1, 4: 1}
+    assert [leading(turn) for turn in range(1, 9)] == [0, 1, 0, 2, 0, 1, 0, 3]
