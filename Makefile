@@ -3,10 +3,10 @@ PYTHON ?= python3
 BOOTSTRAP = @$(PYTHON) -m syncpipe._bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check lock clean
+.PHONY: help up down test check chaos-brokers lock clean
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up:  ## run real data through private services and check every row (KEEP=1: leave it running)
 	$(BOOTSTRAP) up $(if $(KEEP),--keep)
@@ -19,6 +19,9 @@ test:  ## run the tests (ARGS="tests/unit -k fold": only some)
 
 check:  ## lint, format, types, layers, locks
 	$(BOOTSTRAP) check
+
+chaos-brokers:  ## kill workers and brokers, ours and stock Celery's, and count (SHORT=1: 5 minutes; ARGS="--seed 7")
+	$(BOOTSTRAP) chaos-brokers $(if $(SHORT),--short) $(ARGS)
 
 lock:  ## bring uv.lock and config/requirements.lock up to date with pyproject.toml
 	$(BOOTSTRAP) lock

@@ -115,6 +115,12 @@ def check(_arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
+def chaos_brokers(arguments: list[str]) -> int:
+    """Kill workers and brokers under load and count what is lost; needs RabbitMQ."""
+    install([])
+    _become("-m", "tests.chaos.brokers", *arguments)
+
+
 def lock(_arguments: list[str]) -> int:
     """Bring both locks up to date with pyproject.toml; needs the network."""
     install([])
@@ -271,6 +277,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "down": down,
     "test": test,
     "check": check,
+    "chaos-brokers": chaos_brokers,
     "lock": lock,
     "clean": clean,
     "install": install,

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Exit status of a worker process that would refuse again if it were started again at once, because
 #: of its configuration or its clock (EX_CONFIG of sysexits.h).
 REFUSED = 78
+#: Exit status of a worker process that has ended itself because it no longer did its work, though
+#: there was some and it could (EX_TEMPFAIL of sysexits.h): to be started again at once.
+STALLED = 75
 #: The class of a target, by its options: imported only when such a target is used.
 _TARGETS = {PostgresOptions: ("syncpipe.targets.postgres.target", "PostgresTarget")}
 
@@ -49,7 +52,8 @@ class App:
         """Return a new connection to the broker; the caller closes it."""
         from syncpipe.transport import open_broker  # noqa: PLC0415 -- kombu and redis are heavy
 
-        return open_broker(self.settings.broker.url, clock=self.clock)
+        broker = self.settings.broker
+        return open_broker(broker.url, clock=self.clock, management_url=broker.management_url)
 
     def collections(self, target: str) -> dict[str, Collection]:
         """Return what is synchronised to *target*, by name."""

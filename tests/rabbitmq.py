@@ -139,6 +139,8 @@ def _environment(
         "RABBITMQ_MNESIA_BASE": str(root / "data"),
         "RABBITMQ_NODENAME": f"syncpipe{port}@localhost",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2",
+        # The process that we start is then the broker itself, and gets the signals.
+        "RUNNING_UNDER_SYSTEMD": "true",
     }
 
 

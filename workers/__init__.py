@@ -8,14 +8,17 @@ module                  noun
 :mod:`.configuration`   Celery's settings, from ours
 :mod:`.task`            the task that envelopes name
 :mod:`.strategy`        what Celery does with a message of that task
-:mod:`.consumer`        what Celery does with every other message
+:mod:`.consumer`        Celery's consumer, and what it does with every other message
+:mod:`.lanes`           the queues of lanes
+:mod:`.assignment`      which lanes are ours, by the list of live processes
+:mod:`.subscriptions`   which queues are consumed now
 :mod:`.held`            one message in our hands
 :mod:`.shelf`           the messages of one target that wait for their batch
 :mod:`.batcher`         makes batches, has them applied, acknowledges
 :mod:`.station`         what one worker process holds
 :mod:`.steps`           what starts and stops with the worker
 :mod:`.periodic`        a thread that does the same again and again
-:mod:`.horizon`         forgets what lies behind the horizon
+:mod:`.watch`           ends the process when it has stalled
 :mod:`.pool`            the threads that apply batches
 :mod:`.worker`          the worker as a program, with its signals
 :mod:`.logging`         the log on stdout

@@ -7,11 +7,14 @@ import os
 import socket
 import sys
 import warnings
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncpipe import app as wiring
 from syncpipe.errors import ConfigError
 from syncpipe.settings import load
+from syncpipe.supervisor import Lives, keep_touching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +25,17 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker until it is told to end; return the exit status."""
     options = _parser().parse_args(arguments)
+    lives = Lives()
+    if options.heartbeat:
+        lives = Lives.read(options.heartbeat)
+        keep_touching(options.heartbeat)
     try:
         loaded = load(options.config, profile=options.profile, overrides=options.set)
         _check(loaded.settings)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return wiring.REFUSED
-    return _run(loaded.settings, options.name or f"worker-{os.getpid()}")
+    return _run(loaded.settings, options.name or f"worker-{os.getpid()}", lives)
 
 
 def _check(settings: Settings) -> None:
@@ -36,7 +43,7 @@ def _check(settings: Settings) -> None:
         raise ConfigError("No target is declared, so there is nothing to work for.")
 
 
-def _run(settings: Settings, name: str) -> int:
+def _run(settings: Settings, name: str, lives: Lives) -> int:
     from celery.exceptions import SecurityWarning  # noqa: PLC0415
 
     from workers import logging  # noqa: PLC0415 - a wrong configuration is told at once
@@ -54,6 +61,7 @@ def _run(settings: Settings, name: str) -> int:
         without_mingle=True,
         without_heartbeat=True,
     )
+    worker.station.counters |= asdict(lives)
     worker.start()
     return worker.status
 
@@ -61,6 +69,9 @@ def _run(settings: Settings, name: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--name", help="name of the process, unique; default: worker-PID")
+    parser.add_argument(
+        "--heartbeat", type=Path, metavar="FILE", help="file to touch, for whoever watches"
+    )
     parser.add_argument("--config", help="configuration file; default: the one that is found")
     parser.add_argument("--profile", help="name of the file beside it that differs")
     parser.add_argument(

@@ -5,13 +5,13 @@ Everything but `Batcher._work` runs on the event loop, which alone touches the b
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.pipeline import Done, Later
-from workers import lanes
 from workers.held import Held, hold
 from workers.shelf import Shelf
 
@@ -33,8 +33,11 @@ _LOOK_S = 0.1
 class Batcher:
     """Batches for one connection to the broker; a new connection gets a new one."""
 
-    def __init__(self, consumer: Any, station: Station) -> None:
-        """Work for Celery's *consumer* with the pipelines of *station*."""
+    def __init__(self, consumer: Any, station: Station, before: Batcher | None = None) -> None:
+        """Work for Celery's *consumer* with the pipelines of *station*.
+
+        Targets that the batcher of the connection *before* left alone are left alone still.
+        """
         self._consumer = consumer
         self._station = station
         self._clock = station.clock
@@ -42,11 +45,17 @@ class Batcher:
         self._shelves = {name: Shelf(self._options) for name in station.pipelines}
         self._turns = deque(self._shelves)
         self._running: Counter[str] = Counter()
-        self._paused_until: dict[str, float] = {}
+        #: How many messages were taken, on the connections before too.
+        self.taken: int = 0 if before is None else before.taken
+        #: How many messages of each queue are unacknowledged.
+        self.in_hand: Counter[str] = Counter()
+        self._paused_until = {} if before is None else before.retire()
         self._finished: queue.SimpleQueue[tuple[str, list[Held], Report]] = queue.SimpleQueue()
         self._wake_at: float | None = None
+        self._most_extra = 0 if station.dialect.prefetch_per_queue else self._options.prefetch
         self._extra = 0
-        self._draining = False
+        self._closed = self._retired = False
+        self._pump()
 
     @property
     def held(self) -> int:
@@ -66,14 +75,36 @@ class Batcher:
         held = hold(delivery, since=self._clock.monotonic(), fault=fault)
         name = held.target if held.target in self._shelves else next(iter(self._shelves))
         self._shelves[name].put(held)
+        self.taken += 1
+        self.in_hand[held.message.queue] += 1
         self._pump()
+
+    def retire(self) -> dict[str, float]:
+        """End, because the connection is gone; return until when each target is left alone.
+
+        What waits here comes again through the next connection. Batches that run are counted, and
+        acknowledged where the broker can still tell which messages are meant. Idempotent.
+        """
+        self._closed = self._retired = True
+        for shelf in self._shelves.values():
+            shelf.clear()
+        self._collect()
+        return dict(self._paused_until)
+
+    def give_back(self) -> int:
+        """Start nothing more and return what waits; tell how much. Raises what kombu raises."""
+        self._closed = True
+        waiting = [held for shelf in self._shelves.values() for held in shelf.clear()]
+        for held in waiting:
+            held.delivery.reject(requeue=True)
+        return len(waiting)
 
     def drain(self, seconds: float, *, cancelled: Callable[[], bool]) -> int:
         """Start nothing more and wait for what runs, at most *seconds*; return what still runs.
 
         For the end of the process, when the loop no longer turns and its thread calls this.
         """
-        self._draining = True
+        self._closed = True
         deadline = self._clock.monotonic() + seconds
         while self.running and self._clock.monotonic() < deadline and not cancelled():
             try:
@@ -84,21 +115,31 @@ class Batcher:
 
     def _pump(self) -> None:
         """Start every batch that may start, and wake up when the next one may."""
+        if self._closed:
+            return
         now = self._clock.monotonic()
         self._turns.rotate(-1)
-        for name in self._turns:
+        for name in list(self._turns):
+            if self._lacks_probes(name, now):
+                self._resume(name)
             while self._may_start(name, now):
                 self._start(name, now)
         dues = [due for name in self._turns if (due := self._due(name)) is not None]
-        if dues and not self._draining:
+        if dues:
             self._wake(min(dues), now)
 
+    def _lacks_probes(self, name: str, now: float) -> bool:
+        """Return whether a target could be tried again, but its probes went with a connection."""
+        until = self._paused_until.get(name)
+        idle = not self._shelves[name] and not self._running[name]
+        return until is not None and until <= now and idle
+
     def _due(self, name: str) -> float | None:
-        """Return when a batch of the target may start, None if something else must happen first."""
+        """Return when the target may be tried next, None if something else must happen first."""
         if self._running[name] >= self._slots(name) or self.running >= self._options.threads:
             return None
-        due = self._shelves[name].due()
-        return None if due is None else max(due, self._paused_until.get(name, 0.0))
+        due, until = self._shelves[name].due(), self._paused_until.get(name)
+        return until if due is None else max(due, until or 0.0)
 
     def _slots(self, name: str) -> int:
         """Return how many batches of the target may run at once: one probe while it is paused."""
@@ -109,13 +150,13 @@ class Batcher:
 
     def _may_start(self, name: str, now: float) -> bool:
         due = self._due(name)
-        return due is not None and due <= now and not self._draining
+        return due is not None and due <= now
 
     def _start(self, name: str, now: float) -> None:
         shelf = self._shelves[name]
         batch = shelf.take_probe() if name in self._paused_until else shelf.take(now)
         self._running[name] += 1
-        self._station.counters["running"] = self.running
+        self._station.begin()
         self._consumer.pool.apply_async(
             self._work, (name, batch), callback=lambda report: self._done(name, batch, report)
         )
@@ -137,15 +178,17 @@ class Batcher:
     def _settle(self, name: str, batch: list[Held], report: Report) -> None:
         """Do with each message of a finished batch what the report says."""
         self._running[name] -= 1
-        self._station.count(report, running=self.running)
+        self._station.count(report)
+        done: list[Held] = []
         later: list[tuple[Held, Later]] = []
         for held, verdict in zip(batch, report.verdicts, strict=True):
             match verdict:
                 case Done():
-                    held.delivery.ack_log_error(logger, self._consumer.connection_errors)
+                    done.append(held)
                 case Later():
                     later.append((held, verdict))
-        if self._draining:
+        self._acknowledge(done)
+        if self._closed:
             return
         if report.pause_s and later:
             self._pause(name, [held for held, _ in later], report.pause_s)
@@ -153,6 +196,18 @@ class Batcher:
             self._put_back(name, later)
             self._resume(name)
         self._balance()
+
+    def _acknowledge(self, done: Sequence[Held]) -> None:
+        """Acknowledge messages; those of a lost connection only if the broker takes it."""
+        errors = self._consumer.connection_errors
+        self.in_hand.subtract(held.message.queue for held in done)
+        if self._retired:
+            with contextlib.suppress(*errors):
+                for held in done:
+                    held.delivery.ack()
+            return
+        for held in done:
+            held.delivery.ack_log_error(logger, errors)
 
     def _put_back(self, name: str, later: Sequence[tuple[Held, Later]]) -> None:
         now = self._clock.monotonic()
@@ -166,29 +221,30 @@ class Batcher:
         Probes take turns, so that one with which the target fails does not stop it for good.
         """
         shelf = self._shelves[name]
-        if name not in self._paused_until:
-            for lane_queue in self._queues(name):
-                self._consumer.task_consumer.cancel_by_queue(lane_queue)
-        until = self._clock.monotonic() + pause_s
-        self._paused_until[name] = until
+        first = name not in self._paused_until
+        until = self._paused_until[name] = self._clock.monotonic() + pause_s
+        if first:
+            self._station.subscriptions.pause(name)
         waiting = [*shelf.clear(), *later]
         for probe in waiting[:_PROBES]:
             shelf.put_back(probe, until)
         for held in waiting[_PROBES:]:
-            held.delivery.reject_log_error(logger, self._consumer.connection_errors, requeue=True)
+            held.delivery.reject(requeue=True)
+            self.in_hand[held.message.queue] -= 1
 
     def _resume(self, name: str) -> None:
         """Claim the target's lanes again, if they were left alone."""
         if self._paused_until.pop(name, None) is not None:
-            lanes.consume(self._consumer, self._queues(name))
-
-    def _queues(self, name: str) -> list[str]:
-        return [lane_queue for lane_queue, target in self._station.lanes.items() if target == name]
+            self._station.subscriptions.resume(name)
+            self._consumer.call_soon(self._station.subscriptions.sync)
 
     def _balance(self) -> None:
-        """Let waiting retries not count as prefetched, up to as many again as are prefetched."""
+        """Let waiting retries not count as prefetched, up to as many again as are prefetched.
+
+        Not where each queue has a prefetch of its own, which cannot change.
+        """
         retries = sum(shelf.retries for shelf in self._shelves.values())
-        extra = min(retries, self._options.prefetch)
+        extra = min(retries, self._most_extra)
         if extra > self._extra:
             self._consumer.qos.increment_eventually(extra - self._extra)
         elif extra < self._extra:

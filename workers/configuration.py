@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
 import syncpipe.transport.redis  # noqa: F401 - importing it registers the claim transport
+from syncpipe.transport.dialect import dialect_of
 from workers import lanes
-from workers.steps import Draining, Lanes, Stationing
+from workers.steps import Control, Lanes, Stationing
 from workers.task import Apply
 
 if TYPE_CHECKING:
     from syncpipe.app import App
     from syncpipe.settings import Settings
+    from syncpipe.transport.dialect import Dialect
 
 
 def celery_app(parts: App) -> Celery:
     """Return a Celery app whose workers apply operations with *parts*. Connects to nothing."""
     app = Celery("syncpipe", set_as_current=False)
-    app.conf.update(_settings(parts.settings))
-    app.conf.task_queues = [lanes.lane_queue(name) for name in lanes.declared(parts.settings)]
+    dialect, options = dialect_of(parts.settings.broker.url), parts.settings.worker
+    app.conf.update(_settings(parts.settings, dialect))
+    # Known to Celery so that it sees what kind they are; what is consumed is up to Subscriptions.
+    known = [lanes.lane_queue(name, dialect) for name in lanes.declared(parts.settings)]
+    app.conf.task_queues = known
+    app.amqp.queues.deselect([queue.name for queue in known])
+    app.prefetch = options.queue_prefetch if dialect.prefetch_per_queue else options.prefetch
     app.register_task(Apply())
     app.steps["worker"].add(Stationing)
-    app.steps["consumer"] |= {Draining, Lanes}
+    app.steps["consumer"] |= {Control, Lanes}
     app.syncpipe = parts
     return app
 
 
-def _settings(settings: Settings) -> dict[str, Any]:
+def _settings(settings: Settings, dialect: Dialect) -> dict[str, Any]:
     options = settings.worker
     return {
         "broker_url": settings.broker.url,
@@ -38,7 +44,9 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
-        "broker_transport_options": {"priority_steps": [0]},
+        "broker_transport_options": dict(dialect.transport_options),
+        "broker_heartbeat": 30,
+        "broker_heartbeat_checkrate": 2,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_enable_prefetch_count_reduction": False,
         # Nothing is acknowledged, written or sent but by our own code.
@@ -58,7 +66,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         # One process, few threads, batches made before them.
         "worker_pool": "workers.pool:TaskPool",
         "worker_concurrency": options.threads,
-        "worker_prefetch_multiplier": math.ceil(options.prefetch / options.threads),
+        "worker_detect_quorum_queues": True,
         "worker_consumer": "workers.consumer:Consumer",
         "worker_disable_rate_limits": True,
         "worker_eta_task_limit": 2 * options.prefetch + options.threads,

@@ -1,9 +1,9 @@
-"""What Celery does with every message that is not of our task: it would drop them, we keep them."""
+"""Celery's consumer, which keeps what Celery would drop, and reconnects soon."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from celery.worker.consumer import Consumer as StockConsumer
 
@@ -19,8 +19,22 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
     So it is acknowledged only when its raw bytes are safe.
     """
 
-    #: The batcher of the present connection.
-    batcher: Batcher
+    #: The batcher of the present connection; None before the first.
+    batcher: Batcher | None = None
+
+    class Blueprint(StockConsumer.Blueprint):  # type: ignore[misc, unused-ignore]
+        """Celery's steps without those that we replace, or have no use for: ETAs."""
+
+        default_steps: ClassVar[list[str]] = [
+            step
+            for step in StockConsumer.Blueprint.default_steps
+            if not step.endswith((":Control", ":DelayedDelivery"))
+        ]
+
+    def __init__(self, *args: Any, app: Any, **kwargs: Any) -> None:
+        """Prefetch exactly what *app* was configured for; Celery would round it."""
+        kwargs["initial_prefetch_count"] = app.prefetch
+        super().__init__(*args, app=app, **kwargs)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect to the broker, trying until it is there."""
@@ -47,4 +61,5 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
         self._keep(message, f"Celery refuses the message: {type(exc).__name__}.")
 
     def _keep(self, message: Any, reason: str) -> None:
-        self.batcher.add(message, NotAnEnvelope(reason))
+        if self.batcher is not None:  # there is one before anything is consumed
+            self.batcher.add(message, NotAnEnvelope(reason))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncpipe.core.envelope import peek_count
 from syncpipe.core.routing import Priority, parse_queue
 from syncpipe.pipeline import Message
+from syncpipe.transport.rabbitmq import topology
 
 if TYPE_CHECKING:
     from syncpipe.errors import SyncpipeError
@@ -42,7 +43,7 @@ def hold(delivery: Any, *, since: float, fault: SyncpipeError | None = None) -> 
     """Return kombu's message *delivery* as held; *fault* tells why it cannot be an envelope."""
     body = delivery.body
     raw = body.encode() if isinstance(body, str) else bytes(body or b"")
-    queue = str((delivery.delivery_info or {}).get("routing_key"))
+    queue = topology.logical(str((delivery.delivery_info or {}).get("routing_key")))
     identity = str((delivery.headers or {}).get("id") or delivery.delivery_tag)
     lane = parse_queue(queue)
     return Held(

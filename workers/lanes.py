@@ -1,8 +1,8 @@
-"""The queues that a worker consumes."""
+"""The queues of lanes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kombu import Exchange, Queue
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from syncpipe.settings import Settings
+    from syncpipe.transport.dialect import Dialect
 
 
 def declared(settings: Settings) -> dict[str, str]:
@@ -24,21 +25,21 @@ def declared(settings: Settings) -> dict[str, str]:
 def undeclared(queues: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     """Return the targets of those *queues* that are lanes of our targets, but not *known*.
 
-    They hold what was sent with another number of shards.
+    They hold what was sent with another number of shards, or another version of the topology.
     """
     targets = set(known.values())
     lanes = {name: lane[0].target for name in queues if (lane := parse_queue(name))}
     return {name: to for name, to in lanes.items() if to in targets and name not in known}
 
 
-def consume(consumer: Any, queues: Iterable[str]) -> None:
-    """Have Celery's *consumer* consume *queues* too; on the event loop, while it is connected."""
-    if consumer.task_consumer:
-        for name in queues:
-            consumer.task_consumer.add_queue(lane_queue(name))
-        consumer.task_consumer.consume()
-
-
-def lane_queue(name: str) -> Queue:
-    """Return kombu's declaration of a lane's queue."""
-    return Queue(name, Exchange(""), routing_key=name)
+def lane_queue(name: str, dialect: Dialect) -> Queue:
+    """Return a lane's queue for kombu, which consumes it but never makes it."""
+    physical = dialect.physical(name)
+    arguments = dialect.queue_arguments
+    return Queue(
+        physical,
+        Exchange(""),
+        routing_key=physical,
+        queue_arguments=None if arguments is None else dict(arguments),
+        no_declare=True,
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
@@ -48,6 +50,8 @@ def configure(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
+    # With every lost connection Celery tells what it will do by default one day; we have chosen.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     for name, level in _LIBRARIES.items():
         logging.getLogger(name).setLevel(level)
 

@@ -7,22 +7,20 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
+from syncpipe.core.routing import leading
 from workers.held import DEGREES, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from syncpipe.pipeline import WorkerOptions
-
-#: Seconds after which a message is no longer overtaken by more urgent ones.
-_OVERTAKEN_S = 1.0
 
 
 class Shelf:
     """Fresh messages by urgency, and messages to be tried again by due time.
 
     The two never share a batch: a record that makes its batch slow, because somebody else has
-    locked it, then slows only others of its kind. Times are monotonic seconds.
+    locked it, then slows only others of its kind. The urgencies take turns in leading a batch of
+    fresh messages, so that none waits for ever (see `core.routing.leading`). Times are monotonic
+    seconds.
     """
 
     def __init__(self, options: WorkerOptions) -> None:
@@ -31,6 +29,7 @@ class Shelf:
         self._fresh: tuple[deque[Held], ...] = tuple(deque() for _ in range(DEGREES))
         self._retries: list[tuple[float, int, Held]] = []
         self._numbers = itertools.count()
+        self._turn = 0
         self._operations = 0
         self._bytes = 0
 
@@ -66,14 +65,16 @@ class Shelf:
         return min(dues, default=None)
 
     def take(self, now: float) -> list[Held]:
-        """Take the next batch: what is due again, else what is fresh, most urgent first."""
+        """Take the next batch: what is due again, else what is fresh, by urgency after a leader."""
         if self._retries and self._retries[0][0] <= now:
             return self._take_retries(now)
-        return self._take_fresh(now)
+        return self._take_fresh()
 
     def take_probe(self) -> list[Held]:
-        """Take one of the messages to be tried again, of which there is at least one."""
-        return [heapq.heappop(self._retries)[2]]
+        """Take one message, of those to be tried again if there is one; something must wait."""
+        if self._retries:
+            return [heapq.heappop(self._retries)[2]]
+        return [self._pop(next(filter(None, self._fresh)))]
 
     def clear(self) -> list[Held]:
         """Take everything."""
@@ -91,20 +92,15 @@ class Shelf:
             batch.add(heapq.heappop(self._retries)[2])
         return batch.members
 
-    def _take_fresh(self, now: float) -> list[Held]:
+    def _take_fresh(self) -> list[Held]:
+        self._turn += 1
+        leader = leading(self._turn)
         batch = _Filling(self._options)
-        for queue in self._order(now):
+        for degree in sorted(range(DEGREES), key=lambda degree: (degree != leader, degree)):
+            queue = self._fresh[degree]
             while queue and batch.has_room(queue[0]):
                 batch.add(self._pop(queue))
         return batch.members
-
-    def _order(self, now: float) -> Iterable[deque[Held]]:
-        """Return the queues, most urgent first, except that one overtaken for long comes first."""
-        waiting = [queue for queue in self._fresh if queue]
-        oldest = min(waiting, key=lambda queue: queue[0].since, default=None)
-        if oldest is None or now - oldest[0].since < _OVERTAKEN_S:
-            return waiting
-        return [oldest, *(queue for queue in waiting if queue is not oldest)]
 
     def _pop(self, queue: deque[Held]) -> Held:
         held = queue.popleft()

@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import ClockSkew, SendError, TargetError
+from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.errors import ClockSkew, QueueMissing, SendError, TargetError
 from syncpipe.transport.broker import WorkerInfo
+from syncpipe.transport.dialect import dialect_of
+from workers.assignment import Assignment
+from workers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from syncpipe.app import App
     from syncpipe.pipeline import Report
     from syncpipe.targets.target import Target
@@ -21,14 +28,14 @@ if TYPE_CHECKING:
 #: How far this machine's clock may be off a target's, milliseconds.
 MAX_SKEW_MS = 5_000
 #: Seconds after which a worker that says nothing counts as gone.
-PRESENCE_TTL_S = 6.0
+PRESENCE_TTL_S = 2.0
 
 
 class Station:
     """The pipelines of all targets, the lanes they are fed from, and what was counted."""
 
-    def __init__(self, parts: App, name: str, lanes: dict[str, str]) -> None:
-        """Prepare the worker process *name*; *lanes* gives the target of each queue it consumes."""
+    def __init__(self, parts: App, name: str, lanes: Mapping[str, str]) -> None:
+        """Prepare the worker process *name*; *lanes* gives the target of each declared queue."""
         self.parts = parts
         self.name = name
         self.lanes = lanes
@@ -36,9 +43,14 @@ class Station:
         self.options = parts.settings.worker
         self.pipelines = {target: parts.pipeline(target, name) for target in parts.settings.targets}
         self.broker = parts.broker()
-        self.counters = dict.fromkeys(("envelopes", "batches", "running"), 0)
+        self.dialect = dialect_of(parts.settings.broker.url)
+        self.assignment = Assignment(name, lanes)
+        self.subscriptions = Subscriptions(self.dialect)
+        self.counters = dict.fromkeys(("envelopes", "batches", "running", "lanes"), 0)
         self.counters |= dict.fromkeys((outcome.value for outcome in Outcome), 0)
         self._started_ms = self.clock.now_ms()
+        self._presence = threading.Lock()
+        self._left = self._queues_exist = False
         self._log = structlog.get_logger("syncpipe.workers").bind(worker=name)
 
     def check_clocks(self) -> None:
@@ -57,16 +69,62 @@ class Station:
                     f"{pipeline.target.name!r}."
                 )
 
-    def count(self, report: Report, *, running: int) -> None:
-        """Add what a batch did."""
-        self.counters["running"] = running
+    def check_queues(self) -> None:
+        """Ask the broker whether all queues are there that need to be made before they are used.
+
+        Raises:
+            QueueMissing: one is not.
+            BrokerUnavailable: the broker cannot be asked.
+
+        """
+        if not self._queues_exist and (missing := self.broker.missing([*self.lanes, DEAD_QUEUE])):
+            number = f" and {len(missing) - 1} more" if missing[1:] else ""
+            raise QueueMissing(f"The broker has no queue {missing[0]!r}{number}.")
+        self._queues_exist = True
+
+    def disconnected(self) -> None:
+        """Take nothing for granted after the consumer's connection was lost.
+
+        A queue may be gone: a declared one is worth a line in the log, one that was found is looked
+        for again.
+        """
+        self.subscriptions.disconnect()
+        self.assignment.found = {}
+        self._queues_exist = False
+
+    def begin(self) -> None:
+        """Count a batch that begins."""
+        self.counters["running"] += 1
+
+    def count(self, report: Report) -> None:
+        """Add what a batch did that has ended."""
+        self.counters["running"] -= 1
         self.counters["batches"] += 1
         self.counters["envelopes"] += len(report.verdicts)
         for outcome, number in report.counts.items():
             self.counters[outcome.value] += number
 
+    def look(self) -> bool:
+        """Look which workers live and want the lanes that are ours then; return if that is new.
+
+        A broker that cannot be asked changes nothing: it raises a `SendError`.
+        """
+        self.check_queues()
+        workers = self.broker.workers()
+        change = self.assignment.look([worker.name for worker in workers])
+        if change is not None:
+            self.counters["lanes"] = len(self.assignment.lanes)
+            processes = len({self.name, *(worker.name for worker in workers)})
+            self.say(
+                "lanes-assigned",
+                **change.named(),
+                lanes=self.counters["lanes"],
+                processes=processes,
+            )
+        return self.subscriptions.assign(self.assignment.queues)
+
     def announce(self) -> None:
-        """Say that this process lives."""
+        """Say that this process lives, once it consumes, so that others leave its lanes to it."""
         info = WorkerInfo(
             name=self.name,
             pid=os.getpid(),
@@ -75,11 +133,17 @@ class Station:
             seen_ms=self.clock.now_ms(),
             counters=dict(self.counters),
         )
-        self.broker.announce(info, ttl_s=PRESENCE_TTL_S)
+        with self._presence:
+            if self.subscriptions.connected and not self._left:
+                self.broker.announce(info, ttl_s=PRESENCE_TTL_S)
 
     def say(self, event: str, **details: Any) -> None:
         """Write a line into the log."""
         self._log.info(event, **details)
+
+    def warn(self, event: str, **details: Any) -> None:
+        """Write a line about something to be looked at into the log."""
+        self._log.warning(event, **details)
 
     def complain(self, event: str, **details: Any) -> None:
         """Write a line about something that is wrong into the log."""
@@ -91,8 +155,9 @@ class Station:
             pipeline.stop()
 
     def withdraw(self) -> None:
-        """Say that this process lives no more; without a broker it is forgotten by itself."""
-        with contextlib.suppress(SendError):
+        """Say that this process takes nothing more; without a broker it is forgotten by itself."""
+        with self._presence, contextlib.suppress(SendError):
+            self._left = True
             self.broker.withdraw(self.name)
 
     def close(self) -> None:

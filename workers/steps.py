@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
 
 from celery import bootsteps
 from celery.worker import state
+from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
-from syncpipe.errors import ClockSkew
+from syncpipe.errors import BrokerUnavailable, ClockSkew, QueueMissing
 from syncpipe.ops.horizon import collect
 from workers import lanes
 from workers.periodic import Periodic
 from workers.station import Station
+from workers.watch import watching
 
-#: Seconds between two signs of life, and between two looks for lanes nobody declared.
-_PRESENCE_S, _LANES_S = 2.0, 10.0
+#: Seconds between two signs of life and looks at who else lives.
+_PRESENCE_S = 0.5
+#: Seconds between two looks for lanes nobody declared, and for what the broker has set aside.
+_LANES_S, _RECLAIM_S = 10.0, 10.0
 _FRACTION_BITS = 32
 
 
@@ -33,18 +38,22 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         self._periodic: list[Periodic] = []
 
     def start(self, worker: Any) -> None:
-        """Check the clocks and begin; a clock that is wrong ends the process."""
+        """Check clocks and queues and begin; what is wrong with them ends the process."""
         station = worker.station
         try:
-            station.check_clocks()
-        except ClockSkew as error:
+            _check(station)
+        except (ClockSkew, QueueMissing) as error:
             station.complain("refused-to-start", code=error.code, error=str(error))
             station.close()
             raise SystemExit(wiring.REFUSED) from error
+        presence = Periodic("presence", lambda: _be_present(worker), every_s=_PRESENCE_S)
+        presence.once()
         self._periodic = [
-            Periodic("presence", station.announce, every_s=_PRESENCE_S),
-            Periodic("lanes", lambda: _find_lanes(worker), every_s=_LANES_S),
+            presence,
+            Periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
+            Periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
+            watching(worker),
         ]
         for job in self._periodic:
             job.start()
@@ -60,49 +69,92 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
 
 
 class Lanes(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
-    """Consumes lanes that were found before the connection to the broker was lost."""
+    """Consumes the lanes of this process on every connection, and ends that in good order."""
 
     requires = ("celery.worker.consumer:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        """Consume them again."""
-        station = consumer.controller.station
-        known = lanes.declared(station.parts.settings)
-        if found := [name for name in station.lanes if name not in known]:
-            lanes.consume(consumer, found)
-
-
-class Draining(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
-    """Lets batches finish that have begun, within bounds; the broker takes back the rest."""
-
-    requires = ("celery.worker.consumer:Tasks",)
+        """Give Celery's new consumer the queues to consume."""
+        consumer.controller.station.subscriptions.connect(consumer.task_consumer)
 
     def stop(self, consumer: Any) -> None:
-        """Wait, unless only the connection was lost or somebody is in a hurry."""
-        batcher = getattr(consumer, "batcher", None)
-        if batcher is None or consumer.blueprint.state != bootsteps.CLOSE or _hurried():
-            return
+        """Drain, unless only the connection was lost or somebody is in a hurry."""
         station = consumer.controller.station
-        station.stop()
-        running = batcher.drain(station.options.drain_timeout_s, cancelled=_hurried)
-        station.say("drained", returned=batcher.held, unfinished=running)
+        if consumer.blueprint.state == bootsteps.CLOSE and not _hurried():
+            _drain(consumer, station)
+            return
+        station.disconnected()
+        if consumer.batcher is not None:
+            consumer.batcher.retire()
+
+
+class Control(StockControl):  # type: ignore[misc, unused-ignore]
+    """Remote control, without which a worker can do its work.
+
+    RabbitMQ refuses it to a second process of the same name, and to a user without the rights.
+    """
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        """Take the place of what Celery starts."""
+        super().__init__(consumer, **options)
+        self.start = self._start
+
+    def _start(self, consumer: Any) -> None:
+        """Listen for commands, if the broker lets us."""
+        try:
+            self.box.start(consumer)
+        except consumer.channel_errors as error:
+            consumer.controller.station.warn("no-remote-control", error=str(error))
+
+
+def _drain(consumer: Any, station: Station) -> None:
+    """Leave the lanes to others and return what has not begun; let finish what has, within bounds.
+
+    A connection that is lost meanwhile returns everything.
+    """
+    station.withdraw()
+    station.stop()
+    returned = 0
+    with contextlib.suppress(*consumer.connection_errors, *consumer.channel_errors):
+        station.subscriptions.cancel()
+        returned = consumer.batcher.give_back()
+    running = consumer.batcher.drain(station.options.drain_timeout_s, cancelled=_hurried)
+    station.say("drained", returned=returned, unfinished=running)
 
 
 def _hurried() -> bool:
     return state.should_terminate not in {None, False}
 
 
-def _find_lanes(worker: Any) -> None:
-    """Consume lanes that hold something though the configuration does not name them."""
+def _check(station: Station) -> None:
+    """Check clocks and queues; a broker that cannot be asked now is asked again later."""
+    station.check_clocks()
+    try:
+        station.check_queues()
+    except QueueMissing:
+        raise
+    except BrokerUnavailable as error:
+        station.complain("broker-unreachable", code=error.code, error=str(error))
+
+
+def _be_present(worker: Any) -> None:
+    """Say that this process lives, see who else does, and consume what is ours then."""
     station = worker.station
-    if found := lanes.undeclared(station.broker.queues(), station.lanes):
-        worker.consumer.call_soon(_consume, worker, found)
+    station.announce()
+    if station.look():
+        # On the event loop, which alone may change what is consumed.
+        worker.consumer.call_soon(station.subscriptions.sync)
 
 
-def _consume(worker: Any, found: dict[str, str]) -> None:
-    """Consume the lanes *found*; on the event loop, which alone may change what is consumed."""
-    worker.station.lanes |= found
-    lanes.consume(worker.consumer, found)
+def _find_lanes(station: Station) -> None:
+    """Find lanes that hold something though the configuration does not name them."""
+    station.assignment.found = lanes.undeclared(station.broker.queues(), station.lanes)
+
+
+def _reclaim(station: Station) -> None:
+    """Have the broker deliver again what it has set aside."""
+    if number := station.broker.reclaim():
+        station.warn("reclaimed", messages=number)
 
 
 def _collections(station: Station) -> list[Periodic]:

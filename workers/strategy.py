@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:  # noqa: ARG001
     """Return the handler of one connection; Celery asks for it again after every reconnect."""
-    batcher = consumer.batcher = Batcher(consumer, consumer.controller.station)
+    batcher = Batcher(consumer, consumer.controller.station, consumer.batcher)
+    consumer.batcher = batcher
 
     def handle(delivery: Any, *_: Any, **__: Any) -> None:
         batcher.add(delivery)

@@ -31,7 +31,7 @@ class Worker(StockWorker):  # type: ignore[misc, unused-ignore]
     def on_consumer_ready(self, consumer: Any) -> None:
         """Tell that messages are taken from now on."""
         super().on_consumer_ready(consumer)
-        self.station.say("worker-ready", lanes=len(self.station.lanes))
+        self.station.say("worker-ready", lanes=self.station.counters["lanes"])
 
 
 def _end_warm(*_: Any) -> None:

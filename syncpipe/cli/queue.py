@@ -65,16 +65,18 @@ def purge(
 ) -> None:
     """Delete what waits in queues, for good: the operations in it are lost.
 
-    QUEUE is a name, or a pattern such as 'sp.crm.*.low'; sp.dead has to be named itself. What
+    QUEUE is a name, or a pattern such as 'sp.crm.*.low'; sp.dead has to be named itself. On
+    RabbitMQ its own names, such as 'sp.crm.*.low.v1', mean the same. What
     workers have taken stays with them. Shows the plan and asks for the number of messages; off a
     terminal it refuses without --yes.
     """
     from syncpipe.app import build
     from syncpipe.ops.purging import holding, matching
     from syncpipe.ops.purging import purge as purge_queues
+    from syncpipe.transport.rabbitmq.topology import logical
 
     with build(configuration.load().settings).broker() as broker:
-        plan = matching(holding(broker), patterns)
+        plan = matching(holding(broker), [logical(pattern) for pattern in patterns])
         if not plan:
             note("No queue with anything in it matches.")
             ctx.exit(Exit.NOTHING)
@@ -96,8 +98,9 @@ def purge(
 def rescue(configuration: Configuration) -> None:
     """Return to their queues the messages that dead workers held, when no worker is left.
 
-    Workers do this for each other by themselves. Takes some seconds, in which whoever lives says so
-    and keeps what it holds.
+    Workers do this for each other by themselves. On Redis it takes some seconds, in which whoever
+    lives says so and keeps what it holds. RabbitMQ returns them by itself, and has what was
+    delivered very often set aside: that goes back.
     """
     from syncpipe.system import SystemClock
     from syncpipe.transport import rescue as rescue_messages

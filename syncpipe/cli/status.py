@@ -94,4 +94,5 @@ def _lane_row(status: LaneStatus) -> dict[str, object]:
 
 def _worker_row(worker: WorkerInfo) -> dict[str, object]:
     age_s = (worker.seen_ms - worker.started_ms) / 1000
-    return {"name": worker.name, "pid": worker.pid, "up_s": round(age_s), **worker.counters}
+    counters = {"restarts": 0, "stalls": 0, **worker.counters}
+    return {"name": worker.name, "pid": worker.pid, "up_s": round(age_s), **counters}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from syncpipe.cli.options import Configuration
-    from syncpipe.supervisor import Command, Event
+    from syncpipe.supervisor import Command, Event, Heartbeat
 
 #: Seconds that a worker has beyond its own drain timeout before it is killed.
 _GRACE_S = 10.0
+#: How many stall timeouts a worker may be silent: a worker that is only slow ends itself after one.
+_SILENT_TIMEOUTS = 2
 #: Seconds for which a refusal stands; longer than a worker takes to start again and refuse again.
 _REFUSAL_S = 30.0
 
@@ -46,27 +50,47 @@ _REFUSAL_S = 30.0
 def worker(configuration: Configuration, processes: int, name: str) -> None:
     """Run worker processes and keep them running.
 
-    What dies is started again. SIGTERM, SIGINT or SIGHUP stops them when what is in flight is
-    finished; a second one stops them at once.
+    What dies or stalls is started again. SIGTERM, SIGINT or SIGHUP stops them when what is in
+    flight is finished; a second one stops them at once.
     """
-    from syncpipe.supervisor import Stopped, Supervisor
+    from syncpipe.supervisor import Heartbeat, Stopped, Supervisor
 
-    drain_s = configuration.load().settings.worker.drain_timeout_s
+    options = configuration.load().settings.worker
+    grace_s = options.drain_timeout_s + _GRACE_S
+    silent_s = options.stall_timeout_s * _SILENT_TIMEOUTS
     names = [f"{name}-{number}" for number in range(1, processes + 1)]
-    commands = (worker_command(each, configuration, drain_s + _GRACE_S) for each in names)
     crew = Crew(names, time.monotonic)
-    # Being told to stop is no failure.
-    with suppress(Stopped), Supervisor(signals=True, on_event=crew.hear) as supervisor:
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="syncpipe-worker-", ignore_cleanup_errors=True
+        ) as folder,
+        # Being told to stop is no failure.
+        suppress(Stopped),
+        Supervisor(signals=True, on_event=crew.hear) as supervisor,
+    ):
+        hearts = (Heartbeat(Path(folder, str(number)), silent_s) for number in range(processes))
+        commands = (
+            worker_command(each, configuration, grace_s, heart)
+            for each, heart in zip(names, hearts, strict=True)
+        )
         supervisor.start(*commands)
         crew.wait_for_refusal()
 
 
-def worker_command(name: str, configuration: Configuration, grace_s: float) -> Command:
+def worker_command(
+    name: str, configuration: Configuration, grace_s: float, heartbeat: Heartbeat
+) -> Command:
     """Return what runs one worker called *name*, with *grace_s* seconds to end when asked."""
+    from syncpipe.app import STALLED
     from syncpipe.supervisor import Command
 
-    argv = (sys.executable, "-m", "workers", "--name", name, *configuration.arguments())
-    return Command(name=name, argv=argv, grace_s=grace_s)
+    argv = (
+        *(sys.executable, "-m", "workers", "--name", name),
+        *("--heartbeat", str(heartbeat.path), *configuration.arguments()),
+    )
+    return Command(
+        name=name, argv=argv, grace_s=grace_s, heartbeat=heartbeat, stalled_status=STALLED
+    )
 
 
 class Crew:
@@ -116,8 +140,11 @@ def describe(event: Event) -> str:
         case "ended":
             return f"{event.name} ended with status {event.status} (pid {event.pid})"
         case "restarting":
-            return f"{event.name} starts again in {event.delay_s:.1f} s"
+            counts = f"restarts: {event.lives.restarts}, stalls: {event.lives.stalls}"
+            return f"{event.name} starts again in {event.delay_s:.1f} s ({counts})"
         case "killed":
             return f"{event.name} did not end in time and was killed (pid {event.pid})"
+        case "stalled":
+            return f"{event.name} has stalled, {event.reason} (pid {event.pid})"
         case "unstartable":
             return f"{event.name} cannot be started: {event.reason}"

@@ -35,5 +35,8 @@ class WorkerOptions:
     outage_delay_max_s: float = 60.0
     #: Seconds that a warm shutdown waits for batches that have begun.
     drain_timeout_s: float = 20.0
+    #: Seconds after which a process ends that no longer takes what waits for it, though it could; a
+    #: supervisor kills one that gives no sign of life for twice as long. Either starts it again.
+    stall_timeout_s: float = 15.0
     #: Seconds between two collections of what lies behind the horizon.
     collect_interval_s: float = 3600.0

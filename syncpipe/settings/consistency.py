@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 #: Shortest horizon, seconds: a message may wait this long in a broker through an ordinary outage.
 MIN_HORIZON_S = 24 * 3600
+#: Shortest time after which a worker counts as stalled, seconds: it shows itself every second.
+MIN_STALL_TIMEOUT_S = 2.0
 #: Longest timeout of PostgreSQL, whose settings are 32-bit milliseconds, in whole days of seconds.
 MAX_SERVER_TIMEOUT_S = 24 * 24 * 3600
 #: Most shards: their numbers have at most five digits in the names of queues.
 MAX_SHARDS = 99_999
 #: Beginnings of broker URLs that we can open.
-BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://")
 _DSN = re.compile(r"postgres(ql)?://.+|.*\w\s*=.*", re.DOTALL)
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -49,6 +51,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     yield from _broker_faults(settings)
     yield from _client_faults(settings)
     yield from _pause_faults(settings)
+    yield from _stall_faults(settings)
     for name in settings.targets:
         yield from _target_faults(settings, name)
     for collection in settings.collections.values():
@@ -87,6 +90,12 @@ def _pause_faults(settings: Settings) -> Iterator[Fault]:
         yield _short_pause("refused_delay")
     if worker.outage_delay_max_s < worker.outage_delay_s:
         yield _short_pause("outage_delay")
+
+
+def _stall_faults(settings: Settings) -> Iterator[Fault]:
+    if settings.worker.stall_timeout_s < MIN_STALL_TIMEOUT_S:
+        hint = f"Write at least {MIN_STALL_TIMEOUT_S:g}."
+        yield Fault(("worker", "stall_timeout_s"), "A worker that is well is silent so long.", hint)
 
 
 def _short_pause(name: str) -> Fault:

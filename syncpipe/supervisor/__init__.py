@@ -7,8 +7,21 @@ Linux is the home of this mechanism. Elsewhere it works too, but a supervisor th
 from __future__ import annotations
 
 from syncpipe.supervisor.command import Command, Event, detach
+from syncpipe.supervisor.heartbeat import Heartbeat, Lives, Silence, keep_touching
 from syncpipe.supervisor.identity import ProcessId
 from syncpipe.supervisor.postponement import signals_postponed
 from syncpipe.supervisor.supervisor import Stopped, Supervisor
 
-__all__ = ["Command", "Event", "ProcessId", "Stopped", "Supervisor", "detach", "signals_postponed"]
+__all__ = [
+    "Command",
+    "Event",
+    "Heartbeat",
+    "Lives",
+    "ProcessId",
+    "Silence",
+    "Stopped",
+    "Supervisor",
+    "detach",
+    "keep_touching",
+    "signals_postponed",
+]

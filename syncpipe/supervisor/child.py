@@ -6,22 +6,25 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.errors import ChildFailed
 from syncpipe.supervisor.command import Event, spawn, tail
+from syncpipe.supervisor.heartbeat import Lives, Pulse
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from syncpipe.supervisor.command import Command
+    from syncpipe.supervisor.heartbeat import Heartbeat
 
 #: Seconds before the first restart; doubles with each failure in a row.
 _FIRST_DELAY_S = 0.1
-#: The longest pause before a restart, short enough that a killed worker is back within 3 s.
-_LONGEST_DELAY_S = 2.0
+#: The longest pause before a restart. A worker process needs 1 s to start, and is to be back in 3.
+_LONGEST_DELAY_S = 1.5
 #: A process that ran this many seconds had started well; its end begins a new row of failures.
 _STEADY_S = 10.0
 #: Seconds between two looks at a readiness probe.
@@ -46,6 +49,7 @@ class Child:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._reason = "ended before it was ready"
+        self._lives = Lives()
         self._spawned = threading.Event()
         self._ended_once = threading.Event()
         self._stopping = threading.Event()
@@ -117,7 +121,9 @@ class Child:
 
     def _pause(self, delay_s: float) -> None:
         if not self._stopping.is_set():
-            self._notify(Event("restarting", self.command.name, delay_s=delay_s))
+            self._lives = replace(self._lives, restarts=self._lives.restarts + 1)
+            event = Event("restarting", self.command.name, delay_s=delay_s, lives=self._lives)
+            self._notify(event)
             self._stopping.wait(delay_s)
 
     def _run(self) -> None:
@@ -125,6 +131,7 @@ class Child:
         with self._lock:
             if self._stopping.is_set():
                 return
+            self._hand_over()
             try:
                 process = self._process = spawn(self.command)
             except OSError as error:
@@ -133,12 +140,62 @@ class Child:
                 return
         self._spawned.set()
         self._notify(Event("started", self.command.name, process.pid))
-        _await_exit(process)
+        with self._watched(process):
+            _await_exit(process)
         with self._lock:
             _sweep(process.pid)
             status = process.wait()
             self._process = None
         self._notify(Event("ended", self.command.name, process.pid, status))
+        if status == self.command.stalled_status:
+            self._count_stall(process.pid, "its own watch has ended it")
+
+    def _hand_over(self) -> None:
+        """Tell the next life what is counted."""
+        if self.command.heartbeat:
+            # Counts are worth less than a program that runs.
+            with suppress(OSError):
+                self._lives.write(self.command.heartbeat.path)
+
+    @contextmanager
+    def _watched(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Kill *process* if it stalls, until the end of the block."""
+        heartbeat = self.command.heartbeat
+        if heartbeat is None:
+            yield
+            return
+        ended = threading.Event()
+        name = f"watch-{self.command.name}"
+        thread = threading.Thread(
+            target=self._watch, args=(process, heartbeat, ended), name=name, daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _watch(
+        self, process: subprocess.Popen[bytes], heartbeat: Heartbeat, ended: threading.Event
+    ) -> None:
+        pulse = Pulse(heartbeat, self.command.ready_timeout_s, heartbeat.touched_ns())
+        while not ended.wait(heartbeat.look_s):
+            if pulse.stalled(heartbeat.touched_ns(), time.monotonic()):
+                self._end_stalled(process.pid, heartbeat.timeout_s)
+                return
+
+    def _end_stalled(self, pid: int, silent_s: float) -> None:
+        with self._lock:
+            # The grace period, and nobody else, bounds a stop.
+            if not self._stopping.is_set():
+                self._count_stall(pid, f"no sign of life for {silent_s:g} s")
+                self._signal(signal.SIGKILL)
+
+    def _count_stall(self, pid: int, reason: str) -> None:
+        self._lives = replace(self._lives, stalls=self._lives.stalls + 1)
+        event = Event("stalled", self.command.name, pid, reason=reason, lives=self._lives)
+        self._notify(event)
 
     def _signal(self, signum: int) -> None:
         if self._process:

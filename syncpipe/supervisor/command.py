@@ -9,15 +9,18 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from syncpipe.supervisor import detached, launch
+from syncpipe.supervisor.heartbeat import Lives
 from syncpipe.supervisor.identity import ProcessId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from syncpipe.supervisor.heartbeat import Heartbeat
 
 #: How many bytes of a log are looked at to explain a failure.
 _TAIL_BYTES = 4096
@@ -53,6 +56,10 @@ class Command:
     grace_s: float = 10.0
     #: Whether it is started again when it ends by itself.
     restart: bool = True
+    #: Where it shows that it is alive; None: it shows nothing, and is never taken for stalled.
+    heartbeat: Heartbeat | None = None
+    #: Exit status by which it says itself that it has stalled; None: it never does.
+    stalled_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Event:
     """Something that happened to a supervised process; logging is a subscriber of these."""
 
     #: What happened.
-    kind: Literal["started", "ended", "restarting", "killed", "unstartable"]
+    kind: Literal["started", "ended", "restarting", "killed", "stalled", "unstartable"]
     #: Name of the command.
     name: str
     #: Process id; None when there is no process.
@@ -69,8 +76,10 @@ class Event:
     status: int | None = None
     #: Seconds until the next start, only with ``restarting``.
     delay_s: float | None = None
-    #: Why it could not be started, only with ``unstartable``.
+    #: Why it could not be started, or counts as stalled; only with ``unstartable`` and ``stalled``.
     reason: str | None = None
+    #: What is counted so far, with ``restarting`` and ``stalled``.
+    lives: Lives = field(default_factory=Lives)
 
 
 def spawn(command: Command) -> subprocess.Popen[bytes]:

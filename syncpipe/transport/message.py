@@ -37,6 +37,21 @@ _UNREADABLE_ERRORS = (
 )
 
 
+def headers_of(message: Outbound, created_ms: int) -> dict[str, Any]:
+    """Return the headers of *message* in Celery's protocol 2."""
+    return {
+        "created_ms": created_ms,
+        "task": message.task,
+        "id": message.message_id,
+        "root_id": message.message_id,
+        "parent_id": None,
+        "lang": "py",
+        "argsrepr": "",
+        "kwargsrepr": "",
+        "retries": 0,
+    }
+
+
 def dump(message: Outbound, created_ms: int) -> bytes:
     """Return *message* as a Celery protocol 2 message, its body in base64 exactly once.
 
@@ -44,17 +59,7 @@ def dump(message: Outbound, created_ms: int) -> bytes:
     tags, may take from our queues.
     """
     payload = {
-        "headers": {
-            "created_ms": created_ms,
-            "task": message.task,
-            "id": message.message_id,
-            "root_id": message.message_id,
-            "parent_id": None,
-            "lang": "py",
-            "argsrepr": "",
-            "kwargsrepr": "",
-            "retries": 0,
-        },
+        "headers": headers_of(message, created_ms),
         "content-type": CONTENT_TYPE,
         "content-encoding": "binary",
         "properties": {

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import Outbound
 
 _KEYS = Keys()
+#: What the scripts about workers need.
+_PRESENCE = (_KEYS.workers, _KEYS.said)
 #: How many keys Redis looks at in one step of a scan.
 _SCAN_STEP = 500
 
@@ -107,17 +109,16 @@ class RedisBroker:
     def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
         """See the port."""
         text = json.dumps(asdict(worker))
-        self._link.ask("SET", _KEYS.worker_prefix + worker.name, text, "PX", int(ttl_s * 1000))
+        self._run("announce", _PRESENCE, worker.name, text, int(ttl_s * 1000))
 
     def withdraw(self, name: str) -> None:
         """See the port."""
-        self._link.ask("DEL", _KEYS.worker_prefix + name)
+        self._link.ask("ZREM", _KEYS.workers, name)
+        self._link.ask("HDEL", _KEYS.said, name)
 
     def workers(self) -> list[WorkerInfo]:
         """See the port."""
-        keys = list(self._scan(_KEYS.worker_prefix))
-        texts = self._link.ask("MGET", *keys) if keys else []
-        found = [WorkerInfo(**json.loads(text)) for text in texts if text is not None]
+        found = [WorkerInfo(**json.loads(text)) for text in self._run("workers", _PRESENCE)]
         return sorted(found, key=lambda worker: worker.name)
 
     def close(self) -> None:

@@ -7,7 +7,8 @@
     syncpipe:unacked:<incarnation> hash    "<number>:<list>" -> message, claimed, not acknowledged
     syncpipe:bell:<list>           list    at most one token: something was put into the list
     syncpipe:watch                 string  since when deaths are watched for; gone when nobody does
-    syncpipe:worker:<name>         string  what a live worker announced, as JSON; expires
+    syncpipe:workers               zset    worker -> unix ms until which it is alive
+    syncpipe:workers:said          hash    worker -> what it says about itself, as JSON
 
 An *incarnation* is one consuming connection of one process, under an id that is never used again.
 """
@@ -51,9 +52,14 @@ class Keys:
         return f"{self.prefix}syncpipe:bell:"
 
     @property
-    def worker_prefix(self) -> str:
-        """What stands before the name of a worker in the key of its announcement."""
-        return f"{self.prefix}syncpipe:worker:"
+    def workers(self) -> str:
+        """The sorted set of workers."""
+        return f"{self.prefix}syncpipe:workers"
+
+    @property
+    def said(self) -> str:
+        """The hash of what workers say about themselves."""
+        return f"{self.prefix}syncpipe:workers:said"
 
     def unacked(self, incarnation: str) -> str:
         """Return the hash of an incarnation's unacknowledged messages."""

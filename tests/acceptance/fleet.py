@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -45,7 +46,7 @@ def until(condition, what):
 class Fleet:
     """Workers of one configuration."""
 
-    def __init__(self, folder, redis_url, dsn, extra=""):
+    def __init__(self, folder, broker_url, dsn, extra="", *, management_url="auto"):
         self.folder = folder
         self.dsn = dsn
         self.config = folder / "syncpipe.toml"
@@ -53,7 +54,8 @@ class Fleet:
             f"""
             shards = 4
             [broker]
-            url = "{redis_url}"
+            url = "{broker_url}"
+            management_url = "{management_url}"
             [targets.crm]
             type = "postgres"
             dsn = "{dsn}"
@@ -72,6 +74,7 @@ class Fleet:
 
     def __enter__(self):
         self.target.init()
+        self.declare()
         return self
 
     def __exit__(self, *_):
@@ -81,6 +84,10 @@ class Fleet:
             worker.wait()
         self.target.close()
         self.broker.close()
+
+    def declare(self, shards=4):
+        """Make the queues, where they do not come by themselves."""
+        self.broker.declare([*queues_of("crm", shards), DEAD_QUEUE])
 
     def start(self, *arguments, ready=True):
         """Start a worker, and wait until it consumes unless told otherwise."""
@@ -130,6 +137,17 @@ class Fleet:
             id_ = uuid7(now_ms, self._random.getrandbits(74))
             yield Operation(id_, kind, "orders", key, self._version, data)
 
+    def records(self, number):
+        """One new record for every lane; *number* tells them from each other."""
+        for shard in range(4):
+            keys = (f"{number}-{attempt}" for attempt in itertools.count())
+            key = next(key for key in keys if shard_of("orders", key, 4) == shard)
+            self._version = next_version(self.parts.clock.now_ms(), self._version)
+            id_ = uuid7(self.parts.clock.now_ms(), self._random.getrandbits(74))
+            each = Operation(id_, Kind.UPSERT, "orders", key, self._version, {"shard": shard})
+            self.sent[key].append(each)
+            yield self.outbound(Lane("crm", shard), Priority.NORMAL, [encode(each)])
+
     def send(self, count, *, per_envelope=10, shards=4):
         """Send that many operations, shuffled, a tenth of them twice; return the number sent."""
         operations = list(self.operations(count))
@@ -166,6 +184,14 @@ class Fleet:
     def busy(self):
         """Whether a worker says that it is applying a batch."""
         return any(worker.counters["running"] for worker in self.broker.workers())
+
+    def owned(self):
+        """How many lanes each worker says that it has."""
+        return sorted(worker.counters["lanes"] for worker in self.broker.workers())
+
+    def arrive(self):
+        """Wait until the rows are what everything sent so far makes."""
+        until(lambda: self.rows() == self.expected(), "the rows")
 
     def settle(self):
         """Wait until nothing is pending."""

@@ -44,7 +44,7 @@ def test_the_log_is_one_json_line_per_batch_and_nothing_else(fleet):
     fleet.settle()
     assert end(worker) == 0
     assert fleet.complaints() == ""
-    assert set(fleet.events()) == {"worker-ready", "batch", "drained"}
+    assert set(fleet.events()) == {"worker-ready", "lanes-assigned", "batch", "drained"}
     assert fleet.applied() == number
 
 

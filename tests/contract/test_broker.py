@@ -14,7 +14,10 @@ from syncpipe.testing.clock import FakeClock
 from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound, QueueDepth, WorkerInfo
 
-NORMAL, LOW = "sp.crm.0.normal", "sp.crm.0.low"
+NORMAL, LOW, HIGH = "sp.crm.0.normal", "sp.crm.0.low", "sp.crm.31.high"
+DEAD = "sp.dead"
+#: All that these tests send to.
+QUEUES = (NORMAL, LOW, HIGH, DEAD)
 EMPTY = QueueDepth(ready=0, unacked=0, oldest_age_s=None)
 
 
@@ -23,13 +26,28 @@ def clock():
     return FakeClock()
 
 
-@pytest.fixture(params=["memory", "redis"])
-def broker(request, clock):
-    if request.param == "memory":
-        opened = MemoryBroker(clock)
-    else:
-        opened = open_broker(request.getfixturevalue("redis_url"), clock=clock)
-    with opened:
+@pytest.fixture(params=["memory", "redis", "rabbitmq"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def open_one(request, kind, clock):
+    """Opens the broker, once more with every call."""
+    if kind == "memory":
+        shared = MemoryBroker(clock)
+        return lambda: shared
+    url = request.getfixturevalue(f"{kind}_url")
+    if kind == "redis":
+        return lambda: open_broker(url, clock=clock)
+    management_url = request.getfixturevalue("rabbitmq").management_url
+    return lambda: open_broker(url, clock=clock, management_url=management_url)
+
+
+@pytest.fixture
+def broker(open_one):
+    with open_one() as opened:
+        opened.declare(QUEUES)
         yield opened
 
 
@@ -94,7 +112,7 @@ def test_peeking_takes_a_page_and_leaves_everything(broker):
     assert broker.depths([NORMAL])[NORMAL].ready == 5
 
 
-def test_depths_count_and_tell_the_age_of_the_oldest(broker, clock):
+def test_depths_count_and_tell_the_age_of_the_oldest(broker, kind, clock):
     _publish(broker, [1])
     clock.advance(30)
     _publish(broker, [2])
@@ -102,7 +120,8 @@ def test_depths_count_and_tell_the_age_of_the_oldest(broker, clock):
 
     depths = broker.depths([NORMAL, LOW])
 
-    assert depths == {NORMAL: QueueDepth(ready=2, unacked=0, oldest_age_s=42), LOW: EMPTY}
+    age_s = None if kind == "rabbitmq" else 42  # only who takes a message sees when it was sent
+    assert depths == {NORMAL: QueueDepth(ready=2, unacked=0, oldest_age_s=age_s), LOW: EMPTY}
     assert broker.depths([]) == {}
 
 
@@ -117,14 +136,14 @@ def test_purging_deletes_one_queue_and_counts(broker):
 
 def test_queues_are_those_that_hold_anything(broker):
     assert broker.queues() == []
-    _publish(broker, [1], "sp.crm.31.low")
-    _publish(broker, [1], "sp.dead")
+    _publish(broker, [1], HIGH)
+    _publish(broker, [1], DEAD)
     _publish(broker, [1])
 
-    assert broker.queues() == [NORMAL, "sp.crm.31.low", "sp.dead"]
+    assert broker.queues() == [NORMAL, HIGH, DEAD]
 
     broker.purge(NORMAL)
-    assert broker.queues() == ["sp.crm.31.low", "sp.dead"]
+    assert broker.queues() == [HIGH, DEAD]
 
 
 def test_workers_are_known_until_they_withdraw(broker):

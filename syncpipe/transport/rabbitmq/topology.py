@@ -24,6 +24,9 @@ VERSION = 1
 #: because every reconnect, outage and restart counts; not endless, because RabbitMQ 4 would
 #: otherwise choose 20, and drop the message then.
 DELIVERY_LIMIT = 100
+#: A delivery limit that is never reached, where RabbitMQ 3 refuses -1 and RabbitMQ 4 takes none to
+#: mean 20.
+_ENDLESS = 1_000_000_000
 #: Exchange and queue of what was delivered too often.
 LIMIT_EXCHANGE, LIMIT_QUEUE = f"sp.limit.v{VERSION}", f"sp.limit.v{VERSION}"
 #: Exchange through which workers tell that they live.
@@ -52,5 +55,14 @@ def queue_arguments(*, delivery_limit: int = DELIVERY_LIMIT) -> Mapping[str, obj
         "x-delivery-limit": delivery_limit,
         "x-dead-letter-exchange": LIMIT_EXCHANGE,
         "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def limit_arguments() -> Mapping[str, object]:
+    """Return the properties of the limit queue: as `queue_arguments`, but it sets nothing aside."""
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": _ENDLESS,
         "x-overflow": "reject-publish",
     }

@@ -1,4 +1,4 @@
-"""A TCP relay to a unix socket that can fall silent without closing anything."""
+"""A TCP relay to a server that can fall silent without closing anything."""
 
 from __future__ import annotations
 
@@ -15,23 +15,33 @@ if TYPE_CHECKING:
 class Relay:
     """Passes bytes on both ways until it is told to swallow them."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str | int) -> None:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._deaf: set[socket.socket] = set()
+        self._dark = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @property
+    def port(self) -> int:
+        return self._listener.getsockname()[1]
+
+    @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
     def fall_silent(self) -> None:
         """Swallow everything on the connections that are open now; new ones work."""
         self._deaf |= set(self._peers())
+
+    def go_dark(self, *, on: bool) -> None:
+        """Swallow everything, on new connections too, or let new ones pass again."""
+        self._dark = on
+        self.fall_silent()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -54,8 +64,11 @@ class Relay:
 
     def _accept(self) -> None:
         near, _ = self._listener.accept()
-        far = socket.socket(socket.AF_UNIX)
-        far.connect(self._target)
+        if isinstance(self._target, str):
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self._target)
+        else:
+            far = socket.create_connection(("127.0.0.1", self._target))
         self._selector.register(near, selectors.EVENT_READ, far)
         self._selector.register(far, selectors.EVENT_READ, near)
 
@@ -68,13 +81,13 @@ class Relay:
             for end in (one, other):
                 self._selector.unregister(end)
                 end.close()
-        elif one not in self._deaf:
+        elif not self._dark and one not in self._deaf:
             other.sendall(data)
 
 
 @contextmanager
-def relay(target: str) -> Iterator[Relay]:
-    """Run a relay to the unix socket *target*."""
+def relay(target: str | int) -> Iterator[Relay]:
+    """Run a relay to *target*: the path of a unix socket, or a port of this machine."""
     running = Relay(target)
     try:
         yield running

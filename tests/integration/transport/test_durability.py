@@ -34,4 +34,4 @@ def test_a_redis_that_is_away_is_an_error():
 
 def test_a_broker_of_another_kind_is_refused():
     with pytest.raises(ConfigError):
-        durability("amqp://localhost", clock=SystemClock())
+        durability("kafka://localhost", clock=SystemClock())

@@ -89,16 +89,19 @@ def test_a_redis_that_is_killed_and_comes_back_is_served_further(tmp_path):
         assert running.said("CRITICAL") == 0
 
 
-def test_a_stock_worker_and_ours_share_a_queue(running, held):
+def test_a_stock_worker_that_ends_warmly_and_ours_that_is_killed_share_a_queue(running, held):
     stock, ours = running.start("stock threads", "claim threads")
-    running.send(range(100), seconds=0.05, transport=CLAIM)
-    eventually(lambda: held() > 2)
+    running.send(range(60), seconds=0.05)
+    running.send(range(60, 120), seconds=0.05, transport=CLAIM)
+    eventually(lambda: {stock.pid, ours.pid} <= running.workers_at_work() and held() > 2)
 
     kill(ours)
+    stock.terminate()
+    assert stock.wait(60) == 0
     running.start()
 
-    eventually(lambda: running.done(range(100)))
-    assert stock.poll() is None
+    eventually(lambda: running.done(range(120)), within_s=60)
+    eventually(lambda: held() == 0)
 
 
 def test_a_warm_shutdown_gives_everything_back(running, server, held):

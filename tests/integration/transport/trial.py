@@ -100,6 +100,11 @@ class Trial:
         lines = [line.split() for line in self.trace.read_text().splitlines()]
         return Counter(int(line[1]) for line in lines if line[0] == step)
 
+    def workers_at_work(self) -> set[int]:
+        """Return the process ids that have begun something."""
+        lines = self.trace.read_text().splitlines() if self.trace.exists() else []
+        return {int(line.split()[2]) for line in lines}
+
     def done(self, numbers: range) -> bool:
         """Tell whether all numbers were recorded."""
         return set(numbers) <= set(self.counts())

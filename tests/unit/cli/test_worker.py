@@ -5,28 +5,32 @@ from pathlib import Path
 
 import pytest
 
-from syncpipe.app import REFUSED
+from syncpipe.app import REFUSED, STALLED
 from syncpipe.cli.options import Configuration
 from syncpipe.cli.worker import Crew, describe, worker_command
 from syncpipe.errors import ChildFailed
-from syncpipe.supervisor import Event
+from syncpipe.supervisor import Event, Heartbeat, Lives
 from syncpipe.testing.clock import FakeClock
+
+HEARTBEAT = Heartbeat(Path("/tmp/beat"))
+#: What every worker gets.
+START = (sys.executable, "-m", "workers", "--name", "w-1", "--heartbeat", "/tmp/beat")
 
 
 def test_a_worker_gets_the_same_configuration():
     configuration = Configuration(Path("/etc/s.toml"), "night", ("a.b=1", "c=2"))
-    command = worker_command("w-1", configuration, 30.0)
+    command = worker_command("w-1", configuration, 30.0, HEARTBEAT)
     assert command.argv == (
-        *(sys.executable, "-m", "workers", "--name", "w-1", "--config", "/etc/s.toml"),
+        *(*START, "--config", "/etc/s.toml"),
         *("--profile", "night", "--set", "a.b=1", "--set", "c=2"),
     )
     assert command.restart
     assert command.grace_s == 30.0
+    assert (command.heartbeat, command.stalled_status) == (HEARTBEAT, STALLED)
 
 
 def test_without_options_a_worker_searches_like_everybody():
-    command = worker_command("w-1", Configuration(None, None, ()), 30.0)
-    assert command.argv[-2:] == ("--name", "w-1")
+    assert worker_command("w-1", Configuration(None, None, ()), 30.0, HEARTBEAT).argv == START
 
 
 def refuse(crew, name):
@@ -59,7 +63,11 @@ def test_one_that_refuses_while_others_work_is_tried_again():
     [
         (Event("started", "w-1", 5), "w-1 started (pid 5)"),
         (Event("ended", "w-1", 5, -9), "w-1 ended with status -9 (pid 5)"),
-        (Event("restarting", "w-1", delay_s=0.1), "w-1 starts again in 0.1 s"),
+        (
+            Event("restarting", "w-1", delay_s=0.1, lives=Lives(restarts=3, stalls=2)),
+            "w-1 starts again in 0.1 s (restarts: 3, stalls: 2)",
+        ),
+        (Event("stalled", "w-1", 5, reason="no sign"), "w-1 has stalled, no sign (pid 5)"),
         (Event("killed", "w-1", 5), "w-1 did not end in time and was killed (pid 5)"),
         (Event("unstartable", "w-1", reason="gone"), "w-1 cannot be started: gone"),
     ],

@@ -133,7 +133,7 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
     ("text", "key", "message"),
     [
         ("shards = 100000", "shards", "There are too many."),
-        ('[broker]\nurl = "amqp://h"', "broker.url", "No broker has such a URL."),
+        ('[broker]\nurl = "kafka://h"', "broker.url", "No broker has such a URL."),
         (
             "[client]\nbatch_max_bytes = '2MB'\nbuffer_max_bytes = '1MB'",
             "client.batch_max_bytes",
@@ -153,6 +153,11 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "[worker]\noutage_delay_s = '2m'",
             "worker.outage_delay_max_s",
             "The longest pause is the shorter one.",
+        ),
+        (
+            "[worker]\nstall_timeout_s = 1.9",
+            "worker.stall_timeout_s",
+            "A worker that is well is silent so long.",
         ),
         (
             "[targets.a]\ntype = 'postgres'\ndsn = 'nonsense'",

@@ -21,7 +21,8 @@ def test_every_key_carries_the_prefix():
     assert keys.watch == "app:syncpipe:watch"
     assert keys.unacked("i") == keys.unacked_prefix + "i" == "app:syncpipe:unacked:i"
     assert keys.bell("app:q") == keys.bell_prefix + "app:q" == "app:syncpipe:bell:app:q"
-    assert keys.worker_prefix == "app:syncpipe:worker:"
+    assert keys.workers == "app:syncpipe:workers"
+    assert keys.said == "app:syncpipe:workers:said"
 
 
 def test_no_key_of_ours_looks_like_a_queue():

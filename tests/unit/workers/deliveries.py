@@ -21,11 +21,14 @@ class Delivery:
         self.delivery_info = {"exchange": "", "routing_key": name}
         self.fate = None
 
-    def ack_log_error(self, _logger, _errors):
+    def ack(self):
         assert self.fate is None
         self.fate = "acknowledged"
 
-    def reject_log_error(self, _logger, _errors, *, requeue):
+    def ack_log_error(self, _logger, _errors):
+        self.ack()
+
+    def reject(self, *, requeue):
         assert self.fate is None
         self.fate = "returned" if requeue else "dropped"
 

@@ -6,22 +6,23 @@ from syncpipe.core.outcome import Outcome
 from syncpipe.errors import NotAnEnvelope, TargetUnavailable
 from syncpipe.pipeline import Done, Later, Report, WorkerOptions
 from syncpipe.testing.clock import FakeClock
+from syncpipe.transport.dialect import dialect_of
 from tests.unit.pipeline.envelopes import operation
 from tests.unit.workers.deliveries import Delivery, delivery
 from workers.batcher import Batcher
+from workers.subscriptions import Subscriptions
 
 
 class Consumer:
     """Celery's consumer on a hub that turns when told, with a pool that applies when told."""
 
-    connection_errors = ()
+    connection_errors = (OSError,)
 
     def __init__(self, clock):
         self.clock = clock
-        self.pool = self.timer = self.qos = self.task_consumer = self
+        self.pool = self.timer = self.qos = self
         self.jobs, self.calls, self.alarms = [], [], []
         self.extra = 0
-        self.consumed, self.cancelled = [], []
 
     def apply_async(self, target, args, *, callback):
         self.jobs.append((target, args, callback))
@@ -37,15 +38,6 @@ class Consumer:
 
     def decrement_eventually(self, number):
         self.extra -= number
-
-    def cancel_by_queue(self, name):
-        self.cancelled.append(name)
-
-    def add_queue(self, queue):
-        self.consumed.append(queue.name)
-
-    def consume(self):
-        """Nothing to do."""
 
     def work(self):
         """Let the pool apply one batch, and the hub hear of it."""
@@ -64,6 +56,28 @@ class Consumer:
             function()
 
 
+class Channel:
+    """kombu's consumer, as far as its queues matter."""
+
+    def __init__(self):
+        self.queues = []
+        self.cancelled = []
+
+    @property
+    def names(self):
+        return [queue.name for queue in self.queues]
+
+    def add_queue(self, queue):
+        self.queues.append(queue)
+
+    def cancel_by_queue(self, name):
+        self.queues = [queue for queue in self.queues if queue.name != name]
+        self.cancelled.append(name)
+
+    def consume(self):
+        """Nothing to do."""
+
+
 class Pipeline:
     """Answers what it is told, "done" unless told otherwise."""
 
@@ -80,18 +94,32 @@ class Pipeline:
 class Bench:
     """What a batcher sees, and what it is told to do."""
 
-    def __init__(self, *targets, **options):
+    def __init__(self, *targets, url="redis://", **options):
         self.clock = FakeClock()
         self.options = WorkerOptions(**options)
+        self.dialect = dialect_of(url)
         self.pipelines = {name: Pipeline() for name in targets}
-        self.lanes = {f"sp.{name}.0.normal": name for name in targets}
-        self.counters = {}
-        self.reports = []
+        self.subscriptions = Subscriptions(self.dialect)
+        self.subscriptions.assign({f"sp.{name}.0.normal": name for name in targets})
+        self.begun, self.reports = 0, []
         self.consumer = Consumer(self.clock)
-        self.batcher = Batcher(self.consumer, self)
+        self.batcher = None
+        self.connect()
 
-    def count(self, report, *, running):
-        self.reports.append((report, running))
+    def connect(self):
+        """Connect, again if need be, as Celery does."""
+        if self.batcher is not None:
+            self.subscriptions.disconnect()
+            self.batcher.retire()
+        self.batcher = Batcher(self.consumer, self, self.batcher)
+        self.channel = Channel()
+        self.subscriptions.connect(self.channel)
+
+    def begin(self):
+        self.begun += 1
+
+    def count(self, report):
+        self.reports.append(report)
 
     def give(self, *deliveries):
         for each in deliveries:
@@ -174,7 +202,7 @@ def test_while_a_target_is_down_a_few_messages_are_kept_as_probes_and_the_rest_g
     bench.consumer.work()
     fates = [one.fate for one in each]
     assert fates == ["returned", "returned", None, None, None, None, "returned"]
-    assert bench.consumer.cancelled == ["sp.crm.0.normal"]
+    assert bench.channel.cancelled == ["sp.crm.0.normal"]
     bench.give(other)
     bench.linger()
     bench.consumer.work()
@@ -182,8 +210,9 @@ def test_while_a_target_is_down_a_few_messages_are_kept_as_probes_and_the_rest_g
     assert bench.consumer.jobs == []
     bench.advance(1.0)
     bench.consumer.work()
+    bench.consumer.turn()
     assert each[2].fate == "acknowledged"
-    assert bench.consumer.consumed == ["sp.crm.0.normal"]
+    assert bench.channel.names[-1:] == ["sp.crm.0.normal"]
     assert [len(batch) for batch in bench.pipelines["crm"].batches][:2] == [2, 1]
 
 
@@ -198,7 +227,7 @@ def test_probes_go_one_at_a_time_and_take_turns_until_one_succeeds(bench):
         bench.advance(1.0)
         bench.consumer.work()
     assert (each[0].fate, each[1].fate) == (None, None)
-    assert bench.consumer.cancelled == ["sp.crm.0.normal"]
+    assert bench.channel.cancelled == ["sp.crm.0.normal"]
     bench.advance(1.0)
     bench.consumer.work()
     assert each[0].fate == "acknowledged"
@@ -234,10 +263,109 @@ def test_draining_ends_when_somebody_is_in_a_hurry():
     assert bench.batcher.drain(60, cancelled=lambda: True) == 1
 
 
-def test_every_batch_is_counted(bench):
+def test_every_batch_is_counted_when_it_begins_and_when_it_ends(bench):
     bench.give(delivery(operation()))
     bench.linger()
+    assert (bench.begun, bench.reports) == (1, [])
     bench.consumer.work()
-    ((report, running),) = bench.reports
-    assert (len(report.verdicts), running) == (1, 0)
+    (report,) = bench.reports
+    assert len(report.verdicts) == 1
     assert Outcome.DEAD not in report.counts
+
+
+def test_where_each_queue_has_its_own_prefetch_it_stays_what_it_is():
+    bench = Bench("crm", url="amqp://", batch_max_ops=9)
+    bench.pipelines["crm"].answers = [(Later(9, counted=True), 0.0)]
+    bench.give(*(delivery(operation()) for _ in range(9)))
+    bench.consumer.work()
+    assert bench.consumer.extra == 0
+
+
+def test_what_waits_at_the_end_goes_back_at_once():
+    bench = Bench("crm", threads=1, batch_max_ops=1)
+    running, waiting = delivery(operation()), delivery(operation())
+    bench.give(running, waiting)
+    assert bench.batcher.give_back() == 1
+    bench.consumer.work()
+    assert (running.fate, waiting.fate) == ("acknowledged", "returned")
+    assert bench.consumer.jobs == []
+
+
+def test_after_a_lost_connection_what_waited_is_forgotten_and_starts_nowhere():
+    bench = Bench("crm", threads=1, batch_max_ops=1)
+    each = [delivery(operation()) for _ in range(3)]
+    bench.give(*each)
+    old = bench.batcher
+    bench.connect()
+    bench.consumer.work()
+    bench.advance(9)
+    assert (old.held, old.running, bench.consumer.jobs) == (0, 0, [])
+    assert [one.fate for one in each] == ["acknowledged", None, None]
+
+
+def test_a_batch_that_ends_after_its_connection_is_counted_and_moves_nothing():
+    bench = Bench("crm", batch_max_ops=9)
+    bench.pipelines["crm"].answers = [(Later(9, counted=True), 0.0)]
+    each = [delivery(operation()) for _ in range(9)]
+    bench.give(*each)
+    bench.connect()
+    bench.consumer.work()
+    assert (len(bench.reports), bench.consumer.extra, bench.channel.cancelled) == (1, 0, [])
+    assert [one.fate for one in each] == [None] * 9
+    assert bench.batcher.held == 0
+
+
+def test_an_outage_that_is_noticed_after_its_connection_is_left_to_the_next_batch():
+    bench = Bench("crm", batch_max_ops=1)
+    bench.pipelines["crm"].answers = [(Later(1.0, counted=False), 1.0)]
+    bench.give(delivery(operation()))
+    bench.connect()
+    bench.consumer.work()
+    assert bench.channel.names == ["sp.crm.0.normal"]
+
+
+def test_an_acknowledgement_that_the_broker_no_longer_understands_is_dropped():
+    bench = Bench("crm", batch_max_ops=2)
+    each = [delivery(operation()), delivery(operation())]
+    each[0].ack = fail = _Failing()
+    bench.give(*each)
+    bench.connect()
+    bench.consumer.work()
+    assert (fail.calls, each[1].fate) == (1, None)
+
+
+class _Failing:
+    calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        raise ConnectionResetError
+
+
+def test_a_target_that_was_left_alone_stays_so_on_the_next_connection():
+    bench = Bench("crm", "erp", batch_max_ops=1)
+    bench.pipelines["crm"].answers = [(Later(5.0, counted=False), 5.0)]
+    bench.give(delivery(operation()))
+    bench.consumer.work()
+    bench.advance(1)
+    bench.connect()
+    assert bench.channel.names == ["sp.erp.0.normal"]
+    bench.advance(3.9)
+    assert bench.channel.names == ["sp.erp.0.normal"]
+    bench.advance(0.2)
+    bench.consumer.turn()
+    assert sorted(bench.channel.names) == ["sp.crm.0.normal", "sp.erp.0.normal"]
+    each = delivery(operation())
+    bench.give(each)
+    bench.consumer.work()
+    assert each.fate == "acknowledged"
+
+
+def test_a_pause_that_ended_while_there_was_no_connection_is_over():
+    bench = Bench("crm", batch_max_ops=1)
+    bench.pipelines["crm"].answers = [(Later(5.0, counted=False), 5.0)]
+    bench.give(delivery(operation()))
+    bench.consumer.work()
+    bench.clock.advance(60)
+    bench.connect()
+    assert bench.channel.names == ["sp.crm.0.normal"]

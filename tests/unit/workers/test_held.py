@@ -36,3 +36,8 @@ def test_a_retried_message_has_one_more_attempt_and_keeps_its_fault():
     held = hold(delivery(operation()), since=0, fault=fault).retried().retried()
     assert held.message.attempts == 2
     assert held.message.fault is fault
+
+
+def test_a_queue_goes_by_its_logical_name():
+    held = hold(Delivery(b"", queue="sp.erp.3.low.v1"), since=0)
+    assert (held.target, held.message.queue) == ("erp", "sp.erp.3.low")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from syncpipe.pipeline import WorkerOptions
@@ -65,13 +67,27 @@ def test_the_most_urgent_goes_first():
     assert waiting.take(0) == [critical, high, low]
 
 
-def test_what_was_overtaken_for_a_second_goes_first():
+def test_under_endless_work_the_urgencies_share_about_8_4_2_1():
     waiting = shelf(batch_max_ops=1)
-    low, critical = held(priority="low", since=0.0), held(priority="critical", since=1.0)
-    waiting.put(low)
-    waiting.put(critical)
-    assert waiting.take(1.0) == [low]
-    assert waiting.take(1.0) == [critical]
+    for priority in ("critical", "high", "normal", "low"):
+        for _ in range(32):
+            waiting.put(held(priority=priority))
+    led = Counter(waiting.take(0)[0].degree for _ in range(32))
+    assert led == {0: 18, 1: 8, 2: 4, 3: 2}
+
+
+def test_a_batch_is_led_by_the_urgency_whose_turn_it_is_and_filled_by_urgency():
+    waiting = shelf(batch_max_ops=3)
+    orders = []
+    for _ in range(8):
+        for priority in ("low", "normal", "high", "critical"):
+            waiting.put(held(priority=priority))
+        orders.append([each.degree for each in waiting.take(0)])
+        waiting.clear()
+    assert orders[0] == [0, 1, 2]
+    assert orders[1] == [1, 0, 2]
+    assert orders[3] == [2, 0, 1]
+    assert orders[7] == [3, 0, 1]
 
 
 def test_what_is_tried_again_waits_until_it_is_due_and_travels_apart():
@@ -103,3 +119,12 @@ def test_clearing_takes_everything_and_forgets_its_size():
     assert (len(waiting), waiting.retries) == (0, 0)
     waiting.put(each[0])
     assert waiting.due() == pytest.approx(1.005)
+
+
+def test_a_probe_is_one_message_and_rather_one_that_was_tried():
+    waiting = shelf()
+    low, high, again = held(priority="low"), held(priority="high"), held()
+    waiting.put(low)
+    waiting.put(high)
+    waiting.put_back(again, due=9.0)
+    assert [waiting.take_probe() for _ in range(3)] == [[again], [high], [low]]

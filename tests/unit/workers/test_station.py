@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import pytest
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import BrokerUnavailable, ClockSkew, TargetUnavailable
+from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.errors import BrokerUnavailable, ClockSkew, QueueMissing, TargetUnavailable
 from syncpipe.pipeline import Done, Report
 from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
+from workers.lanes import declared
 from workers.station import Station
 
 
@@ -50,7 +52,15 @@ class Parts:
 
 
 def station(**options):
-    return Station(Parts(**options), "w@h", {})
+    parts = Parts(**options)
+    return Station(parts, "w@h", declared(parts.settings))
+
+
+class Consumer:
+    queues = ()
+
+    def add_queue(self, queue):
+        """Nothing to do."""
 
 
 @pytest.mark.parametrize("offset_ms", [0, 5_000, -5_000, None])
@@ -66,15 +76,99 @@ def test_a_clock_that_is_off_is_refused_and_told(offset_ms, where):
 
 def test_it_announces_what_it_has_counted():
     each = station()
+    each.subscriptions.connect(Consumer())
     counts = {Outcome.APPLIED: 3, Outcome.DEAD: 1}
     report = Report((Done(), Done()), counts, {}, None, {}, None, 0.0)
-    each.count(report, running=1)
-    each.count(report, running=0)
+    for _ in range(3):
+        each.begin()
+    each.count(report)
+    each.count(report)
     each.announce()
     (info,) = each.broker.workers()
     assert info.name == "w@h"
-    expected = {"applied": 6, "dead": 2, "envelopes": 4, "batches": 2, "running": 0}
+    expected = {"applied": 6, "dead": 2, "envelopes": 4, "batches": 2, "running": 1}
     assert {name: info.counters[name] for name in expected} == expected
+
+
+def test_who_does_not_consume_does_not_announce_itself():
+    each = station()
+    each.announce()
+    assert each.broker.workers() == []
+    each.subscriptions.connect(Consumer())
+    each.announce()
+    assert len(each.broker.workers()) == 1
+
+
+def test_who_has_left_does_not_come_back():
+    each = station()
+    each.subscriptions.connect(Consumer())
+    each.announce()
+    each.withdraw()
+    each.announce()
+    assert each.broker.workers() == []
+
+
+def test_alone_it_wants_every_lane_before_anybody_knows_of_it():
+    each = station()
+    assert each.look()
+    assert each.subscriptions.wanted == set(each.lanes)
+    assert each.counters["lanes"] == each.parts.settings.shards
+    assert each.broker.workers() == []
+    assert not each.look()
+
+
+def test_with_another_it_wants_its_share_and_the_whole_again_when_that_is_silent():
+    parts = Parts()
+    one, two = (Station(parts, name, declared(parts.settings)) for name in ("a@h", "b@h"))
+    for each in (one, two):
+        each.subscriptions.connect(Consumer())
+        each.announce()
+        each.look()
+    for _ in range(2):
+        one.look()
+    assert one.subscriptions.wanted | two.subscriptions.wanted == set(one.lanes)
+    assert not one.subscriptions.wanted & two.subscriptions.wanted
+    parts.clock.advance(2)
+    one.look()
+    assert one.subscriptions.wanted == set(one.lanes)
+
+
+def test_a_broker_that_cannot_be_asked_leaves_everything_as_it_is():
+    each = station()
+    each.look()
+
+    def gone():
+        raise BrokerUnavailable("gone")
+
+    each.broker.workers = gone
+    with pytest.raises(BrokerUnavailable):
+        each.look()
+    assert each.subscriptions.wanted == set(each.lanes)
+
+
+def test_queues_that_are_missing_are_told_and_none_is_wanted():
+    each = station()
+    each.broker.missing = lambda queues: [name for name in queues if name != DEAD_QUEUE]
+    number = len(each.lanes) - 1
+    with pytest.raises(QueueMissing, match=f"'sp.crm.0.critical' and {number} more.*migrate"):
+        each.look()
+    assert each.subscriptions.wanted == set()
+    each.broker.missing = lambda _: []
+    assert each.look()
+
+
+def test_after_a_lost_connection_queues_are_looked_for_again():
+    each = station()
+    each.assignment.found = {"sp.crm.99.low": "crm"}
+    each.look()
+    assert each.subscriptions.wanted == {*each.lanes, "sp.crm.99.low"}
+    each.disconnected()
+    each.broker.missing = lambda queues: queues[:1]
+    with pytest.raises(QueueMissing):
+        each.look()
+    each.broker.missing = lambda _: []
+    each.look()
+    assert each.subscriptions.wanted == set(each.lanes)
 
 
 def test_withdrawing_needs_no_broker():

@@ -1,0 +1,150 @@
+"""Who lives: workers tell it through an exchange, and whoever wants to know listens.
+
+No clock of another machine is looked at: a worker lives for the seconds that it gave, counted from
+when it was heard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.transport.broker import WorkerInfo
+from syncpipe.transport.rabbitmq.confirms import Posting, publish
+from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, answering
+from syncpipe.transport.rabbitmq.topology import WORKERS_EXCHANGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncpipe.core.chance import Clock
+    from syncpipe.transport.rabbitmq.link import Line, RabbitLink
+
+#: Seconds within which every worker has told that it lives.
+ROUND_S = 1.2
+#: Most announcements that wait for somebody who does not ask.
+_MOST_WAITING = 10_000
+
+
+@dataclass(slots=True)
+class _Ear:
+    """What one process listens with."""
+
+    pid: int
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    line: Line | None = None
+    #: Our queue on that line.
+    queue: str = ""
+    #: Since when we listen without a gap, in seconds of the monotonic clock.
+    since: float = 0.0
+    #: Whether we have listened for a round.
+    informed: bool = False
+    #: What we have heard, by name, and until when it holds.
+    heard: dict[str, tuple[WorkerInfo, float]] = field(default_factory=dict)
+
+
+class Presence:
+    """Tells and hears who lives, on one line of its own.
+
+    Announcing and hearing share that line on purpose: when RabbitMQ takes no announcements, hearing
+    none means nothing, and both raise ``BrokerUnavailable``. Thread-safe, and usable after a fork.
+    """
+
+    def __init__(
+        self, link: RabbitLink, *, clock: Clock, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Prepare; *pause* sleeps for some seconds."""
+        self._link = link
+        self._clock = clock
+        self._pause = pause
+        self._last = _Ear(os.getpid())
+
+    def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
+        """See the port."""
+        # What nobody has read when it ends is of no use.
+        self._tell(asdict(worker), ttl_s, {"expiration": str(max(1, int(ttl_s * 1000)))})
+
+    def withdraw(self, name: str) -> None:
+        """See the port."""
+        nobody = WorkerInfo(name, pid=0, host="", started_ms=0, seen_ms=0)
+        self._tell(asdict(nobody), 0, {})
+
+    def workers(self) -> list[WorkerInfo]:
+        """See the port. The first call listens for a round before it answers."""
+        ear = self._ear()
+        with ear.lock:
+            self._listening(ear)
+            wait_s = ear.since + ROUND_S - self._clock.monotonic()
+            informed = ear.informed
+        if not informed:
+            self._pause(max(0.0, wait_s))
+        with ear.lock:
+            line = self._listening(ear)
+            with answering(line):
+                self._hear(ear, line.channel(1))
+            ear.informed = True
+            now = self._clock.monotonic()
+            ear.heard = {name: news for name, news in ear.heard.items() if now < news[1]}
+            return sorted((worker for worker, _ in ear.heard.values()), key=lambda each: each.name)
+
+    def close(self) -> None:
+        """Stop listening. Idempotent."""
+        ear = self._ear()
+        with ear.lock:
+            if ear.line is not None:
+                ear.line.hang_up()
+                ear.line = None
+
+    def _ear(self) -> _Ear:
+        """Return what this process listens with; a parent's is left alone."""
+        if self._last.pid != os.getpid():
+            self._last = _Ear(os.getpid())
+        return self._last
+
+    def _listening(self, ear: _Ear) -> Line:
+        """Return the line on which we listen, a new one if the last was lost."""
+        deadline = self._clock.monotonic() + DEFAULT_TIMEOUT_S
+        if ear.line is not None:
+            ear.line.deadline = deadline
+            if ear.line.alive():
+                return ear.line
+            ear.line.drop()
+        line = ear.line = self._link.open(deadline)
+        with answering(line):
+            channel = line.channel(1)
+            channel.exchange_declare(WORKERS_EXCHANGE, "fanout", durable=True, auto_delete=False)
+            ear.queue = channel.queue_declare(
+                exclusive=True,
+                auto_delete=True,
+                arguments={"x-queue-type": "classic", "x-max-length": _MOST_WAITING},
+            ).queue
+            channel.queue_bind(ear.queue, WORKERS_EXCHANGE)
+        ear.since, ear.informed = self._clock.monotonic(), False
+        return line
+
+    def _tell(self, worker: dict[str, Any], ttl_s: float, properties: dict[str, Any]) -> None:
+        """Tell everybody, and return when all who listen have it."""
+        body = json.dumps({"worker": worker, "ttl_s": ttl_s}).encode()
+        posting = Posting("", body, properties, {}, exchange=WORKERS_EXCHANGE, mandatory=False)
+        ear = self._ear()
+        with ear.lock:
+            line = self._listening(ear)
+            with answering(line):
+                (verdict,) = publish(line, [posting])
+        if verdict is not None:
+            raise verdict
+
+    def _hear(self, ear: _Ear, channel: Any) -> None:
+        """Take in everything that has been told."""
+        while (message := channel.basic_get(ear.queue, no_ack=True)) is not None:
+            try:
+                told = json.loads(message.body)
+                worker = WorkerInfo(**told["worker"])
+                until = self._clock.monotonic() + float(told["ttl_s"])
+            except (ValueError, TypeError, KeyError):
+                continue  # somebody else's message
+            ear.heard[worker.name] = (worker, until)

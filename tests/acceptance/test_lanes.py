@@ -1,0 +1,218 @@
+"""Workers that share lanes, on every broker."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from syncpipe.app import REFUSED
+from syncpipe.errors import BrokerUnavailable
+from tests.acceptance.fleet import PATIENCE_S, Fleet, end, until
+from tests.rabbitmq import rabbitmq_server
+from tests.servers import redis_server
+
+BROKERS = ["redis", "rabbitmq"]
+#: Seconds for which lanes are watched after something has happened.
+WATCHED_S = 6
+#: Longest silence of a lane in seconds; ours is a tenth of it, on a machine of its own.
+MOST_SILENCE_S = 30
+
+
+@pytest.fixture(params=BROKERS)
+def fleet(request, tmp_path, dsn):
+    url = request.getfixturevalue(f"{request.param}_url")
+    management_url = "auto"
+    if request.param == "rabbitmq":
+        management_url = request.getfixturevalue("rabbitmq").management_url
+    with Fleet(tmp_path, url, dsn, management_url=management_url) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def rabbit_fleet(tmp_path, dsn, rabbitmq, rabbitmq_url):
+    with Fleet(tmp_path, rabbitmq_url, dsn, management_url=rabbitmq.management_url) as fleet:
+        yield fleet
+
+
+def test_operations_of_every_kind_make_the_right_rows(fleet):
+    fleet.send(1000)
+    for _ in range(2):
+        fleet.start()
+    fleet.send(1000)
+    fleet.arrive()
+    assert fleet.dead() == []
+    until(lambda: not fleet.pending(), "acknowledgements")
+    until(lambda: fleet.owned() == [2, 2], "two halves")
+
+
+def killed(fleet):
+    end(fleet.workers[0], signal.SIGKILL)
+
+
+def ended(fleet):
+    os.kill(fleet.workers[0].pid, signal.SIGTERM)
+
+
+def joined(fleet):
+    fleet.start(ready=False)
+
+
+@pytest.mark.parametrize(("happen", "left"), [(killed, 1), (ended, 1), (joined, 3)])
+def test_every_lane_goes_on_when_a_worker_comes_or_goes(fleet, happen, left):
+    for _ in range(2):
+        fleet.start()
+    until(lambda: fleet.owned() == [2, 2], "two halves")
+    silence = Silence(fleet)
+    silence.listen(1)
+    happen(fleet)
+    silence.listen(WATCHED_S)
+    fleet.arrive()
+    print(f"longest silence of a lane, {happen.__name__}: {silence.longest_s:.1f} s")  # noqa: T201
+    assert silence.longest_s < MOST_SILENCE_S
+    until(lambda: (len(fleet.owned()), sum(fleet.owned())) == (left, 4), "one owner of each lane")
+    assert fleet.dead() == []
+
+
+class Silence:
+    """Sends a record through every lane again and again, and notes how long none arrives."""
+
+    def __init__(self, fleet):
+        self.longest_s = 0.0
+        self._fleet = fleet
+        self._numbers = iter(range(1_000_000))
+        self._counts = Counter()
+        self._heard = dict.fromkeys(range(4), time.monotonic())
+
+    def listen(self, seconds):
+        """Send and look for so many seconds, and until every lane has been heard since."""
+        start = time.monotonic()
+        until(lambda: self._look() > start + seconds, "records of every lane")
+
+    def _look(self):
+        """Send, look what has arrived; return when the lane was heard that is silent longest."""
+        outbound = list(self._fleet.records(next(self._numbers)))
+        assert set(self._fleet.broker.publish(outbound, timeout_s=10)) == {None}
+        time.sleep(0.1)
+        counts = Counter(document["shard"] for document in self._fleet.rows().values())
+        now = time.monotonic()
+        for shard, heard in self._heard.items():
+            self.longest_s = max(self.longest_s, now - heard)
+            if counts[shard] > self._counts[shard]:
+                self._heard[shard] = now
+        self._counts = counts
+        return min(self._heard.values())
+
+
+def test_two_workers_on_every_lane_make_the_right_rows(fleet):
+    # Under one name, each believes that it is alone.
+    for number in range(2):
+        fleet.start("--name", "twin@here")
+        assigned = [line for line in fleet.lines(number) if line["event"] == "lanes-assigned"]
+        assert [line["lanes"] for line in assigned] == [4]
+    for _ in range(5):
+        fleet.send(500)
+    fleet.arrive()
+    assert fleet.dead() == []
+
+
+def test_lanes_of_an_earlier_number_of_shards_are_drained(fleet):
+    fleet.declare(shards=9)
+    fleet.send(300, shards=9)
+    for _ in range(2):
+        fleet.start()
+    fleet.arrive()
+    assert fleet.dead() == []
+
+
+def test_queues_that_are_deleted_while_they_are_drained_stop_no_lane(
+    rabbit_fleet, rabbitmq, rabbitmq_url
+):
+    fleet = rabbit_fleet
+    fleet.declare(shards=5)
+    fleet.send(300, shards=5)
+    fleet.start()
+    fleet.arrive()
+    host = rabbitmq_url.rpartition("/")[2]
+    for priority in ("critical", "high", "normal", "low"):
+        rabbitmq.call("DELETE", f"queues/{host}/sp.crm.4.{priority}.v1")
+    fleet.send(300)
+    fleet.arrive()
+    assert fleet.workers[0].poll() is None
+
+
+def test_while_the_target_is_away_its_lanes_are_left_alone(rabbit_fleet):
+    fleet = rabbit_fleet
+    fleet.start()
+    with psycopg.connect(fleet.dsn, autocommit=True) as connection:
+        connection.execute("ALTER SCHEMA syncpipe RENAME TO away")
+        fleet.send(500)
+        until(lambda: fleet.events()["target-paused"], "an alarm")
+        # A few probes are kept, everything else waits in the broker.
+        until(lambda: 0 < taken(fleet) <= 4, "messages that went back")
+        connection.execute("ALTER SCHEMA away RENAME TO syncpipe")
+    fleet.arrive()
+    assert fleet.dead() == []
+    assert fleet.events()["target-paused"] == 1
+
+
+def taken(fleet):
+    """How many messages a worker holds."""
+    depths = fleet.broker.depths([name for name in fleet.broker.queues() if "crm" in name])
+    return sum(depth.unacked for depth in depths.values())
+
+
+def test_without_its_queues_a_worker_refuses_to_start(rabbit_fleet, rabbitmq, rabbitmq_url):
+    host = rabbitmq_url.rpartition("/")[2]
+    rabbitmq.call("DELETE", f"queues/{host}/sp.crm.3.low.v1")
+    worker = rabbit_fleet.start(ready=False)
+    assert worker.wait(PATIENCE_S) == REFUSED
+    (line,) = (each for each in rabbit_fleet.lines() if each["event"] == "refused-to-start")
+    assert line["code"] == "SP-E406"
+    assert "'sp.crm.3.low'" in line["error"]
+    assert "syncpipe migrate" in line["error"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("broker", BROKERS)
+def test_after_ten_restarts_of_the_broker_every_lane_is_consumed(tmp_path, dsn, broker):
+    with (
+        server(broker) as (kill, url, management_url),
+        Fleet(tmp_path, url, dsn, management_url=management_url) as fleet,
+    ):
+        worker = fleet.start()
+        for number in range(10):
+            kill()
+            outbound = list(fleet.records(number))
+            until(functools.partial(stored, fleet, outbound), "a broker that answers")
+            fleet.arrive()
+        assert worker.poll() is None
+
+
+@contextmanager
+def server(broker):
+    """A broker of our own: what kills it, and its addresses."""
+    if broker == "redis":
+        with redis_server(append_fsync="always") as redis:
+            yield lambda: slay(redis, broker), redis.url, "auto"
+        return
+    with rabbitmq_server() as rabbit:
+        yield lambda: slay(rabbit, broker), rabbit.url(rabbit.new_host()), rabbit.management_url
+
+
+def slay(server, name):
+    os.kill(server.supervisor.pids()[name], signal.SIGKILL)
+
+
+def stored(fleet, outbound):
+    """Whether the broker has taken all messages."""
+    try:
+        return set(fleet.broker.publish(outbound, timeout_s=5)) == {None}
+    except BrokerUnavailable:
+        return False

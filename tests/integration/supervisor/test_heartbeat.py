@@ -1,0 +1,154 @@
+"""A process that gives no sign of life any more is killed and comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+
+import pytest
+
+from syncpipe.supervisor import Command, Heartbeat, Lives, Supervisor
+from tests.patience import eventually
+
+#: Touches its heartbeat, tells what was handed over to it, and does what it is told.
+PROGRAM = """
+    import ctypes, os, sys, time
+    from pathlib import Path
+    from syncpipe.supervisor import Lives, keep_touching
+    beat, lives, order = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    with lives.open("a") as file:
+        print(Lives.read(beat), file=file)
+    keep_touching(beat)
+    if order == "exit":
+        sys.exit(75)
+    time.sleep(0.2)
+    if order == "hang":
+        # Called without giving up the interpreter lock, so that no thread runs any more.
+        ctypes.PyDLL(None).sleep(1000)
+    time.sleep(1000)
+"""
+
+
+class Ward:
+    """A supervised program, and what was heard of it."""
+
+    def __init__(self, folder, order, *, timeout_s=4.0):
+        self.events = []
+        self.lives = folder / "lives"
+        self.beat = folder / "beat"
+        program = ("-c", textwrap.dedent(PROGRAM), str(self.beat), str(self.lives), order)
+        self.command = Command(
+            "ward",
+            (sys.executable, *program),
+            ready=self.lives.exists,
+            heartbeat=Heartbeat(self.beat, timeout_s),
+            stalled_status=75,
+        )
+        self.supervisor = Supervisor(on_event=self.events.append)
+
+    def kinds(self):
+        return [event.kind for event in self.events]
+
+    def stalled(self):
+        return [event for event in self.events if event.kind == "stalled"]
+
+    def told(self):
+        """What the lives so far were told."""
+        return self.lives.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+@pytest.fixture
+def ward(tmp_path):
+    made = []
+
+    def make(order="", **options):
+        ward = Ward(tmp_path, order, **options)
+        made.append(ward)
+        ward.supervisor.start(ward.command)
+        return ward
+
+    yield make
+    for each in made:
+        each.supervisor.stop()
+
+
+def test_a_stopped_process_is_killed_and_comes_back(ward):
+    each = ward()
+    first = each.supervisor.pids()["ward"]
+    os.kill(first, signal.SIGSTOP)
+    eventually(lambda: each.supervisor.pids()["ward"] not in {first, None}, within_s=60)
+    assert each.stalled()[0].pid == first
+    assert each.kinds()[:5] == ["started", "stalled", "ended", "restarting", "started"]
+    eventually(lambda: len(each.told()) > 1)
+    assert each.told()[:2] == [str(Lives(0, 0)), str(Lives(1, 1))]
+
+
+def test_one_that_holds_the_interpreter_is_killed_and_comes_back(ward):
+    each = ward("hang")
+    eventually(lambda: len(each.told()) > 1, within_s=60)
+    assert each.stalled()
+    assert each.told()[1] == str(Lives(1, 1))
+
+
+def test_one_that_touches_is_left_alone(ward):
+    each = ward(timeout_s=20.0)
+    before = each.beat.stat().st_mtime_ns
+    seen = set()
+
+    def touched_often():
+        seen.add(each.beat.stat().st_mtime_ns)
+        return len(seen - {before}) >= 4
+
+    eventually(touched_often, within_s=60)
+    assert each.kinds() == ["started"]
+
+
+def test_one_that_says_so_itself_is_counted(ward):
+    each = ward("exit")
+    eventually(lambda: len(each.told()) > 2, within_s=60)
+    assert each.told()[:3] == [str(Lives(0, 0)), str(Lives(1, 1)), str(Lives(2, 2))]
+    assert each.kinds()[:4] == ["started", "ended", "stalled", "restarting"]
+
+
+def test_a_death_of_another_kind_is_no_stall(ward):
+    each = ward(timeout_s=20.0)
+    os.kill(each.supervisor.pids()["ward"], signal.SIGKILL)
+    eventually(lambda: len(each.told()) > 1, within_s=60)
+    assert each.told()[1] == str(Lives(1, 0))
+
+
+def test_a_silent_process_that_is_asked_to_stop_has_its_grace(tmp_path):
+    silent = ("sh", "-c", "trap 'sleep 3; exit 0' TERM; echo stands; while :; do sleep 0.1; done")
+    log = tmp_path / "log"
+    events = []
+    heartbeat = Heartbeat(tmp_path / "beat", timeout_s=1.0)
+    command = Command(
+        "silent",
+        silent,
+        log=log,
+        ready=lambda: log.exists() and "stands" in log.read_text(encoding="utf-8"),
+        heartbeat=heartbeat,
+        grace_s=60.0,
+    )
+    with Supervisor(on_event=events.append) as supervisor:
+        supervisor.start(command)
+        heartbeat.path.touch()
+    assert [event.kind for event in events] == ["started", "ended"]
+    assert events[-1].status == 0
+
+
+def test_without_a_directory_for_its_heartbeat_a_process_runs_unwatched(tmp_path):
+    events = []
+    command = Command(
+        "free",
+        ("sleep", "2"),
+        ready_timeout_s=0.2,
+        heartbeat=Heartbeat(tmp_path / "gone" / "beat", timeout_s=0.2),
+        restart=False,
+    )
+    with Supervisor(on_event=events.append) as supervisor:
+        supervisor.start(command)
+        assert supervisor.wait(60)
+    assert [event.kind for event in events] == ["started", "ended"]
