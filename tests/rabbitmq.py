@@ -13,6 +13,7 @@ import urllib.request
 from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,8 +183,8 @@ def _serves(management_port: int) -> bool:
     address = f"http://127.0.0.1:{management_port}/api/overview"
     try:
         urllib.request.urlopen(address, timeout=5)
-    except urllib.error.HTTPError:
-        return True
+    except urllib.error.HTTPError as error:
+        return error.code == HTTPStatus.UNAUTHORIZED  # anything else: it is still starting
     except OSError:
         time.sleep(0.1)
         return False

@@ -11,7 +11,7 @@ from celery.worker import state
 from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
-from syncpipe.errors import BrokerUnavailable, ClockSkew, QueueMissing
+from syncpipe.errors import ClockSkew, QueueMissing, SendError
 from syncpipe.ops.horizon import collect
 from workers import lanes
 from workers.periodic import Periodic
@@ -38,18 +38,22 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         self._periodic: list[Periodic] = []
 
     def start(self, worker: Any) -> None:
-        """Check clocks and queues and begin; what is wrong with them ends the process."""
+        """Check clocks and queues and begin; what is wrong with them ends the process.
+
+        A broker that cannot be asked now is asked again and again.
+        """
         station = worker.station
         try:
-            _check(station)
+            station.check_clocks()
+            station.look()
         except (ClockSkew, QueueMissing) as error:
             station.complain("refused-to-start", code=error.code, error=str(error))
             station.close()
             raise SystemExit(wiring.REFUSED) from error
-        presence = Periodic("presence", lambda: _be_present(worker), every_s=_PRESENCE_S)
-        presence.once()
+        except SendError as error:
+            station.complain("broker-unreachable", code=error.code, error=str(error))
         self._periodic = [
-            presence,
+            Periodic("presence", lambda: _be_present(worker), every_s=_PRESENCE_S),
             Periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
             Periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
@@ -124,17 +128,6 @@ def _drain(consumer: Any, station: Station) -> None:
 
 def _hurried() -> bool:
     return state.should_terminate not in {None, False}
-
-
-def _check(station: Station) -> None:
-    """Check clocks and queues; a broker that cannot be asked now is asked again later."""
-    station.check_clocks()
-    try:
-        station.check_queues()
-    except QueueMissing:
-        raise
-    except BrokerUnavailable as error:
-        station.complain("broker-unreachable", code=error.code, error=str(error))
 
 
 def _be_present(worker: Any) -> None:

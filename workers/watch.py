@@ -1,8 +1,8 @@
 """Ends the process when it has stalled: its supervisor starts it again, its messages go back.
 
 It has stalled when its event loop no longer turns, or when messages wait in its lanes, it has room
-for them, and takes none. Nothing counts while the broker cannot be asked: whoever waits for the
-broker, or for a slow start, does what it should.
+for them, and takes none. Nothing counts while the broker cannot be asked, or while one connection
+after the other is tried: whoever waits for the broker, or for a slow start, does what it should.
 """
 
 from __future__ import annotations
@@ -62,6 +62,10 @@ class Process(Protocol):
         """
 
     @property
+    def connections(self) -> int:
+        """How many connections to the broker it has begun to make."""
+
+    @property
     def ending(self) -> bool:
         """Whether it has been told to end."""
 
@@ -76,16 +80,17 @@ class Patience:
         self._loop = Silence(2 * timeout_s / _LOOKS)
         self._lanes = Silence(2 * timeout_s / _LOOKS)
 
-    def look(self, now: float, *, turned: bool, waiting: int | None) -> str | None:
+    def look(self, now: float, *, turned: bool, tried: bool, waiting: int | None) -> str | None:
         """Return why it has stalled, None if it has not; *now* is monotonic.
 
-        *turned* tells whether its event loop has since the last look; *waiting* how many messages
-        wait that it could have taken, None that it is excused.
+        *turned* and *tried* tell what it did since the last look: whether its event loop turned,
+        and whether it tried to connect anew. *waiting* is how many messages wait that it could have
+        taken, None if it is excused.
         """
         if turned:
             self._loop_limit_s = self._timeout_s
-        loop_s = self._loop.look(now, sign=turned or waiting is None)
-        lanes_s = self._lanes.look(now, sign=not (turned and waiting))
+        loop_s = self._loop.look(now, sign=turned or tried or waiting is None)
+        lanes_s = self._lanes.look(now, sign=not waiting)
         if loop_s >= self._loop_limit_s:
             return f"the event loop has not turned for {loop_s:.0f} s"
         if lanes_s >= self._timeout_s:
@@ -111,14 +116,17 @@ class Watch:
         self._patience = Patience(timeout_s)
         self._view: View | None = None
         self._taken = -1
-        self._open: frozenset[str] = frozenset()
+        self._connections = 0
 
     def look(self) -> None:
         """Look once."""
         view, self._view = self._view, None
+        before, self._connections = self._connections, self._process.connections
+        tried = self._connections != before
         waiting = self._waiting(view)
         now = self._monotonic()
-        if reason := self._patience.look(now, turned=view is not None, waiting=waiting):
+        turned = view is not None
+        if reason := self._patience.look(now, turned=turned, tried=tried, waiting=waiting):
             self._end(reason)
         if waiting is not None:
             self._process.call_soon(self._show)
@@ -133,12 +141,11 @@ class Watch:
         """
         if self._process.ending:
             return None
-        if view is not None:
-            taken, self._taken, self._open = self._taken, view.taken, view.open
-            if view.taken != taken:
-                return 0
+        if view is not None and view.taken != self._taken:
+            self._taken = view.taken
+            return 0
         try:
-            return self._process.waiting(self._open)
+            return self._process.waiting(view.open if view else ())
         except SyncpipeError:
             return None
 
@@ -170,8 +177,13 @@ class Workplace:
         """Return how many messages wait in *queues*. Raises SyncpipeError."""
         # A broker that answers but takes nothing, because it is full, lets nobody claim either.
         self._station.announce()
-        depths = self._station.broker.depths([*queues, DEAD_QUEUE])
-        return sum(depths[name].ready for name in queues)
+        ready = self._station.broker.ready(list(queues) or [DEAD_QUEUE])
+        return ready if queues else 0
+
+    @property
+    def connections(self) -> int:
+        """How many connections to the broker it has begun to make."""
+        return int(self._worker.consumer.restart_count)
 
     @property
     def ending(self) -> bool:

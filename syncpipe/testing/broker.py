@@ -83,6 +83,10 @@ class MemoryBroker:
         with self._lock:
             return {queue: self._depth(queue) for queue in queues}
 
+    def ready(self, queues: Sequence[str]) -> int:
+        """Return how many messages of *queues* nobody has taken yet."""
+        return sum(depth.ready for depth in self.depths(queues).values())
+
     def peek(self, queue: str, *, limit: int, offset: int = 0) -> list[bytes]:
         """Return up to *limit* ready bodies after *offset*, oldest first, without taking them."""
         with self._lock:

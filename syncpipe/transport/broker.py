@@ -117,6 +117,13 @@ class Broker(Protocol):
         """Return the depth of each named queue; a queue that does not exist is empty."""
         ...
 
+    def ready(self, queues: Sequence[str]) -> int:
+        """Return how many messages of *queues* nobody has taken yet.
+
+        A queue that does not exist is empty. Workers ask this: it needs no more than working does.
+        """
+        ...
+
     def peek(self, queue: str, *, limit: int, offset: int = 0) -> list[bytes]:
         """Return up to ``limit`` ready bodies, oldest first, without taking them."""
         ...

@@ -83,6 +83,10 @@ class RedisBroker:
             for queue, (ready, unacked, head) in zip(queues, triples, strict=True)
         }
 
+    def ready(self, queues: Sequence[str]) -> int:
+        """See the port."""
+        return sum(depth.ready for depth in self.depths(queues).values())
+
     def peek(self, queue: str, *, limit: int, offset: int = 0) -> list[bytes]:
         """See the port."""
         if limit < 1:
@@ -109,7 +113,7 @@ class RedisBroker:
     def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
         """See the port."""
         text = json.dumps(asdict(worker))
-        self._run("announce", _PRESENCE, worker.name, text, int(ttl_s * 1000))
+        self._run("announce", _PRESENCE, worker.name, max(1, int(ttl_s * 1000)), text)
 
     def withdraw(self, name: str) -> None:
         """See the port."""

@@ -8,7 +8,7 @@
     syncpipe:bell:<list>           list    at most one token: something was put into the list
     syncpipe:watch                 string  since when deaths are watched for; gone when nobody does
     syncpipe:workers               zset    worker -> unix ms until which it is alive
-    syncpipe:workers:said          hash    worker -> what it says about itself, as JSON
+    syncpipe:workers:said          hash    worker -> "<its life in ms> <what it says, as JSON>"
 
 An *incarnation* is one consuming connection of one process, under an id that is never used again.
 """

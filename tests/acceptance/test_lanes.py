@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from syncpipe.app import REFUSED
 from syncpipe.errors import BrokerUnavailable
+from syncpipe.transport.broker import CONTENT_TYPE
 from tests.acceptance.fleet import PATIENCE_S, Fleet, end, until
 from tests.rabbitmq import rabbitmq_server
 from tests.servers import redis_server
@@ -166,6 +168,28 @@ def taken(fleet):
     """How many messages a worker holds."""
     depths = fleet.broker.depths([name for name in fleet.broker.queues() if "crm" in name])
     return sum(depth.unacked for depth in depths.values())
+
+
+def test_what_the_broker_has_set_aside_is_applied_all_the_same(
+    rabbit_fleet, rabbitmq, rabbitmq_url
+):
+    fleet = rabbit_fleet
+    host = rabbitmq_url.rpartition("/")[2]
+    for each in fleet.records(0):
+        message = {
+            "routing_key": f"{each.queue}.v1",
+            "payload": base64.b64encode(each.body).decode(),
+            "payload_encoding": "base64",
+            "properties": {
+                "content_type": CONTENT_TYPE,
+                "content_encoding": "binary",
+                "headers": {"task": each.task, "id": each.message_id, "x-death": []},
+            },
+        }
+        rabbitmq.call("POST", f"exchanges/{host}/sp.limit.v1/publish", message)
+    fleet.start()
+    fleet.arrive()
+    until(lambda: fleet.events()["reclaimed"], "a line in the log")
 
 
 def test_without_its_queues_a_worker_refuses_to_start(rabbit_fleet, rabbitmq, rabbitmq_url):

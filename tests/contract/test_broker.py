@@ -112,6 +112,15 @@ def test_peeking_takes_a_page_and_leaves_everything(broker):
     assert broker.depths([NORMAL])[NORMAL].ready == 5
 
 
+def test_what_nobody_has_taken_is_counted_over_queues(broker):
+    _publish(broker, range(2))
+    _publish(broker, [1], LOW)
+
+    assert broker.ready([NORMAL, LOW, DEAD]) == 3
+    assert broker.ready([DEAD]) == 0
+    assert broker.ready([]) == 0
+
+
 def test_depths_count_and_tell_the_age_of_the_oldest(broker, kind, clock):
     _publish(broker, [1])
     clock.advance(30)

@@ -91,6 +91,11 @@ class RabbitBroker:
         with self._asking.lend(timeout_s=_timeout_s(queues)) as line:
             return {queue: _depth(line, queue, unacked) for queue in queues}
 
+    def ready(self, queues: Sequence[str]) -> int:
+        """See the port."""
+        with self._asking.lend(timeout_s=_timeout_s(queues)) as line:
+            return sum(declaring.ready(line, physical(queue)) or 0 for queue in queues)
+
     def peek(self, queue: str, *, limit: int, offset: int = 0) -> list[bytes]:
         """See the port. Counts as a delivery of every message up to there."""
         if limit < 1:

@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"Nothing matches {options.only}; there are: {', '.join(cells)}\n")
         return 2
     run = resumed(
-        options.state.resolve(),
+        # A short run leaves a full one alone that was interrupted.
+        options.state.resolve() / ("short" if options.short else "full"),
         names=names,
         seed=options.seed,
         short=options.short,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -14,16 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 from celery import Celery
 
 from syncpipe.app import Client
+from syncpipe.supervisor import Command
+from syncpipe.supervisor.command import spawn
 from tests.chaos.brokers.consumer import QUEUE, TRANSPORTS, connected, publish
 from tests.chaos.brokers.ledger import Book, Delivery, Fault, count, judge, recovery_s
 from tests.chaos.brokers.processes import is_stopped, stop, until
 from tests.chaos.brokers.systems import REPOSITORY
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from syncpipe.supervisor import Command
     from tests.chaos.brokers.grounds import RedisGround
     from tests.chaos.brokers.ledger import Tally
     from tests.chaos.brokers.systems import Stock, Syncpipe
@@ -45,8 +46,8 @@ class Subject(Protocol):
     #: Name of the system.
     name: str
 
-    def command(self) -> tuple[list[str], dict[str, str] | None]:
-        """Return program, arguments and environment of a worker."""
+    def command(self) -> Command:
+        """Return what runs a worker."""
         ...
 
     def send(self, number: int) -> None:
@@ -74,10 +75,15 @@ class Consumers:
         self._connection = connected(name, self._url)
         self._done: list[Delivery] = []
 
-    def command(self) -> tuple[list[str], None]:
-        """Return program and arguments."""
+    def command(self) -> Command:
+        """Return what runs a consumer."""
         module = "tests.chaos.brokers.consumer"
-        return [sys.executable, "-m", module, self.name, self._url, str(self._folder)], None
+        return Command(
+            name="consumer",
+            argv=(sys.executable, "-m", module, self.name, self._url, str(self._folder)),
+            cwd=REPOSITORY,
+            log=self._folder / "consumer.log",
+        )
 
     def send(self, number: int) -> None:
         """Send through kombu."""
@@ -101,12 +107,11 @@ class Workers:
         self.send = send
         self.deliveries = system.deliveries
         self.repeats = system.repeats
-        self._command: Command = system.worker("w1")
+        self._system = system
 
-    def command(self) -> tuple[list[str], dict[str, str] | None]:
-        """Return program, arguments and environment."""
-        environment = self._command.env
-        return list(self._command.argv), None if environment is None else dict(environment)
+    def command(self) -> Command:
+        """Return what runs a worker."""
+        return self._system.worker("w1")
 
 
 def client_sender(folder: Path) -> Callable[[int], None]:
@@ -134,10 +139,9 @@ class Freezer:
     """Carries out trials on one kind of worker."""
 
     def __init__(self, subject: Subject, ground: RedisGround, folder: Path) -> None:
-        """Use *ground*, which nobody else does; logs go to *folder*."""
+        """Use *ground*, which nobody else does; write into *folder* what was acknowledged."""
         self._subject = subject
         self._redis = ground.client()
-        self._log = folder / "frozen.log"
         self._acknowledged = Book(folder / "acknowledged")
         self._sent: set[int] = set()
 
@@ -190,19 +194,17 @@ class Freezer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start a worker, and return once it waits in Redis or has processed what was there."""
-        argv, environment = self._subject.command()
+        command = self._subject.command()
         before = len(self._subject.deliveries())
-        with self._log.open("ab") as log:
-            started = subprocess.Popen(
-                argv, cwd=REPOSITORY, env=environment, stdout=log, stderr=log
-            )
+        started = spawn(command)
         up = until(
             lambda: self._is_waiting() or len(self._subject.deliveries()) > before,
             _START_S,
             every_s=0.01,
         )
         if not up:
-            raise RuntimeError(f"A worker does not begin to work; see {self._log}.")
+            _end(started)
+            raise RuntimeError(f"A worker does not begin to work; see {command.log}.")
         return started
 
     def _is_waiting(self) -> bool:

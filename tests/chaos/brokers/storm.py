@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,10 @@ class Storm:
             pid = self.supervisor.pids()[name]
             if pid is None:
                 continue
-            if stop(pid) and self.system.is_busy(name, pid):
-                return self._kill(name, pid)
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                if stop(pid) and self.system.is_busy(name, pid):
+                    return self._kill(name, pid)
+                os.kill(pid, signal.SIGCONT)
         return Fault(proven=False)
 
     def kill_broker(self) -> Fault:
@@ -124,7 +126,7 @@ class Storm:
                 found.append(seconds)
             return bool(found)
 
-        until(measured, _NEVER_S)
+        until(measured, _NEVER_S, every_s=0.1)
         return found[0] if found else math.inf
 
     def _settle(self) -> None:

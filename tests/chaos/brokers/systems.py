@@ -26,7 +26,7 @@ RATE = 60
 #: Seconds that a process may take to begin to work.
 _READY_S = 120.0
 #: Rows that are read again, because transactions commit in another order than they begin.
-_OVERLAP = 2000
+_OVERLAP = 500
 
 
 class Syncpipe:

@@ -51,7 +51,7 @@ def _shortcomings(cell: Cell, result: Mapping[str, Any], *, short: bool) -> list
         f"lost {result['lost']}, such as {list(result['examples'])}": result["lost"] > 0,
         f"unknown {result['unknown']}": result["unknown"] > 0,
         f"{result['faults']} faults instead of {times}": result["faults"] < times,
-        f"recovery took {seconds(recovery)} s": late,
+        f"worst recovery {seconds(recovery)} s, above {RECOVERY_S:g}": late,
         f"{result['repeated_effects']} effects came twice": bool(result["repeated_effects"]),
         f"{result['strangers']} messages came from nowhere": result["strangers"] > 0,
         "no message was acknowledged": result["acknowledged"] == 0,

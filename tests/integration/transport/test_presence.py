@@ -52,10 +52,19 @@ def test_after_a_wipe_everybody_is_known_again_with_the_next_announcement(broker
     assert names(broker) == ["a"]
 
 
-def test_nobody_depends_on_what_else_is_in_redis(broker, client):
+def test_what_is_only_half_there_is_forgotten(broker, client):
     client.zadd(KEYS.workers, {"half": 10**15})
     announce(broker, "whole")
     assert names(broker) == ["whole"]
+    assert client.zrange(KEYS.workers, 0, -1) == [b"whole"]
+
+
+def test_who_spoke_before_the_clock_went_back_does_not_live_for_ever(broker, client):
+    for name in ("dead", "alive"):
+        announce(broker, name)
+        client.zincrby(KEYS.workers, 3_600_000, name)
+    announce(broker, "alive")
+    assert names(broker) == ["alive"]
 
 
 def test_hundreds_of_workers_are_known(broker):

@@ -100,9 +100,7 @@ def _names(broker):
 
 
 def test_only_what_goes_to_a_missing_queue_is_refused(broker):
-    messages = [
-        message for n in range(700) for message in (*_messages([n]), *_messages([n], GONE))
-    ]
+    messages = [message for n in range(700) for message in (*_messages([n]), *_messages([n], GONE))]
 
     verdicts = broker.publish(messages, timeout_s=20)
 

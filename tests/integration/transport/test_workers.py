@@ -117,9 +117,10 @@ def test_a_warm_shutdown_gives_everything_back(running, server, held):
     assert running.counts("begin") == running.counts("end")
 
 
-def test_flowers_broker_tab_shows_the_lengths(running):
+def test_flowers_broker_tab_shows_the_lengths_of_all_degrees_together(running):
     running.send(range(7))
+    running.send(range(7, 10), transport=CLAIM, priority=6)
 
     (shown,) = asyncio.run(Broker(running.url).queues(["trial"]))
 
-    assert (shown["name"], shown["messages"]) == ("trial", 7)
+    assert (shown["name"], shown["messages"]) == ("trial", 10)

@@ -79,7 +79,14 @@ class Trial:
         """Return how often the workers have said *text*."""
         return self.log.read_text("utf-8", "replace").count(text) if self.log.exists() else 0
 
-    def send(self, numbers: range, *, seconds: float = 0.0, transport: str | None = None) -> None:
+    def send(
+        self,
+        numbers: range,
+        *,
+        seconds: float = 0.0,
+        transport: str | None = None,
+        priority: int = 0,
+    ) -> None:
         """Send one task for each number, as a stock producer does unless told otherwise."""
         with Connection(self.url) as connection:
             connection.transport_cls = transport or STOCK
@@ -90,6 +97,7 @@ class Trial:
                     serializer="json",
                     exchange="",
                     routing_key="trial",
+                    priority=priority,
                     headers={"task": "trial.record", "id": str(number), "lang": "py"},
                 )
 

@@ -369,3 +369,26 @@ def test_a_pause_that_ended_while_there_was_no_connection_is_over():
     bench.clock.advance(60)
     bench.connect()
     assert bench.channel.names == ["sp.crm.0.normal"]
+
+
+def test_what_is_taken_and_what_is_in_hand_is_told(bench):
+    """What waits to be tried again is in hand; what was returned or acknowledged is not."""
+    bench.pipelines["crm"].answers = [
+        (Later(0.5, counted=True), 0.0),
+        (Later(1.0, counted=False), 1.0),
+    ]
+    queue = delivery(operation()).delivery_info["routing_key"]
+    bench.give(*(delivery(operation()) for _ in range(7)))
+    assert (bench.batcher.taken, bench.batcher.in_hand[queue]) == (7, 7)
+    bench.linger()
+    bench.consumer.work()
+    assert bench.batcher.in_hand[queue] == 7
+    bench.advance(0.5)
+    bench.consumer.work()
+    assert bench.batcher.in_hand[queue] == 4
+    for _ in range(4):
+        bench.advance(1.0)
+        if bench.consumer.jobs:
+            bench.consumer.work()
+    assert (bench.batcher.taken, bench.batcher.in_hand.total()) == (7, 0)
+    assert Batcher(bench.consumer, bench, bench.batcher).taken == 7

@@ -11,7 +11,6 @@ from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.pipeline import WorkerOptions
 from syncpipe.testing.clock import FakeClock
-from syncpipe.transport.broker import QueueDepth
 from workers import watch
 from workers.watch import View, Watch, Workplace
 
@@ -28,6 +27,7 @@ class Process:
         self.ending = False
         self.away = False
         self.taken = 0
+        self.connections = 1
         self.open = frozenset({LANE})
         self.depths = {LANE: 0}
         self.asked = 0
@@ -144,6 +144,15 @@ def test_while_the_broker_is_away_nothing_counts(bench):
     assert bench.run(12) == []
 
 
+def test_one_that_tries_to_connect_again_and_again_has_not_stalled(bench):
+    bench.process.depths[LANE] = 7
+    bench.process.turns = False
+    for _ in range(20):
+        bench.process.connections += 1
+        assert bench.run(12) == []
+    assert bench.run(6) != []
+
+
 def test_after_the_broker_is_back_it_counts_again(bench):
     bench.process.away = True
     bench.run(60)
@@ -198,7 +207,7 @@ class Station:
     def __init__(self, wanted, depths):
         self.options = WorkerOptions(prefetch=4, queue_prefetch=3)
         self.subscriptions = SimpleNamespace(wanted=wanted)
-        self.broker = SimpleNamespace(depths=self._depths)
+        self.broker = SimpleNamespace(ready=self._count)
         self.full = False
         self._ready = depths
 
@@ -206,9 +215,9 @@ class Station:
         if self.full:
             raise BrokerUnavailable("full")
 
-    def _depths(self, queues):
-        assert DEAD_QUEUE in queues
-        return {name: QueueDepth(self._ready.get(name, 0), 5, None) for name in queues}
+    def _count(self, queues):
+        assert queues, "else nobody would be asked"
+        return sum(self._ready.get(name, 0) for name in queues)
 
 
 class Place:
@@ -218,7 +227,7 @@ class Place:
         self.station = Station(set(wanted), dict(depths))
         blueprint = SimpleNamespace(state=RUN)
         self.batcher = SimpleNamespace(taken=9, in_hand=Counter())
-        self.consumer = SimpleNamespace(blueprint=blueprint, batcher=self.batcher)
+        self.consumer = SimpleNamespace(blueprint=blueprint, batcher=self.batcher, restart_count=1)
         self.workplace = Workplace(self)
 
 
@@ -235,6 +244,12 @@ def test_before_the_first_connection_there_is_nothing_to_see():
     place = Place()
     place.consumer.batcher = None
     assert place.workplace.view() == View(0, frozenset())
+
+
+def test_connections_are_counted():
+    place = Place()
+    place.consumer.restart_count = 3
+    assert place.workplace.connections == 3
 
 
 def test_only_what_nobody_has_taken_waits():
