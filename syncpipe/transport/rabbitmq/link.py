@@ -75,6 +75,7 @@ class Line(pyamqp.Connection):
 
     @frame_writer.setter
     def frame_writer(self, writer: Callable[..., None]) -> None:
+        """Take py-amqp's writer, which it makes anew with each connection."""
         self._frame_writer = writer
 
     def blocking_read(self, timeout: float | None = None) -> Any:
