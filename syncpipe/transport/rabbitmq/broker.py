@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from syncpipe.errors import BrokerUnavailable, QueueMissing, SyncpipeError
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock
     from syncpipe.transport.broker import Outbound
+    from syncpipe.transport.rabbitmq.link import Line
 
 #: Seconds that each of many queues may take, beyond the timeout that all verbs have.
 _PER_QUEUE_S = 0.5
 #: Most messages that are read at once of what was set aside.
 _RECLAIM_STEP = 100
-#: Properties that say how a message travelled; a new one has none.
+#: How often to look whether messages are back, and the seconds between two looks.
+_RETURN_LOOKS, _RETURN_PAUSE_S = 50, 0.02
+#: Beginning of headers that say how a message travelled; a new one has none.
 _TRAVEL = "x-"
 
 
@@ -100,13 +104,16 @@ class RabbitBroker:
         """See the port. Counts as a delivery of every message up to there."""
         if limit < 1:
             return []
+        name = physical(queue)
         with self._asking.lend() as line:
-            if not declaring.ready(line, physical(queue)):
+            before = declaring.ready(line, name)
+            if not before:
                 return []
             channel = line.channel()
-            found = itertools.islice(_taken(channel, physical(queue)), offset + limit)
+            found = itertools.islice(_taken(channel, name), offset + limit)
             bodies = [_bytes(message.body) for message in found]
             channel.close()  # gives everything back, in its old order
+            _await_return(line, name, before)
             return bodies[offset:]
 
     def purge(self, queue: str) -> int:
@@ -220,7 +227,18 @@ def _settled(verdict: SyncpipeError | None) -> bool:
     return verdict is None or isinstance(verdict, QueueMissing)
 
 
-def _depth(line: Any, queue: str, unacked: dict[str, int]) -> QueueDepth:
+def _await_return(line: Line, queue: str, count: int) -> None:
+    """Wait until *queue* holds *count* messages again, or others seem to have taken some.
+
+    RabbitMQ says that a channel is closed before its messages are back.
+    """
+    for _ in range(_RETURN_LOOKS):
+        if (declaring.ready(line, queue) or 0) >= count:
+            return
+        time.sleep(_RETURN_PAUSE_S)
+
+
+def _depth(line: Line, queue: str, unacked: dict[str, int]) -> QueueDepth:
     name = physical(queue)
     return QueueDepth(declaring.ready(line, name) or 0, unacked.get(name, 0), None)
 

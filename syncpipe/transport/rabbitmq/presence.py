@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.rabbitmq.confirms import Posting, publish
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, answering
@@ -111,6 +112,7 @@ class Presence:
         if ear.line is not None:
             ear.line.deadline = deadline
             if ear.line.alive():
+                _refuse_blocked(ear.line)
                 return ear.line
             ear.line.drop()
         line = ear.line = self._link.open(deadline)
@@ -136,15 +138,31 @@ class Presence:
             with answering(line):
                 (verdict,) = publish(line, [posting])
         if verdict is not None:
-            raise verdict
+            raise BrokerUnavailable(verdict.message) from verdict
 
     def _hear(self, ear: _Ear, channel: Any) -> None:
-        """Take in everything that has been told."""
-        while (message := channel.basic_get(ear.queue, no_ack=True)) is not None:
-            try:
-                told = json.loads(message.body)
-                worker = WorkerInfo(**told["worker"])
-                until = self._clock.monotonic() + float(told["ttl_s"])
-            except (ValueError, TypeError, KeyError):
-                continue  # somebody else's message
-            ear.heard[worker.name] = (worker, until)
+        """Take in everything that has been told until now."""
+        # No more than there is when we begin: it may be told faster than we listen.
+        told = channel.queue_declare(ear.queue, passive=True).message_count
+        for _ in range(told):
+            message = channel.basic_get(ear.queue, no_ack=True)
+            if message is None:
+                return  # the rest has expired
+            _take_in(ear, message.body, self._clock.monotonic())
+
+
+def _refuse_blocked(line: Line) -> None:
+    """Raise ``BrokerUnavailable`` where RabbitMQ would leave us waiting."""
+    if line.blocked:
+        raise BrokerUnavailable("RabbitMQ has too little memory or disk, and takes nothing told.")
+
+
+def _take_in(ear: _Ear, body: str | bytes, now: float) -> None:
+    """Remember one announcement."""
+    try:
+        told = json.loads(body)
+        worker = WorkerInfo(**told["worker"])
+        until = now + float(told["ttl_s"])
+    except (ValueError, TypeError, KeyError):
+        return  # somebody else's message
+    ear.heard[worker.name] = (worker, until)

@@ -59,30 +59,41 @@ class Relay:
             for key, _ in self._selector.select(0.05):
                 if key.data is None:
                     self._accept()
-                else:
+                elif key.fileobj.fileno() >= 0:  # the other end may have ended both in this round
                     self._pass_on(key.fileobj, key.data)
 
     def _accept(self) -> None:
         near, _ = self._listener.accept()
-        if isinstance(self._target, str):
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(self._target)
-        else:
-            far = socket.create_connection(("127.0.0.1", self._target))
+        try:
+            far = self._connect()
+        except OSError:
+            near.close()
+            return
         self._selector.register(near, selectors.EVENT_READ, far)
         self._selector.register(far, selectors.EVENT_READ, near)
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        far = socket.socket(socket.AF_UNIX)
+        try:
+            far.connect(self._target)
+        except OSError:
+            far.close()
+            raise
+        return far
 
     def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
         try:
             data = one.recv(65536)
+            if data and not self._dark and one not in self._deaf:
+                other.sendall(data)
         except OSError:
             data = b""
         if not data:
             for end in (one, other):
                 self._selector.unregister(end)
                 end.close()
-        elif not self._dark and one not in self._deaf:
-            other.sendall(data)
 
 
 @contextmanager

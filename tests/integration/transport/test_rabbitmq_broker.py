@@ -30,11 +30,12 @@ from syncpipe.transport.broker import WorkerInfo
 name, url = sys.argv[1:]
 with open_broker(url, clock=SystemClock()) as broker:
     names = []
-    until = time.monotonic() + 60
-    while names != ["a", "b", "c"] and time.monotonic() < until:
+    while True:
         broker.announce(WorkerInfo(name, 1, "here", 1, 2), ttl_s=20)
-        names = [worker.name for worker in broker.workers()]
-print(*names)
+        if names != ["a", "b", "c"]:
+            names = [worker.name for worker in broker.workers()]
+            print(*names, flush=True)
+        time.sleep(0.1)
 """
 
 
@@ -127,13 +128,13 @@ def test_a_full_queue_refuses_what_it_has_no_room_for(broker, raw):
     full = dict(topology.queue_arguments()) | {"x-max-length": 3}
     raw.declare(f"{GONE}.v1", **full)
 
-    verdicts = _publish(broker, range(50), GONE)
+    # RabbitMQ closes a full queue a little late, and counts nothing that it refuses.
+    refused = eventually(lambda: [each for each in _publish(broker, [1], GONE) if each])
 
-    refused = [verdict for verdict in verdicts if verdict is not None]
-    assert refused
     assert {type(verdict) for verdict in refused} == {BrokerFull}
-    assert raw.waiting(f"{GONE}.v1") == 50 - len(refused)
     assert _publish(broker, [1]) == [None]
+    broker.purge(GONE)
+    assert eventually(lambda: _publish(broker, [1], GONE) == [None])
 
 
 def test_what_is_declared_twice_is_made_once(open_one):
@@ -279,8 +280,13 @@ def test_three_processes_hear_each_other(rabbitmq_url):
         )
         for name in "abc"
     ]
-
-    assert [process.communicate(timeout=90)[0] for process in running] == ["a b c\n"] * 3
+    try:
+        for process in running:
+            assert "a b c\n" in iter(process.stdout.readline, "")
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
 
 
 def test_a_forked_child_makes_its_own_connections(broker):
