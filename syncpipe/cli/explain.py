@@ -67,7 +67,7 @@ _PREFACE = """\
 # Error codes
 
 Every error of syncpipe has a stable code. `syncpipe explain CODE` prints its entry without a
-network. An error covers the ones below it: `except SendError` catches SP-E400 to SP-E405.
+network. An error covers the ones below it: `except SendError` catches SP-E400 to SP-E406.
 This page is written by `syncpipe explain --page`; a test holds it equal to the code.
 
 """

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from syncpipe.targets.target import Collected, Target
     from syncpipe.transport.broker import Broker
 
-#: Dead letters looked at in one call.
-_PAGE = 500
+#: Dead letters asked for first, and how many times more when there are more.
+_MANY, _MORE = 500, 4
 
 
 def collect(
@@ -31,6 +31,7 @@ def collect(
         SyncpipeError: broker or target cannot be asked; nothing that is needed was forgotten.
 
     """
+    broker.reclaim()  # a dead letter that was set aside counts too
     keep: dict[str, set[str]] = {}
     for letter in _open_letters(broker):
         if letter.collection is not None and letter.key is not None:
@@ -43,11 +44,12 @@ def collect(
 
 def _open_letters(broker: Broker) -> Iterator[DeadLetter]:
     """Yield the dead letters that wait in *broker*; what is none names no key to keep."""
-    offset = 0
-    while page := broker.peek(DEAD_QUEUE, limit=_PAGE, offset=offset):
-        offset += len(page)
-        for body in page:
-            try:
-                yield decode_dead(body)
-            except MalformedEnvelope:
-                continue
+    limit = _MANY
+    # In one look: RabbitMQ does not keep the order in which a second look would go on.
+    while len(bodies := broker.peek(DEAD_QUEUE, limit=limit)) == limit:
+        limit *= _MORE
+    for body in bodies:
+        try:
+            yield decode_dead(body)
+        except MalformedEnvelope:
+            continue

@@ -125,7 +125,11 @@ class Broker(Protocol):
         ...
 
     def peek(self, queue: str, *, limit: int, offset: int = 0) -> list[bytes]:
-        """Return up to ``limit`` ready bodies, oldest first, without taking them."""
+        """Return up to ``limit`` ready bodies, oldest first, without taking them.
+
+        On RabbitMQ every look is a delivery, and what was looked at more than once comes in any
+        order: ask once for as many as are needed.
+        """
         ...
 
     def purge(self, queue: str) -> int:

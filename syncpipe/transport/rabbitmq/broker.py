@@ -15,6 +15,7 @@ from syncpipe.transport.rabbitmq.confirms import Posting, publish
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, RabbitLink
 from syncpipe.transport.rabbitmq.management import Management
 from syncpipe.transport.rabbitmq.presence import Presence
+from syncpipe.transport.rabbitmq.reading import alone
 from syncpipe.transport.rabbitmq.topology import LIMIT_QUEUE, logical, physical
 
 if TYPE_CHECKING:
@@ -105,16 +106,8 @@ class RabbitBroker:
         if limit < 1:
             return []
         name = physical(queue)
-        with self._asking.lend() as line:
-            before = declaring.ready(line, name)
-            if not before:
-                return []
-            channel = line.channel()
-            found = itertools.islice(_taken(channel, name), offset + limit)
-            bodies = [_bytes(message.body) for message in found]
-            channel.close()  # gives everything back, in its old order
-            _await_return(line, name, before)
-            return bodies[offset:]
+        with self._asking.lend() as line, alone(line, name):
+            return _read(line, name, offset + limit)[offset:]
 
     def purge(self, queue: str) -> int:
         """See the port."""
@@ -225,6 +218,18 @@ def _acknowledge(
 def _settled(verdict: SyncpipeError | None) -> bool:
     """Tell whether RabbitMQ is able to take more, whatever became of this one."""
     return verdict is None or isinstance(verdict, QueueMissing)
+
+
+def _read(line: Line, queue: str, limit: int) -> list[bytes]:
+    """Return the first *limit* bodies of *queue*, and give everything back."""
+    before = declaring.ready(line, queue)
+    if not before:
+        return []
+    channel = line.channel()
+    bodies = [_bytes(each.body) for each in itertools.islice(_taken(channel, queue), limit)]
+    channel.close()
+    _await_return(line, queue, before)
+    return bodies
 
 
 def _await_return(line: Line, queue: str, count: int) -> None:

@@ -178,6 +178,15 @@ def test_queues_of_another_topology_keep_their_version(broker, raw):
     assert broker.peek("sp.crm.9.low.v0", limit=1) == [b"body 1"]
 
 
+def test_two_who_read_at_once_both_see_everything(open_one, broker):
+    _publish(broker, range(50))
+
+    with ThreadPoolExecutor(2) as pool:
+        pages = list(pool.map(lambda each: each.peek(HERE, limit=99), [broker, open_one()] * 4))
+
+    assert [sorted(page) for page in pages] == [sorted(b"body %d" % n for n in range(50))] * 8
+
+
 def test_what_was_delivered_too_often_comes_back_exactly_once(broker, rabbitmq_url, raw):
     queue = "sp.often.0.normal.v1"
     raw.declare(queue, **topology.queue_arguments(delivery_limit=20))
