@@ -67,7 +67,7 @@ class RabbitBroker:
             return [queue for queue in queues if declaring.ready(line, physical(queue)) is None]
 
     def declare(self, queues: Sequence[str]) -> list[str]:
-        """See the port."""
+        """See the port. RabbitMQ takes a moment more to write down which queues it has."""
         names = {physical(queue): queue for queue in queues}
         with self._asking.lend(timeout_s=_timeout_s(queues)) as line:
             return [names[made] for made in declaring.declare(line, names)]

@@ -69,6 +69,8 @@ class Publisher:
         events["basic_return"].add(self._on_return)
         #: Number of the last message on this channel, which confirms name.
         self._tag = 0
+        #: Whether a message is being written, so that a part of it may be out.
+        self._writing = False
         #: Number of each message that is on its way -> index.
         self._waiting: dict[int, int] = {}
         #: Queue and id of what came back, which is told before its confirm.
@@ -80,6 +82,7 @@ class Publisher:
         """See the function of the same name."""
         self._waiting.clear()
         self._returned.clear()
+        self._writing = False
         self._postings, self._verdicts = postings, [None] * len(postings)
         sent = 0
         try:
@@ -103,12 +106,14 @@ class Publisher:
         message = _prepared(self._channel, posting)
         self._tag += 1
         self._waiting[self._tag] = index
+        self._writing = True
         self._channel.basic_publish(
             message,
             exchange=posting.exchange,
             routing_key=posting.routing_key,
             mandatory=posting.mandatory,
         )
+        self._writing = False
 
     def _give_up(self, sent: int, error: Exception) -> None:
         """Judge what has no verdict, of which the first *sent* may be stored."""
@@ -116,9 +121,10 @@ class Publisher:
             self._verdicts[index] = DeliveryTimeout(f"RabbitMQ did not confirm: {said(error)}")
         unsent = len(self._postings) - sent
         self._verdicts[sent:] = [self._unsent(error)] * unsent
-        # RabbitMQ reads no further from a blocked line, but what we have read of it is whole: it
-        # tells the next one who asks that it is blocked, before anything is sent.
-        if not (self._line.blocked and isinstance(error, TimeoutError)):
+        # RabbitMQ reads no further from a blocked line, but what went over it is whole: it tells
+        # the next one who asks that it is blocked, before anything is sent.
+        whole = isinstance(error, TimeoutError) and not self._writing
+        if not (self._line.blocked and whole):
             self._line.drop()
 
     def _unsent(self, error: Exception) -> SyncpipeError:

@@ -171,10 +171,12 @@ class RabbitLink:
             with answering(line):
                 yield line
         except BaseException:
-            self.close()  # what broke one broke the idle ones too, and each would cost a deadline
+            self._drop_idle()
             raise
         if line.connected:
             self._adopted().append(line)
+        else:
+            self._drop_idle()
 
     def open(self, deadline: float) -> Line:
         """Return a new line of the caller's own; raise ``BrokerUnavailable`` if there is none."""
@@ -190,13 +192,23 @@ class RabbitLink:
 
     def close(self) -> None:
         """Close all idle lines. Idempotent."""
+        for line in self._all_idle():
+            line.hang_up()
+
+    def _drop_idle(self) -> None:
+        """Drop all idle lines: what broke one broke them too, and each would cost a deadline."""
+        for line in self._all_idle():
+            line.drop()
+
+    def _all_idle(self) -> Iterator[Line]:
+        """Take the idle lines, one after the other."""
         idle = self._adopted()
         while True:
             try:
                 line = idle.pop()
             except IndexError:
                 return
-            line.hang_up()
+            yield line
 
     def _adopted(self) -> list[Line]:
         """Return the idle lines of this process; a parent's are left alone."""
