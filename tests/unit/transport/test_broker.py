@@ -24,7 +24,9 @@ def test_an_unknown_scheme_is_refused():
         open_broker("kafka://host", clock=None)
 
 
-@pytest.mark.parametrize("url", ["redis://h/1", "rediss://h", "redis+socket:///r.sock"])
+@pytest.mark.parametrize(
+    "url", ["redis://h/1", "rediss://h", "redis+socket:///r.sock", "amqp://h", "amqps://h"]
+)
 def test_opening_connects_nothing(url):
     open_broker(url, clock=None).close()
 
