@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -52,6 +53,7 @@ class Place:
         pid = self._pid()
         os.killpg(pid, signal.SIGSTOP)
         try:
+            eventually(lambda: _stands_still(pid))  # a thread may still confirm something
             yield
         finally:
             os.killpg(pid, signal.SIGCONT)
@@ -63,6 +65,12 @@ class Place:
             yield
         finally:
             self.line.go_dark(on=False)
+
+
+def _stands_still(pid):
+    """Whether all threads of a process have stopped."""
+    stats = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(stat.read_text().rpartition(") ")[2].startswith("T") for stat in stats)
 
 
 @contextmanager

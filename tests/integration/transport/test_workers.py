@@ -86,7 +86,8 @@ def test_a_redis_that_is_killed_and_comes_back_is_served_further(tmp_path):
             eventually(lambda start=start: running.done(range(start + 30)))
 
         assert [worker.poll() for worker in workers] == [None, None]
-        assert running.said("CRITICAL") == 0
+        # That a message could not be acknowledged just then is critical to kombu, and comes again.
+        assert running.said("Unrecoverable error") == 0
 
 
 def test_a_stock_worker_that_ends_warmly_and_ours_that_is_killed_share_a_queue(running, held):
