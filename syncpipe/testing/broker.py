@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncpipe.errors import BrokerUnavailable
-from syncpipe.transport.broker import Outbound, QueueDepth, WorkerInfo
+from syncpipe.transport.broker import Broker, Outbound, QueueDepth, WorkerInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from syncpipe.core.chance import Clock
     from syncpipe.errors import SyncpipeError
@@ -39,7 +37,7 @@ class _Failure:
     stored: bool
 
 
-class MemoryBroker:
+class MemoryBroker(Broker):
     """A broker in memory, as :class:`syncpipe.transport.broker.Broker`.
 
     Beyond the port it lets a test take messages as a worker would (`take`, `acknowledge`,
@@ -65,18 +63,6 @@ class MemoryBroker:
         """Store *messages*, unless `fail` has planned otherwise; answer one verdict for each."""
         with self._lock:
             return [self._publish(message) for message in messages]
-
-    def missing(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
-        """Return nothing: a queue comes with its first message."""
-        return []
-
-    def declare(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
-        """Do nothing: a queue comes with its first message."""
-        return []
-
-    def reclaim(self) -> int:
-        """Do nothing: nothing is set aside."""
-        return 0
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """Return the depth of each named queue."""
@@ -123,19 +109,6 @@ class MemoryBroker:
 
     def close(self) -> None:
         """Do nothing: there is no connection, and messages outlive the client."""
-
-    def __enter__(self) -> Self:
-        """Return the broker itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def take(self, queues: Iterable[str], *, limit: int) -> list[Delivery]:
         """Take up to *limit* messages as a worker does: queue after queue, oldest first."""

@@ -92,26 +92,26 @@ class Broker(Protocol):
         """
         ...
 
-    def missing(self, queues: Sequence[str]) -> list[str]:
+    def missing(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - for others to name
         """Return those of *queues* that do not exist, so that nothing can be sent to them.
 
         Where queues come with their first message, none is ever missing.
         """
-        ...
+        return []
 
-    def declare(self, queues: Sequence[str]) -> list[str]:
+    def declare(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - for others to name
         """Make those of *queues* that are missing, and what they need; return them. Idempotent.
 
         Raises :class:`~syncpipe.errors.TopologyConflict` when one exists with other properties.
         """
-        ...
+        return []
 
     def reclaim(self) -> int:
         """Send what the broker itself has set aside back to its queues; return how many messages.
 
         A message that was delivered very often is no bad message for that.
         """
-        ...
+        return 0
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """Return the depth of each named queue; a queue that does not exist is empty."""
@@ -158,7 +158,7 @@ class Broker(Protocol):
 
     def __enter__(self) -> Self:
         """Return the broker itself."""
-        ...
+        return self
 
     def __exit__(
         self,
@@ -167,4 +167,4 @@ class Broker(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close."""
-        ...
+        self.close()

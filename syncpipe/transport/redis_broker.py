@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import redis
 
 from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout, SyncpipeError
 from syncpipe.transport import message as wire
-from syncpipe.transport.broker import QUEUE_PREFIX, QueueDepth, WorkerInfo
+from syncpipe.transport.broker import QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
 from syncpipe.transport.redis_keys import Keys, script
 from syncpipe.transport.redis_link import RedisLink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from syncpipe.core.chance import Clock
     from syncpipe.transport.broker import Outbound
@@ -28,7 +27,7 @@ _PRESENCE = (_KEYS.workers, _KEYS.said)
 _SCAN_STEP = 500
 
 
-class RedisBroker:
+class RedisBroker(Broker):
     """A :class:`~syncpipe.transport.broker.Broker` whose queues are Redis lists.
 
     Confirmed is what Redis has answered; what a crash of Redis leaves of it is up to its
@@ -58,18 +57,6 @@ class RedisBroker:
             return [error] * len(messages)
         verdicts = dict(zip(queues, map(_verdict, replies[::3]), strict=True))
         return [verdicts[message.queue] for message in messages]
-
-    def missing(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
-        """Return nothing: a queue comes with its first message."""
-        return []
-
-    def declare(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - they come by themselves
-        """Do nothing: a queue comes with its first message."""
-        return []
-
-    def reclaim(self) -> int:
-        """Do nothing: nothing is set aside."""
-        return 0
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """See the port."""
@@ -128,19 +115,6 @@ class RedisBroker:
     def close(self) -> None:
         """See the port."""
         self._link.close()
-
-    def __enter__(self) -> Self:
-        """Return the broker itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _run(self, name: str, keys: Sequence[str], *args: str | int) -> Any:
         """Return what a script answers."""

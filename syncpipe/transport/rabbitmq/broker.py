@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import BrokerUnavailable, QueueMissing, SyncpipeError
 from syncpipe.transport import message as wire
-from syncpipe.transport.broker import CONTENT_TYPE, QUEUE_PREFIX, QueueDepth, WorkerInfo
+from syncpipe.transport.broker import CONTENT_TYPE, QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
 from syncpipe.transport.rabbitmq import declaring
 from syncpipe.transport.rabbitmq.address import address_of
 from syncpipe.transport.rabbitmq.confirms import Posting, publish
@@ -20,7 +20,6 @@ from syncpipe.transport.rabbitmq.topology import LIMIT_QUEUE, logical, physical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from syncpipe.core.chance import Clock
     from syncpipe.transport.broker import Outbound
@@ -36,7 +35,7 @@ _RETURN_LOOKS, _RETURN_PAUSE_S = 50, 0.02
 _TRAVEL = "x-"
 
 
-class RabbitBroker:
+class RabbitBroker(Broker):
     """A :class:`~syncpipe.transport.broker.Broker` whose queues are RabbitMQ's quorum queues.
 
     Confirmed is what a majority of the queue's nodes has on disk. Everything that producers and
@@ -141,19 +140,6 @@ class RabbitBroker:
         self._presence.close()
         self._publishing.close()
         self._asking.close()
-
-    def __enter__(self) -> Self:
-        """Return the broker itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _post(self, postings: Sequence[Posting], timeout_s: float) -> list[SyncpipeError | None]:
         """Publish, and answer one verdict for each."""
