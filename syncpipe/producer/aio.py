@@ -11,7 +11,8 @@ from syncpipe.errors import ClientClosed, SyncpipeError
 from syncpipe.producer.draft import Choices, Draft, draft_of
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
-from syncpipe.producer.sender import Sender, left_unconfirmed
+from syncpipe.producer.reasons import left_unconfirmed
+from syncpipe.producer.sender import Sender
 from syncpipe.producer.stamps import Stamper
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Route
@@ -183,6 +183,16 @@ class Buffer:
     def release(self, entry: Entry) -> None:
         """Give back the room of *entry*, which is confirmed or given up."""
         self._bytes -= entry.size
+
+    def waiting(self) -> list[Entry]:
+        """Return everything that waits."""
+        return [entry for group in self._groups.values() for entry in group.entries]
+
+    def recount(self, flying: Iterable[Entry]) -> None:
+        """Count again the bytes of what waits, and of what is *flying*."""
+        for group in self._groups.values():
+            group.data_bytes = sum(len(entry.data) for entry in group.entries)
+        self._bytes = sum(entry.size for entry in [*flying, *self.waiting()])
 
     def drain(self) -> list[Entry]:
         """Remove and return everything that waits."""

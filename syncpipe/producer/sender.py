@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncpipe.errors import (
-    BrokerFull,
-    BrokerUnavailable,
     BufferFull,
     ClientClosed,
     DeliveryTimeout,
@@ -25,6 +24,7 @@ from syncpipe.producer import lifetime
 from syncpipe.producer.buffer import ENTRY_BYTES, Buffer, Entry, Parcel, Ticket
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
+from syncpipe.producer.reasons import about, left_unconfirmed, not_in_time
 from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.tally import Tally
 
@@ -102,7 +102,7 @@ class Sender:
         self._begin()
         for entry in inherited:
             receipt = entry.ticket.receipt
-            receipt.settle(_about(SendError, "The process that accepted it sends it.", receipt))
+            receipt.settle(about(SendError, "The process that accepted it sends it.", receipt))
 
     def finish(self) -> None:
         """Send what is left, at interpreter exit, where nobody is left to be told but the log."""
@@ -123,10 +123,14 @@ class Sender:
                 accepted.operation_id, accepted.version, queues, self._progress, listener
             )
             if self._closed:
-                raise _about(ClientClosed, "The client is closed.", receipt)
+                raise about(ClientClosed, "The client is closed.", receipt)
             if not self._buffer.has_room(_size(accepted)):
                 return None
-            self._append(accepted, receipt)
+            try:
+                self._append(accepted, receipt)
+            except BaseException:
+                self._recount()
+                raise
             return receipt
 
     def put(self, accepted: Accepted, listener: Listener | None = None) -> Receipt:
@@ -169,7 +173,7 @@ class Sender:
         """Make everything that waits due; return what to ask `waiting` and `report` about."""
         with self._progress.lock:
             self._buffer.hurry(self._clock.monotonic())
-            self._work.notify()
+            self._rouse()
             return self._tally.mark()
 
     def waiting(self, mark: Mark) -> int:
@@ -213,11 +217,30 @@ class Sender:
         for route in accepted.routes:
             entry = Entry(accepted.data, ticket, try_until)
             sooner = self._buffer.append(route, entry, now) or sooner
-        if self._thread is None:
+        if sooner or self._thread is None:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        """Let the thread look for work; start it if there is none and something waits."""
+        if self._thread is not None:
+            self._work.notify()
+        elif self._buffer.due_at() is not None:
             self._thread = threading.Thread(target=self._run, name="syncpipe-sender", daemon=True)
             self._thread.start()
-        elif sooner:
-            self._work.notify()
+
+    def _recount(self) -> None:
+        """Count what there is, after a Ctrl-C has left `_append` somewhere in its middle.
+
+        Otherwise every later flush would wait for an operation that nobody sends.
+        """
+        flying = self._flying()
+        self._buffer.recount(flying)
+        copies = Counter(entry.ticket for entry in [*flying, *self._buffer.waiting()])
+        for ticket, count in copies.items():
+            ticket.missing = count
+        self._tally.recount(ticket.epoch for ticket in copies)
+        if self._thread is not None and not self._thread.is_alive():
+            self._thread = None
 
     def _wait(self, mark: Mark, timeout_s: float | None) -> None:
         if timeout_s is None:
@@ -241,18 +264,17 @@ class Sender:
     def _await_work(self) -> bool:
         """Wait until something is due; return False when the thread is to end."""
         with self._work.lock:
-            while True:
+            while self._thread is threading.current_thread():
                 due_at = self._buffer.due_at()
                 now = self._clock.monotonic()
                 if due_at is not None and due_at <= now:
                     return True
                 idle = due_at is None
-                if idle and self._closed:
-                    break
-                woken = self._work.wait(_IDLE_S if due_at is None else due_at - now)
-                if idle and not woken and self._buffer.due_at() is None:
-                    break
-            self._thread = None
+                if not (idle and self._closed):
+                    woken = self._work.wait(_IDLE_S if due_at is None else due_at - now)
+                    if woken or not idle or self._buffer.due_at() is not None:
+                        continue
+                self._thread = None
             return False
 
     def _take(self) -> list[Parcel]:
@@ -308,7 +330,7 @@ class Sender:
         news: list[_News] = []
         for entry in entries:
             receipt = entry.ticket.receipt
-            news += self._settled([entry], _late(entry.error, self._options, receipt))
+            news += self._settled([entry], not_in_time(entry.error, self._options, receipt))
         return news
 
     def _abandon(self) -> list[_News]:
@@ -319,7 +341,7 @@ class Sender:
             news: list[_News] = []
             for entry in entries:
                 receipt = entry.ticket.receipt
-                error = _about(ClientClosed, "The client was closed before it was sent.", receipt)
+                error = about(ClientClosed, "The client was closed before it was sent.", receipt)
                 news += self._settled([entry], error)
             self._progress.notify_all()
             return news
@@ -363,11 +385,6 @@ class Sender:
             _call(watcher)
 
 
-def left_unconfirmed(count: int) -> SendError:
-    """Return the error of a client that ends with so many operations not confirmed."""
-    return SendError(f"The client ended with {count} operations not confirmed.")
-
-
 def _call(callback: Callable[..., object], *arguments: object) -> None:
     """Call what a caller gave us; what it raises goes to the log and ends nothing of ours."""
     try:
@@ -378,19 +395,3 @@ def _call(callback: Callable[..., object], *arguments: object) -> None:
 
 def _size(accepted: Accepted) -> int:
     return (len(accepted.data) + ENTRY_BYTES) * len(accepted.routes)
-
-
-def _about(kind: type[SendError], message: str, receipt: Receipt) -> SendError:
-    return kind(message, operation_id=receipt.id, version=receipt.version)
-
-
-def _late(error: SyncpipeError | None, options: ClientOptions, receipt: Receipt) -> SendError:
-    """Return why an operation was not confirmed in time, after the *error* of its last try."""
-    kind = type(error) if isinstance(error, BrokerUnavailable | BrokerFull) else DeliveryTimeout
-    reason = "its turn never came" if error is None else error.message
-    message = (
-        f"Not confirmed in time (delivery_timeout_s is {options.delivery_timeout_s}): {reason}"
-    )
-    late = _about(kind, message, receipt)
-    late.__cause__ = error
-    return late

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Mark(NamedTuple):
@@ -40,6 +44,10 @@ class Tally:
             self._open[epoch] = left
         else:
             del self._open[epoch]
+
+    def recount(self, epochs: Iterable[int]) -> None:
+        """Count as waiting one operation for each of *epochs*, and no other."""
+        self._open = dict(Counter(epochs))
 
     def mark(self) -> Mark:
         """Return this moment."""

@@ -1,0 +1,80 @@
+"""Ctrl-C while an operation is accepted: wherever it arrives, the client goes on."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import pytest
+
+from syncpipe.producer import buffer, client, sender, tally
+from syncpipe.producer.client import Client
+from syncpipe.producer.options import ClientOptions
+from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.testing.broker import MemoryBroker
+from tests.unit.producer.parts import COLLECTIONS, sent_operations
+
+#: The files in which the state of a client changes.
+FILES = {module.__file__ for module in (buffer, client, sender, tally)}
+#: Longer than any wait that ends by itself.
+PATIENCE_S = 20
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt before the line that comes *number*-th, as a handler would."""
+
+    def __init__(self, number):
+        self.left = number
+
+    def __enter__(self):
+        sys.settrace(self._enter)
+        return self
+
+    def __exit__(self, kind, _error, _trace):
+        sys.settrace(None)
+        return kind is KeyboardInterrupt
+
+    def _enter(self, frame, _event, _argument):
+        return self._line if frame.f_code.co_filename in FILES else None
+
+    def _line(self, _frame, event, _argument):
+        if event == "line":
+            self.left -= 1
+            if not self.left:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self._line
+
+
+@pytest.fixture
+def broker():
+    return MemoryBroker(SystemClock())
+
+
+def new_client(broker):
+    return Client(
+        collections=COLLECTIONS,
+        shards=8,
+        broker=broker,
+        clock=SystemClock(),
+        random=SystemRandom(),
+        options=ClientOptions(linger_ms=1),
+    )
+
+
+@pytest.mark.parametrize("before", [0, 3], ids=["first", "later"])
+def test_no_flush_waits_for_an_operation_that_was_interrupted(broker, before):
+    for number in itertools.count(1):
+        with new_client(broker) as client:
+            for _ in range(before):
+                client.upsert("people", "earlier", {})
+            with Interrupter(number) as interrupter:
+                client.upsert("people", "interrupted", {})
+            assert client.flush(PATIENCE_S) == 0, number
+            assert client.upsert("people", "later", {}).wait(PATIENCE_S).confirmed
+            assert client._sender._buffer.bytes == 0
+        if interrupter.left > 0:
+            break
+    assert number > 20
+    copies = [operation.key for operation in sent_operations(broker)]
+    assert len(copies) >= 2 * number
