@@ -126,11 +126,7 @@ class Sender:
                 raise about(ClientClosed, "The client is closed.", receipt)
             if not self._buffer.has_room(_size(accepted)):
                 return None
-            try:
-                self._append(accepted, receipt)
-            except BaseException:
-                self._recount()
-                raise
+            self._append(accepted, receipt)
             return receipt
 
     def put(self, accepted: Accepted, listener: Listener | None = None) -> Receipt:
@@ -210,6 +206,13 @@ class Sender:
         return self.report(mark)
 
     def _append(self, accepted: Accepted, receipt: Receipt) -> None:
+        try:
+            self._count_and_buffer(accepted, receipt)
+        except BaseException:
+            self._recount()
+            raise
+
+    def _count_and_buffer(self, accepted: Accepted, receipt: Receipt) -> None:
         now = self._clock.monotonic()
         try_until = now + self._options.delivery_timeout_s - self._try_timeout_s
         ticket = Ticket(receipt, len(accepted.routes), self._tally.opened())
@@ -229,7 +232,7 @@ class Sender:
             self._thread.start()
 
     def _recount(self) -> None:
-        """Count what there is, after a Ctrl-C has left `_append` somewhere in its middle.
+        """Count what there is, after a Ctrl-C has come somewhere in the middle.
 
         Otherwise every later flush would wait for an operation that nobody sends.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import linecache
 import sys
 
 import pytest
@@ -37,8 +38,10 @@ class Interrupter:
     def _enter(self, frame, _event, _argument):
         return self._line if frame.f_code.co_filename in FILES else None
 
-    def _line(self, _frame, event, _argument):
-        if event == "line":
+    def _line(self, frame, event, _argument):
+        # At the end of a block its line comes once more, where no handler is ever called.
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        if event == "line" and not line.startswith("with "):
             self.left -= 1
             if not self.left:
                 sys.settrace(None)
