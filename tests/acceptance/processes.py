@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 #: Ours must not be configured by the environment of the tests.
@@ -26,9 +27,10 @@ def run(*arguments, cwd, stdin="", **environment):
     )
 
 
-def start(*arguments, cwd, **environment):
-    """Start ``syncpipe`` with *arguments* in the directory *cwd*."""
-    return subprocess.Popen(
+@contextmanager
+def started(*arguments, cwd, **environment):
+    """Run ``syncpipe`` with *arguments* in the directory *cwd*, to the end of the block at most."""
+    process = subprocess.Popen(
         [*SYNCPIPE, *map(str, arguments)],
         cwd=cwd,
         env=ENVIRONMENT | environment,
@@ -36,6 +38,11 @@ def start(*arguments, cwd, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(stream, text):

@@ -17,7 +17,7 @@ from syncpipe.demo.oracle import actual
 from syncpipe.demo.run import hire, open_stage, settle, verify
 from syncpipe.demo.stage import TARGET
 from syncpipe.errors import Stalled
-from tests.acceptance.processes import living, read_until, run, start
+from tests.acceptance.processes import living, read_until, run, started
 from tests.patience import eventually
 from tests.servers import short_directory
 
@@ -152,12 +152,12 @@ def test_a_pipeline_in_which_nothing_moves_is_not_waited_for():
     ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
 def test_nothing_is_left_when_the_demonstration_is_ended(place, signum, status):
-    process = start("demo", "--ops", 1_000_000, cwd=place, TMPDIR=str(place))
-    read_until(process.stderr, "sent 10,000")
-    assert living(place)
-    process.send_signal(signum)
-    process.communicate(timeout=60)
-    assert process.returncode == status
+    with started("demo", "--ops", 1_000_000, cwd=place, TMPDIR=str(place)) as process:
+        read_until(process.stderr, "sent 10,000")
+        assert living(place)
+        process.send_signal(signum)
+        process.communicate(timeout=60)
+        assert process.returncode == status
     eventually(lambda: not living(place))
     if signum != signal.SIGKILL:
         assert list(place.iterdir()) == []

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from syncpipe.embedded import find
-from tests.acceptance.processes import living, read_until, run, start
+from tests.acceptance.processes import living, read_until, run, started
 from tests.patience import eventually
 
 
@@ -24,21 +24,21 @@ def test_up_checks_every_row_and_leaves_nothing_running(place):
 
 @pytest.mark.parametrize("arguments", [(), ("--keep",)], ids=["attached", "kept"])
 def test_an_interrupted_up_leaves_nothing_running(place, arguments):
-    process = start("up", "--ops", 1_000_000, *arguments, cwd=place)
-    read_until(process.stderr, "sent 10,000")
-    assert living(place)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+    with started("up", "--ops", 1_000_000, *arguments, cwd=place) as process:
+        read_until(process.stderr, "sent 10,000")
+        assert living(place)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
     eventually(lambda: not living(place))
 
 
 def test_an_up_that_is_interrupted_while_it_starts_leaves_nothing_running(place):
-    process = start("up", "--keep", cwd=place)
-    eventually((place / ".syncpipe/keeper.log").exists)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 143
+    with started("up", "--keep", cwd=place) as process:
+        eventually((place / ".syncpipe/keeper.log").exists)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 143
     eventually(lambda: not living(place))
 
 
