@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def eventually(look: Callable[[], object], *, within_s: float = 20.0):
+def eventually(look: Callable[[], object], *, within_s: float = 60.0):
     """Call *look* until it returns something true, and return that; fail when it never does."""
     deadline = time.monotonic() + within_s
     while True:

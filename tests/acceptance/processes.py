@@ -22,7 +22,7 @@ def run(*arguments, cwd, stdin="", **environment):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
 

@@ -156,7 +156,7 @@ def test_nothing_is_left_when_the_demonstration_is_ended(place, signum, status):
         read_until(process.stderr, "sent 10,000")
         assert living(place)
         process.send_signal(signum)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert process.returncode == status
     eventually(lambda: not living(place))
     if signum != signal.SIGKILL:

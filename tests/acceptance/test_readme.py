@@ -45,7 +45,7 @@ def test_the_program_does_what_it_says(place, environment, dsn):
         text=True,
     ) as shell:
         eventually(lambda: order(dsn) == promised)
-        output, _ = shell.communicate(timeout=60)
+        output, _ = shell.communicate(timeout=120)
 
     assert re.search(r"^sent [0-9a-f-]{36} as version \d+$", output, re.MULTILINE)
 

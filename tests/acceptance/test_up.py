@@ -28,7 +28,7 @@ def test_an_interrupted_up_leaves_nothing_running(place, arguments):
         read_until(process.stderr, "sent 10,000")
         assert living(place)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert process.returncode == 130
     eventually(lambda: not living(place))
 
@@ -37,7 +37,7 @@ def test_an_up_that_is_interrupted_while_it_starts_leaves_nothing_running(place)
     with started("up", "--keep", cwd=place) as process:
         eventually((place / ".syncpipe/keeper.log").exists)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert process.returncode == 143
     eventually(lambda: not living(place))
 

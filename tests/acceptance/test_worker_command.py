@@ -80,7 +80,7 @@ def test_a_signal_stops_all_workers_and_is_no_failure(crew, signum):
     process, notes = crew("--processes", "2")
     workers = await_starts(notes, 2)
     process.send_signal(signum)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
     assert not any(worker.alive() for _, worker in workers)
 
 
@@ -94,7 +94,7 @@ def test_no_worker_outlives_a_killed_supervisor(crew):
 def test_a_broken_configuration_starts_nothing(crew, configuration):
     configuration.write_text("shard = 1", encoding="utf-8")
     process, notes = crew("--processes", "2")
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=120) == 1
     text = notes.read_text(encoding="utf-8")
     assert "There is no key 'shard' here." in text
     assert "started" not in text
@@ -103,7 +103,7 @@ def test_a_broken_configuration_starts_nothing(crew, configuration):
 def test_workers_that_all_refuse_are_not_tried_for_ever(crew, configuration):
     configuration.write_text("shards = 8", encoding="utf-8")
     process, notes = crew("--processes", "2")
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=120) == 1
     text = notes.read_text(encoding="utf-8")
     assert "No target is declared" in text
     assert "Error SP-E604: No worker can work" in text

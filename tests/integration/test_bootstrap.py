@@ -115,7 +115,7 @@ def test_a_half_made_environment_is_made_anew(clone):
     ) as process:  # fmt: skip
         eventually((clone / ".venv" / "bin" / "python").exists)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     (clone / ".venv" / "bin" / "python").unlink(missing_ok=True)
     done = bootstrap(clone, "install")
     assert done.returncode == 0, done.stderr
@@ -140,7 +140,7 @@ def test_two_at_once_make_one_environment(clone):
     both = [
         subprocess.Popen(command, cwd=clone, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    said = [process.communicate(timeout=100)[0] for process in both]
+    said = [process.communicate(timeout=200)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(len(text.splitlines()) for text in said) == [0, 1]
     assert works(clone)

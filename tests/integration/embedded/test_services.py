@@ -119,7 +119,7 @@ def test_a_second_run_in_the_same_directory_is_refused(state_dir):
 def test_nothing_survives_the_end_of_its_owner(state_dir, signum):
     process, servers = hold(state_dir)
     process.send_signal(signum)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     eventually(lambda: not any(server.alive() for server in servers))
     with attached(state_dir, FAST) as running:
         write(running.services)
@@ -129,7 +129,7 @@ def test_what_a_killed_owner_left_is_tidied_up(state_dir):
     process, _ = hold(state_dir)
     left = Path(state.load(state_dir).run_dir)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert left.exists()
     assert find(state_dir) is None
     with attached(state_dir, FAST):
@@ -214,6 +214,6 @@ def test_an_ordinary_user_can_run_services(state_dir, ordinary_python):
     write(find(state_dir))
     assert (state_dir / "postgres-18").owner() == "nobody"
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert len(servers) == 2
     eventually(lambda: not any(server.alive() for server in servers))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.integration.targets.places import Place
 
 #: Seconds after which a schedule that makes no progress has failed.
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 class GatedWorker:

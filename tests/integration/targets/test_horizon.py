@@ -252,7 +252,7 @@ def _somebody_waits(monitor) -> bool:
 
 
 def _until(condition) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)

@@ -164,7 +164,7 @@ def test_without_its_tables_it_is_a_misconfiguration_until_init(dsn):
 
 def _until_somebody_waits(dsn) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     with psycopg.connect(dsn, autocommit=True) as monitor:
         while monitor.execute(query).fetchone() == (0,):
             assert time.monotonic() < deadline

@@ -65,7 +65,7 @@ class Side:
         self.consumer.consume()
         return self
 
-    def drain(self, number: int, *, within_s: float = 10.0) -> list[Any]:
+    def drain(self, number: int, *, within_s: float = 60.0) -> list[Any]:
         """Receive until there are *number* messages in all."""
         deadline = time.monotonic() + within_s
         while len(self.received) < number:

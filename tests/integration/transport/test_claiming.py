@@ -172,7 +172,7 @@ def test_single_messages_can_be_asked_for(side, held):
 def test_a_simple_queue_works(redis_url):
     with connected(redis_url, CLAIM) as connection, SimpleQueue(connection, "simple") as queue:
         queue.put({"a": 1})
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=60)
         message.ack()
 
     assert message.payload == {"a": 1}

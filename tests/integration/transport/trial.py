@@ -54,7 +54,7 @@ class Trial:
         seen = self.said("ready.")
         started = [self._start(*kind.split()) for kind in kinds or ("claim threads",)]
         self.workers += started
-        eventually(lambda: self.said("ready.") >= seen + len(started), within_s=40)
+        eventually(lambda: self.said("ready.") >= seen + len(started), within_s=60)
         return started
 
     def _start(self, transport: str, pool: str) -> subprocess.Popen[bytes]:
