@@ -38,7 +38,8 @@
     │   └── UnexpectedMessage       SP-E514
     └── ServiceError                SP-E600  a process of ours cannot do its work
         ├── EmbeddedError           SP-E601
-        │   └── AlreadyRunning      SP-E606
+        │   ├── AlreadyRunning      SP-E606
+        │   └── DirectoryClosed     SP-E607
         ├── ClockSkew               SP-E602
         ├── NotRunning              SP-E603
         ├── ChildFailed             SP-E604
@@ -260,10 +261,16 @@ class DeliveryTimeout(SendError):
 
 
 class BrokerFull(SendError):
-    """The broker is out of memory or disk and refuses messages."""
+    """The broker is out of memory or disk, or a queue is at its length limit: it refuses messages.
+
+    On RabbitMQ a queue refuses, too, while most of its nodes are away.
+    """
 
     code = "SP-E404"
-    hint = "Give the broker memory, or let the workers drain it; then send again."
+    hint = (
+        "Let the workers drain the queue, give the broker memory or disk, or raise the queue's "
+        "max-length; then send again."
+    )
 
 
 class ClientClosed(SendError):
@@ -377,6 +384,16 @@ class AlreadyRunning(EmbeddedError):
 
     code = "SP-E606"
     hint = "Use them (`syncpipe status`), or stop them first (`make down` or `syncpipe down`)."
+
+
+class DirectoryClosed(EmbeddedError):
+    """Started by root, PostgreSQL runs as another user, who may not enter its own directory.
+
+    Each directory above it has to let everybody pass.
+    """
+
+    code = "SP-E607"
+    hint = "Set TMPDIR to a directory that lets everybody pass, such as /tmp, or `chmod o+x` them."
 
 
 class ClockSkew(ServiceError):

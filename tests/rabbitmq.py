@@ -99,6 +99,19 @@ class RabbitServer:
         limit = "{absolute, 1}" if on else "0.4"
         self._evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({limit}).")
 
+    @contextmanager
+    def impatient(self, seconds: float) -> Iterator[None]:
+        """Close channels opened meanwhile that hold a message for longer than so many seconds."""
+        self._set_patience(consumer_timeout=int(seconds * 1000), channel_tick_interval=500)
+        try:
+            yield
+        finally:
+            self._set_patience(consumer_timeout=1_800_000, channel_tick_interval=60_000)
+
+    def _set_patience(self, **milliseconds: int) -> None:
+        for name, value in milliseconds.items():
+            self._evaluate(f"application:set_env(rabbit, {name}, {value}).")
+
     def _evaluate(self, expression: str) -> None:
         program = _PROGRAMS[-1].with_name("rabbitmqctl")
         command = [program, "eval", expression]

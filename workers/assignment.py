@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class Assignment:
         self._mine: frozenset[Lane] = frozenset()
         self._before: frozenset[Lane] = frozenset()
         self._seen: object = None
+        #: The same for all processes that are configured with the same lanes, for nobody else.
+        self.plan: int = _digest(declared)
         #: The target of each queue that holds something and is not declared; replace it whole.
         self.found: Mapping[str, str] = {}
 
@@ -63,6 +66,9 @@ class Assignment:
 
     def look(self, processes: Collection[str]) -> Change | None:
         """Note which *processes* live, this one in any case; return what that changes, if anything.
+
+        Name only those of our plan: whoever has other lanes comes to other owners, and a lane that
+        each leaves to the other would be nobody's.
 
         To be called again and again, changed or not: releasing takes effect with the second call.
         """
@@ -88,6 +94,12 @@ class Assignment:
         for lane in {_lane(queue) for queue in found} - declared:
             owned |= owners([lane], processes)
         return owned.items()
+
+
+def _digest(declared: Iterable[str]) -> int:
+    """Return a number of 32 bits for these queues."""
+    text = "\n".join(sorted(declared))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")
 
 
 def _lane(queue: str) -> Lane:

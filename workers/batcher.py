@@ -72,7 +72,8 @@ class Batcher:
 
         What came through no lane of ours is unreadable to any target's pipeline, so any will do.
         """
-        held = hold(delivery, since=self._clock.monotonic(), fault=fault)
+        queue = self._station.subscriptions.queue_of(delivery)
+        held = hold(delivery, queue=queue, since=self._clock.monotonic(), fault=fault)
         name = held.target if held.target in self._shelves else next(iter(self._shelves))
         self._shelves[name].put(held)
         self.taken += 1

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from celery.worker.consumer import Consumer as StockConsumer
 
-from syncpipe.errors import NotAnEnvelope
+from syncpipe.core.routing import parse_queue
+from syncpipe.errors import NotAnEnvelope, QueueMissing, UnknownTarget
+from syncpipe.transport.rabbitmq import topology
+from workers import remote  # noqa: F401 - importing it registers the commands
 
 if TYPE_CHECKING:
     from workers.batcher import Batcher
@@ -44,6 +47,36 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
         )
         return super().ensure_connected(conn)
 
+    def add_task_queue(self, queue: str, *_: Any, **__: Any) -> None:
+        """Consume the *queue* of a lane too, until that is cancelled or the connection is lost.
+
+        Its name is ours or the broker's; it is never made, nor consumed twice.
+
+        Raises:
+            UnknownTarget: it is no lane of a target of ours: whatever is in it would end as dead
+                letters.
+            QueueMissing: the broker does not have it.
+            BrokerUnavailable: the broker cannot be asked.
+
+        """
+        station, (name, target) = self.controller.station, self._lane(queue)
+        if station.broker.missing([name]):
+            raise QueueMissing(f"The broker has no queue {name!r}.")
+        station.subscriptions.add(name, target)
+        self.call_soon(station.subscriptions.sync)
+        station.say("queue-added", queue=name)
+
+    def cancel_task_queue(self, queue: str) -> bool:
+        """Consume *queue* no longer only because it was added; return whether it is assigned to us.
+
+        What is assigned stays: nobody else would consume it. Raises UnknownTarget if it is no lane.
+        """
+        station, (name, _) = self.controller.station, self._lane(queue)
+        if station.subscriptions.remove(name):
+            self.call_soon(station.subscriptions.sync)
+            station.say("queue-left", queue=name)
+        return name in station.assignment.queues
+
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
         """Keep a message whose body cannot be decoded."""
         self._keep(message, f"The message cannot be decoded: {type(exc).__name__}.")
@@ -59,6 +92,14 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
     def on_invalid_task(self, body: Any, message: Any, exc: BaseException) -> None:  # noqa: ARG002
         """Keep a message that Celery refuses."""
         self._keep(message, f"Celery refuses the message: {type(exc).__name__}.")
+
+    def _lane(self, queue: str) -> tuple[str, str]:
+        """Return our name of a lane's *queue*, and its target."""
+        name = topology.logical(queue)
+        lane = parse_queue(name)
+        if lane is None or lane[0].target not in self.controller.station.pipelines:
+            raise UnknownTarget(f"{queue!r} is no lane of a target in the worker's configuration.")
+        return name, lane[0].target
 
     def _keep(self, message: Any, reason: str) -> None:
         if self.batcher is not None:  # there is one before anything is consumed

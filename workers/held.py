@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from syncpipe.core.envelope import peek_count
 from syncpipe.core.routing import Priority, parse_queue
 from syncpipe.pipeline import Message
-from syncpipe.transport.rabbitmq import topology
 
 if TYPE_CHECKING:
     from syncpipe.errors import SyncpipeError
@@ -39,11 +38,13 @@ class Held:
         return replace(self, message=replace(self.message, attempts=self.message.attempts + 1))
 
 
-def hold(delivery: Any, *, since: float, fault: SyncpipeError | None = None) -> Held:
-    """Return kombu's message *delivery* as held; *fault* tells why it cannot be an envelope."""
+def hold(delivery: Any, *, queue: str, since: float, fault: SyncpipeError | None = None) -> Held:
+    """Return kombu's message *delivery*, which came from *queue*, as held.
+
+    *fault* tells why it cannot be an envelope.
+    """
     body = delivery.body
     raw = body.encode() if isinstance(body, str) else bytes(body or b"")
-    queue = topology.logical(str((delivery.delivery_info or {}).get("routing_key")))
     identity = str((delivery.headers or {}).get("id") or delivery.delivery_tag)
     lane = parse_queue(queue)
     return Held(

@@ -19,7 +19,7 @@ from workers.assignment import Assignment
 from workers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from syncpipe.app import App
     from syncpipe.pipeline import Report
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAX_SKEW_MS = 5_000
 #: Seconds after which a worker that says nothing counts as gone.
 PRESENCE_TTL_S = 2.0
+#: Seconds after which the end no longer waits for a broker that does not answer.
+_FAREWELL_S = 1.0
 
 
 class Station:
@@ -47,10 +49,14 @@ class Station:
         self.assignment = Assignment(name, lanes)
         self.subscriptions = Subscriptions(self.dialect)
         self.counters = dict.fromkeys(("envelopes", "batches", "running", "lanes"), 0)
+        self.counters["plan"] = self.assignment.plan
         self.counters |= dict.fromkeys((outcome.value for outcome in Outcome), 0)
         self._started_ms = self.clock.now_ms()
         self._presence = threading.Lock()
-        self._left = self._queues_exist = False
+        self._left = False
+        self._farewell = threading.Thread(target=self._withdraw, name="farewell", daemon=True)
+        self._checking = threading.Lock()
+        self._lacking: frozenset[str] = frozenset()
         self._log = structlog.get_logger("syncpipe.workers").bind(worker=name)
 
     def check_clocks(self) -> None:
@@ -69,7 +75,7 @@ class Station:
                     f"{pipeline.target.name!r}."
                 )
 
-    def check_queues(self) -> None:
+    def require_queues(self) -> None:
         """Ask the broker whether all queues are there that need to be made before they are used.
 
         Raises:
@@ -77,20 +83,27 @@ class Station:
             BrokerUnavailable: the broker cannot be asked.
 
         """
-        if not self._queues_exist and (missing := self.broker.missing([*self.lanes, DEAD_QUEUE])):
-            number = f" and {len(missing) - 1} more" if missing[1:] else ""
-            raise QueueMissing(f"The broker has no queue {missing[0]!r}{number}.")
-        self._queues_exist = True
+        if lacking := self.broker.missing([*self.lanes, DEAD_QUEUE]):
+            raise _missing(lacking)
 
-    def disconnected(self) -> None:
-        """Take nothing for granted after the consumer's connection was lost.
+    def check_queues(self) -> bool:
+        """Ask the same, and want none that is missing until it is there; return if that is new.
 
-        A queue may be gone: a declared one is worth a line in the log, one that was found is looked
-        for again.
+        A declared one is worth a line in the log, when it goes and when it is back. Raises a
+        `SendError` when the broker cannot be asked: that changes nothing.
         """
-        self.subscriptions.disconnect()
-        self.assignment.found = {}
-        self._queues_exist = False
+        with self._checking:
+            declared = [*self.lanes, DEAD_QUEUE]
+            before = self._lacking
+            self._lacking = frozenset(self.broker.missing([*declared, *self.assignment.found]))
+            gone = [queue for queue in declared if queue in self._lacking - before]
+            back = [queue for queue in declared if queue in before - self._lacking]
+            if gone:
+                error = _missing(gone)
+                self.complain("queue-missing", code=error.code, error=str(error))
+            if back:
+                self.warn("queue-back", queue=back[0], queues=len(back))
+            return self.subscriptions.lack(self._lacking)
 
     def begin(self) -> None:
         """Count a batch that begins."""
@@ -109,12 +122,12 @@ class Station:
 
         A broker that cannot be asked changes nothing: it raises a `SendError`.
         """
-        self.check_queues()
         workers = self.broker.workers()
-        change = self.assignment.look([worker.name for worker in workers])
+        peers = [each.name for each in workers if each.counters.get("plan") == self.assignment.plan]
+        change = self.assignment.look(peers)
         if change is not None:
             self.counters["lanes"] = len(self.assignment.lanes)
-            processes = len({self.name, *(worker.name for worker in workers)})
+            processes = len({self.name, *peers})
             self.say(
                 "lanes-assigned",
                 **change.named(),
@@ -154,17 +167,26 @@ class Station:
         for pipeline in self.pipelines.values():
             pipeline.stop()
 
-    def withdraw(self) -> None:
-        """Say that this process takes nothing more; without a broker it is forgotten by itself."""
-        with self._presence, contextlib.suppress(SendError):
+    def withdraw(self) -> bool:
+        """Say that this process takes nothing more; return whether the broker answers at all.
+
+        It has a second for that; without it, the process is forgotten by itself. Idempotent.
+        """
+        if not self._left:
             self._left = True
-            self.broker.withdraw(self.name)
+            self._farewell.start()
+            self._farewell.join(_FAREWELL_S)
+        return not self._farewell.is_alive()
 
     def close(self) -> None:
         """Give back all connections."""
         for pipeline in self.pipelines.values():
             pipeline.close()
         self.broker.close()
+
+    def _withdraw(self) -> None:
+        with self._presence, contextlib.suppress(SendError):
+            self.broker.withdraw(self.name)
 
     def _skew_ms(self, target: Target) -> int:
         """Return how far the target's clock is ahead of ours; 0 while it cannot be asked."""
@@ -175,3 +197,8 @@ class Station:
             self.complain("target-unreachable", target=target.name, code=error.code)
             return 0
         return target_ms - (before_ms + self.clock.now_ms()) // 2
+
+
+def _missing(queues: Sequence[str]) -> QueueMissing:
+    number = f" and {len(queues) - 1} more" if queues[1:] else ""
+    return QueueMissing(f"The broker has no queue {queues[0]!r}{number}.")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import threading
 from typing import Any
 
 from celery import bootsteps
+from celery.platforms import EX_FAILURE, EX_OK
 from celery.worker import state
 from celery.worker.consumer import Control as StockControl
 
@@ -20,8 +23,11 @@ from workers.watch import watching
 
 #: Seconds between two signs of life and looks at who else lives.
 _PRESENCE_S = 0.5
-#: Seconds between two looks for lanes nobody declared, and for what the broker has set aside.
-_LANES_S, _RECLAIM_S = 10.0, 10.0
+#: Seconds between two looks for missing queues, for lanes nobody declared, and for what the broker
+#: has set aside.
+_QUEUES_S, _LANES_S, _RECLAIM_S = 10.0, 10.0, 10.0
+#: Seconds that the end may take beside draining.
+_END_S = 5.0
 _FRACTION_BITS = 32
 
 
@@ -45,6 +51,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         station = worker.station
         try:
             station.check_clocks()
+            station.require_queues()
             station.look()
         except (ClockSkew, QueueMissing) as error:
             station.complain("refused-to-start", code=error.code, error=str(error))
@@ -54,6 +61,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             station.complain("broker-unreachable", code=error.code, error=str(error))
         self._periodic = [
             Periodic("presence", lambda: _be_present(worker), every_s=_PRESENCE_S),
+            Periodic("queues", lambda: _check_queues(worker), every_s=_QUEUES_S, first_s=_QUEUES_S),
             Periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
             Periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
@@ -61,6 +69,17 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         ]
         for job in self._periodic:
             job.start()
+
+    def close(self, worker: Any) -> None:
+        """Leave the lanes to others; see that the end comes in time, whoever does not answer."""
+        station = worker.station
+        if _hurried():
+            _end_within(_END_S, EX_FAILURE)
+            return
+        station.stop()
+        drains = station.withdraw() or station.counters["running"]
+        drain_s = station.options.drain_timeout_s if drains else 0.0
+        _end_within(drain_s + _END_S, int(worker.exitcode or EX_OK))
 
     def stop(self, worker: Any) -> None:
         """Withdraw, and give back all connections."""
@@ -78,16 +97,21 @@ class Lanes(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
     requires = ("celery.worker.consumer:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        """Give Celery's new consumer the queues to consume."""
-        consumer.controller.station.subscriptions.connect(consumer.task_consumer)
+        """Give Celery's new consumer the queues to consume, those that are there."""
+        station = consumer.controller.station
+        # The connection may have been lost because one was deleted.
+        with contextlib.suppress(SendError):
+            station.check_queues()
+        station.subscriptions.connect(consumer.task_consumer)
 
     def stop(self, consumer: Any) -> None:
         """Drain, unless only the connection was lost or somebody is in a hurry."""
         station = consumer.controller.station
         if consumer.blueprint.state == bootsteps.CLOSE and not _hurried():
             _drain(consumer, station)
+            _end_within(_END_S, int(consumer.controller.exitcode or EX_OK))
             return
-        station.disconnected()
+        station.subscriptions.disconnect()
         if consumer.batcher is not None:
             consumer.batcher.retire()
 
@@ -112,18 +136,26 @@ class Control(StockControl):  # type: ignore[misc, unused-ignore]
 
 
 def _drain(consumer: Any, station: Station) -> None:
-    """Leave the lanes to others and return what has not begun; let finish what has, within bounds.
+    """Return what has not begun, and let finish what has, within bounds.
 
-    A connection that is lost meanwhile returns everything.
+    A connection that is lost, or that ends unanswered, returns everything.
     """
-    station.withdraw()
-    station.stop()
+    deadline = station.clock.monotonic() + station.options.drain_timeout_s
     returned = 0
-    with contextlib.suppress(*consumer.connection_errors, *consumer.channel_errors):
-        station.subscriptions.cancel()
-        returned = consumer.batcher.give_back()
-    running = consumer.batcher.drain(station.options.drain_timeout_s, cancelled=_hurried)
+    if station.withdraw():
+        with contextlib.suppress(*consumer.connection_errors, *consumer.channel_errors):
+            station.subscriptions.cancel()
+            returned = consumer.batcher.give_back()
+    left_s = deadline - station.clock.monotonic()
+    running = consumer.batcher.drain(left_s, cancelled=_hurried)
     station.say("drained", returned=returned, unfinished=running)
+
+
+def _end_within(seconds: float, status: int) -> None:
+    """End the process after so many seconds, whatever a broker that does not answer holds up."""
+    timer = threading.Timer(seconds, os._exit, (status,))
+    timer.daemon = True
+    timer.start()
 
 
 def _hurried() -> bool:
@@ -139,9 +171,18 @@ def _be_present(worker: Any) -> None:
         worker.consumer.call_soon(station.subscriptions.sync)
 
 
+def _check_queues(worker: Any) -> None:
+    """Leave queues alone that are missing, and consume those that are back."""
+    station = worker.station
+    if station.check_queues():
+        worker.consumer.call_soon(station.subscriptions.sync)
+
+
 def _find_lanes(station: Station) -> None:
     """Find lanes that hold something though the configuration does not name them."""
-    station.assignment.found = lanes.undeclared(station.broker.queues(), station.lanes)
+    station.assignment.found = lanes.undeclared(
+        station.broker.undeclared(station.lanes), station.lanes
+    )
 
 
 def _reclaim(station: Station) -> None:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.transport.rabbitmq import topology
 from workers import lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from syncpipe.transport.dialect import Dialect
 
 
 class Subscriptions:
-    """The queues that are wanted: those that are assigned, without those of paused targets.
+    """The queues that are wanted: those assigned or added that exist, but of no paused target.
 
     Celery's own list of queues stays empty, so every connection begins with what is wanted then.
-    Everything but :meth:`assign` belongs to the event loop, which alone touches the channel.
+    Everything but :meth:`assign` and :meth:`lack` belongs to the event loop, which alone touches
+    the channel.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         """Want nothing yet; *dialect* tells what queues are called."""
         self._dialect = dialect
         self._assigned: Mapping[str, str] = {}
+        self._added: dict[str, str] = {}
+        self._lacking: frozenset[str] = frozenset()
         self._paused: set[str] = set()
         self._consumer: Any = None
+        #: kombu's name of each queue that was ever consumed on this connection, by consumer tag.
+        self._tags: dict[str, str] = {}
 
     @property
     def connected(self) -> bool:
@@ -36,8 +42,8 @@ class Subscriptions:
         """The broker's names of the queues to consume."""
         return {
             self._dialect.physical(queue)
-            for queue, target in self._assigned.items()
-            if target not in self._paused
+            for queue, target in {**self._assigned, **self._added}.items()
+            if target not in self._paused and queue not in self._lacking
         }
 
     def assign(self, queues: Mapping[str, str]) -> bool:
@@ -48,6 +54,40 @@ class Subscriptions:
         changed = queues != self._assigned
         self._assigned = dict(queues)
         return changed
+
+    def add(self, queue: str, target: str) -> None:
+        """Want *queue*, whoever it is assigned to, while this connection lasts.
+
+        After another one it may be gone. The event loop has to call :meth:`sync` after this.
+        """
+        self._added[queue] = target
+
+    def remove(self, queue: str) -> bool:
+        """Want *queue* only if it is assigned; return whether it was added.
+
+        The event loop has to call :meth:`sync` after this.
+        """
+        return self._added.pop(queue, None) is not None
+
+    def lack(self, queues: Collection[str]) -> bool:
+        """Want none of *queues*, which do not exist; return whether that is a change.
+
+        Thread-safe. To consume a queue that does not exist would cost the connection. The event
+        loop has to call :meth:`sync` after a change.
+        """
+        before, self._lacking = self._lacking, frozenset(queues)
+        return before != self._lacking
+
+    def queue_of(self, delivery: Any) -> str:
+        """Return our name of the queue from which kombu's message *delivery* came.
+
+        It may have got there by any routing key.
+        """
+        info = delivery.delivery_info or {}
+        tag = str(info.get("consumer_tag", ""))
+        if tag and tag not in self._tags:
+            self._note_tags()
+        return topology.logical(self._tags.get(tag) or str(info.get("routing_key")))
 
     def pause(self, target: str) -> None:
         """Consume no lane of *target* from now on."""
@@ -61,6 +101,7 @@ class Subscriptions:
     def connect(self, consumer: Any) -> None:
         """Give kombu's new *consumer*, which does not consume yet, what is wanted."""
         self._consumer = consumer
+        self._tags.clear()
         for name in self.wanted:
             consumer.add_queue(lanes.lane_queue(name, self._dialect))
 
@@ -73,15 +114,23 @@ class Subscriptions:
             self._consumer.add_queue(lanes.lane_queue(name, self._dialect))
         if wanted - present:
             self._consumer.consume()
+        self._note_tags()
         for name in present - wanted:
             self._consumer.cancel_by_queue(name)
 
     def disconnect(self) -> None:
-        """Forget the connection."""
+        """Forget the connection, and what was added."""
         self._consumer = None
+        self._added.clear()
 
     def cancel(self) -> None:
         """Consume nothing more on this connection. Raises what kombu raises."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.cancel()
+
+    def _note_tags(self) -> None:
+        """Remember the consumer tags: messages may still come from a queue that was cancelled."""
+        if self._consumer is not None:
+            tags = self._consumer._active_tags  # noqa: SLF001 - kombu tells it nowhere else
+            self._tags |= {tag: name for name, tag in tags.items()}

@@ -67,7 +67,9 @@ def send(ctx: click.Context, /, configuration: Configuration, form: Form, **opti
     KEY is the canonical text: the parts of a key of several parts are joined by "/", with "~1" for
     "/" and "~0" for "~" inside a part. It returns when the broker has confirmed the operation. With
     --wait it returns when the operation has left its queues too: it is applied then, or a dead
-    letter. Exit code 4 says that it was confirmed, but was still waiting after --timeout.
+    letter. Exit code 4 says that it was confirmed, but that its queues were not seen empty within
+    --timeout. RabbitMQ counts what workers hold some seconds late: there its queues have to stay
+    empty for 10 seconds, and a lane that is always busy never counts as empty.
     """
     from syncpipe.app import build
 
@@ -77,7 +79,7 @@ def send(ctx: click.Context, /, configuration: Configuration, form: Form, **opti
     row = {"id": receipt.id, "version": receipt.version, "queues": ", ".join(receipt.queues)}
     write([row], form, row)
     if order.wait and not _drained(app, receipt, order.timeout):
-        note(f"Confirmed, but still in its queue after {order.timeout:g} s: `syncpipe status`.")
+        note(f"Confirmed, but its queues were busy for {order.timeout:g} s: `syncpipe status`.")
         ctx.exit(Exit.PARTIAL)
 
 

@@ -65,18 +65,16 @@ def purge(
 ) -> None:
     """Delete what waits in queues, for good: the operations in it are lost.
 
-    QUEUE is a name, or a pattern such as 'sp.crm.*.low'; sp.dead has to be named itself. On
-    RabbitMQ its own names, such as 'sp.crm.*.low.v1', mean the same. What
-    workers have taken stays with them. Shows the plan and asks for the number of messages; off a
-    terminal it refuses without --yes.
+    QUEUE is a name, or a pattern such as 'sp.crm.*.low'; sp.dead has to be named itself. RabbitMQ's
+    own names, such as 'sp.crm.*.low.v1', mean the same. What workers have taken stays with them.
+    Shows the plan and asks for the number of messages; off a terminal it refuses without --yes.
     """
     from syncpipe.app import build
     from syncpipe.ops.purging import holding, matching
     from syncpipe.ops.purging import purge as purge_queues
-    from syncpipe.transport.rabbitmq.topology import logical
 
     with build(configuration.load().settings).broker() as broker:
-        plan = matching(holding(broker), [logical(pattern) for pattern in patterns])
+        plan = matching(holding(broker), patterns)
         if not plan:
             note("No queue with anything in it matches.")
             ctx.exit(Exit.NOTHING)

@@ -54,9 +54,18 @@ def _write_unreachable(error: Any, form: Form) -> None:
 
 def _write_tables(seen: Status) -> None:
     busy = [lane for lane in seen.lanes if lane.depth]
-    if busy:
-        write(map(_lane_row, busy), Form.TABLE, _lane_row(busy[0]))
+    rows = [_lane_row(lane) for lane in busy]
+    if rows:
+        hidden = {"declared"} if any(lane.topology for lane in busy) else {"declared", "topology"}
+        write(rows, Form.TABLE, [name for name in rows[0] if name not in hidden])
     click.echo(f"{len(seen.lanes) - len(busy)} of {len(seen.lanes)} lanes are empty.")
+    if earlier := sum(not lane.declared for lane in busy):
+        click.echo(
+            f"{earlier} that the configuration does not name hold something: sent with another "
+            "number of shards, version of the topology, or target."
+        )
+    for queue, messages in seen.others.items():
+        click.echo(f"{messages} messages in {queue}.")
     click.echo(f"{seen.dead} dead letters.\n")
     if seen.workers:
         write(map(_worker_row, seen.workers), Form.TABLE, _worker_row(seen.workers[0]))
@@ -72,6 +81,7 @@ def _object(seen: Status) -> dict[str, Any]:
         "problems": seen.problems,
         "depth": seen.depth,
         "dead": seen.dead,
+        "others": seen.others,
         "lanes": [_lane_row(lane) for lane in seen.lanes],
         "workers": [_worker_row(worker) for worker in seen.workers],
     }
@@ -86,6 +96,8 @@ def _lane_row(status: LaneStatus) -> dict[str, object]:
     return {
         "target": status.lane.target,
         "shard": status.lane.shard,
+        "topology": status.topology or None,
+        "declared": status.declared,
         **{priority.value: count for priority, count in status.ready.items()},
         "unacked": status.unacked,
         "oldest_s": None if age_s is None else round(age_s, 1),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from syncpipe.app import build
+from syncpipe.app import STALLED, build
 from syncpipe.demo.stream import COLLECTIONS
 from syncpipe.settings import load, without_ours
-from syncpipe.supervisor import Command
+from syncpipe.supervisor import Command, Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from syncpipe.app import App
     from syncpipe.embedded import Services
@@ -28,6 +28,8 @@ CONFIG_NAME = "syncpipe.toml"
 PLAYGROUND = "orders"
 #: Seconds that a worker has beyond its own drain timeout before it is killed.
 _GRACE_S = 10.0
+#: How many stall timeouts a worker may be silent before it is killed and started again.
+_SILENT_TIMEOUTS = 2
 #: Milliseconds that an operation of the stream waits for others of its queue: with 32 queues, the
 #: default of a client that sends single operations would make envelopes of hardly more than one.
 _LINGER_MS = 100
@@ -75,13 +77,23 @@ def worker_commands(stage: Stage, processes: int) -> tuple[Command, ...]:
 
 
 def _worker_command(stage: Stage, name: str) -> Command:
+    options = stage.app.settings.worker
+    heart = Heartbeat(
+        Path(stage.services.record.run_dir, f"{name}.heartbeat"),
+        options.stall_timeout_s * _SILENT_TIMEOUTS,
+    )
     return Command(
         name=name,
-        argv=(sys.executable, "-m", "workers", "--name", name, "--config", str(stage.config)),
+        argv=(
+            *(sys.executable, "-m", "workers", "--name", name),
+            *("--heartbeat", str(heart.path), "--config", str(stage.config)),
+        ),
         env=without_ours(),
         log=stage.logs / f"{name}.log",
         ready=lambda: name in names_of_workers(stage),
-        grace_s=stage.app.settings.worker.drain_timeout_s + _GRACE_S,
+        grace_s=options.drain_timeout_s + _GRACE_S,
+        heartbeat=heart,
+        stalled_status=STALLED,
     )
 
 

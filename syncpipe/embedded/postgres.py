@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from syncpipe.errors import EmbeddedError
+from syncpipe.errors import DirectoryClosed, EmbeddedError
 from syncpipe.supervisor import Command
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ def prepare(data: Path, run: Path, *, major: int = 18, durable: bool = True) -> 
 
     Creates the database cluster in *data* unless it is there, and removes what a server that was
     killed has left behind. The parent of *run* must let other users pass when we are root.
-    Raises EmbeddedError when there are no programs, or the cluster cannot be made.
+    Raises DirectoryClosed when it does not, EmbeddedError when there are no programs, or the
+    cluster cannot be made.
     """
     user = _unprivileged_user() if os.geteuid() == 0 else None
-    programs = _programs(major, run, user)
     _own(run, user)
+    _check_way(run, user)
+    programs = _programs(major, run, user)
     if not (data / "PG_VERSION").exists():
         _create(programs, data, user, durable=durable)
     _check_owner(data, user)
@@ -202,6 +204,14 @@ def _own(directory: Path, user: str | None) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if user:
         shutil.chown(directory, user, _group(user))
+
+
+def _check_way(run: Path, user: str | None) -> None:
+    """Raise DirectoryClosed when *user* cannot get into *run*, its own directory."""
+    if user and _run_as(user, ["test", "-x", str(run)], cwd=Path("/")).returncode != 0:
+        raise DirectoryClosed(
+            f"PostgreSQL would run as {user!r}, whom the directories above {run} do not let pass."
+        )
 
 
 def _data_argument(data: Path, user: str | None) -> str:

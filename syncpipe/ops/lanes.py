@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue
 
@@ -16,12 +16,26 @@ if TYPE_CHECKING:
 OVERDUE_S = 60.0
 
 
+class _Place(NamedTuple):
+    """A lane in one version of the topology."""
+
+    lane: Lane
+    topology: str
+
+    def queue(self, priority: Priority) -> str:
+        return self.lane.queue(priority) + (self.topology and f".{self.topology}")
+
+
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
     """What waits in one lane, counted in envelopes."""
 
     #: The lane.
     lane: Lane
+    #: Version of the topology that its queues are of, such as ``v0``; empty if it is ours.
+    topology: str
+    #: Whether the configuration names it; what others hold was sent before something was changed.
+    declared: bool
     #: Envelopes that nobody has taken yet, by priority.
     ready: Mapping[Priority, int]
     #: Envelopes that a worker has taken and not yet acknowledged.
@@ -43,6 +57,8 @@ class Status:
     lanes: tuple[LaneStatus, ...]
     #: Dead letters that wait in the broker.
     dead: int
+    #: Messages in queues of ours that are neither lanes nor the dead letters', by name.
+    others: Mapping[str, int]
     #: The workers that live.
     workers: tuple[WorkerInfo, ...]
     #: What is not well, a sentence each that says what to do.
@@ -56,26 +72,44 @@ class Status:
 
 def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
     """Return the state of the lanes of *targets*. Raises BrokerUnavailable."""
-    declared = {lane for target in targets for lane in lanes_of(target, shards)}
-    found = {parsed[0] for queue in broker.queues() if (parsed := parse_queue(queue))}
+    declared = {_Place(lane, "") for target in targets for lane in lanes_of(target, shards)}
+    places = {queue: _place(queue) for queue in broker.queues()}
+    found = {place for place in places.values() if place is not None}
+    others = [queue for queue, place in places.items() if place is None and queue != DEAD_QUEUE]
     lanes = sorted(declared | found)
     names = [lane.queue(priority) for lane in lanes for priority in Priority]
-    depths = broker.depths([*names, DEAD_QUEUE])
-    statuses = tuple(_lane_status(lane, depths) for lane in lanes)
+    depths = broker.depths([*names, *others, DEAD_QUEUE])
+    statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers = tuple(broker.workers())
     return Status(
         statuses,
-        depths[DEAD_QUEUE].ready + depths[DEAD_QUEUE].unacked,
+        _all(depths[DEAD_QUEUE]),
+        {queue: _all(depths[queue]) for queue in others},
         workers,
         tuple(_problems(statuses, workers, targets)),
     )
 
 
-def _lane_status(lane: Lane, depths: Mapping[str, QueueDepth]) -> LaneStatus:
-    queues = {priority: depths[lane.queue(priority)] for priority in Priority}
+def _place(queue: str) -> _Place | None:
+    """Return the lane and the version of the topology of *queue*; None if it is no lane's."""
+    parsed = parse_queue(queue)
+    if parsed is None:
+        return None
+    lane, priority = parsed
+    return _Place(lane, queue.removeprefix(lane.queue(priority)).removeprefix("."))
+
+
+def _all(depth: QueueDepth) -> int:
+    return depth.ready + depth.unacked
+
+
+def _lane_status(place: _Place, depths: Mapping[str, QueueDepth], *, declared: bool) -> LaneStatus:
+    queues = {priority: depths[place.queue(priority)] for priority in Priority}
     ages = [depth.oldest_age_s for depth in queues.values() if depth.oldest_age_s is not None]
     return LaneStatus(
-        lane,
+        place.lane,
+        place.topology,
+        declared,
         {priority: depth.ready for priority, depth in queues.items()},
         sum(depth.unacked for depth in queues.values()),
         max(ages, default=None),

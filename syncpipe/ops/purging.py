@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.transport.rabbitmq import topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +44,8 @@ def holding(broker: Broker) -> list[QueueStatus]:
 def matching(queues: Iterable[QueueStatus], patterns: Sequence[str]) -> list[QueueStatus]:
     """Return the *queues* with ready messages that any of *patterns* names.
 
-    ``*`` stands for any text; it never includes ``sp.dead``, which has to be named itself.
+    They may be written in our names or in RabbitMQ's. ``*`` stands for any text, but never names
+    the dead letters, of whatever version of the topology: these have to be named themselves.
     """
     return [queue for queue in queues if queue.depth.ready and _named(queue.name, patterns)]
 
@@ -59,6 +61,7 @@ def purge(broker: Broker, queues: Iterable[str]) -> Iterator[Purged]:
 
 
 def _named(queue: str, patterns: Sequence[str]) -> bool:
-    if queue == DEAD_QUEUE:
-        return queue in patterns
-    return any(fnmatchcase(queue, pattern) for pattern in patterns)
+    names = (queue, topology.physical(queue))
+    if queue == DEAD_QUEUE or queue.startswith(f"{DEAD_QUEUE}.v"):
+        return any(name in patterns for name in names)
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)

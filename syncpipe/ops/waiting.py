@@ -27,16 +27,25 @@ def wait_until_empty(
     sleep: Callable[[float], object],
     timeout_s: float,
 ) -> bool:
-    """Wait until one look finds each of *queues* empty once; False if *timeout_s* came first.
+    """Wait until each of *queues* was seen empty once; False if *timeout_s* came first.
 
     What was in a queue before the call has then left the broker: its operations have been applied,
-    or are dead letters. Raises BrokerUnavailable.
+    or are dead letters. Where the count of taken messages is old, a queue counts as empty after it
+    has looked so for longer than that count can be old: one that is always busy never does. Raises
+    BrokerUnavailable.
     """
     deadline = clock.monotonic() + timeout_s
+    empty_since: dict[str, float] = {}
     left = list(queues)
     while left:
-        depths = broker.depths(left)
-        left = [queue for queue in left if depths[queue].ready + depths[queue].unacked]
+        now, depths = clock.monotonic(), broker.depths(left)
+        for queue in left:
+            if depths[queue].ready + depths[queue].unacked:
+                empty_since.pop(queue, None)
+            else:
+                empty_since.setdefault(queue, now)
+        seen_at = now - broker.unacked_lag_s
+        left = [queue for queue in left if empty_since.get(queue, now + 1) > seen_at]
         if left and clock.monotonic() > deadline:
             return False
         if left:

@@ -7,10 +7,12 @@ contract suite (``tests/contract/test_broker.py``) holds every adapter to them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from syncpipe.core.routing import parse_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -42,7 +44,7 @@ class QueueDepth:
 
     #: Messages nobody has taken yet.
     ready: int
-    #: Messages taken and not yet acknowledged; on RabbitMQ as of some seconds ago.
+    #: Messages taken and not yet acknowledged, as of at most `Broker.unacked_lag_s` ago.
     unacked: int
     #: Seconds since the oldest ready message was published; None when there is none, when its
     #: publisher did not say when, or when the broker cannot tell without taking it (RabbitMQ).
@@ -78,6 +80,9 @@ class Broker(Protocol):
     Queues go by their logical names, such as ``sp.crm.3.normal``. Where the broker's own names end
     in a version (RabbitMQ: ``sp.crm.3.normal.v1``), the adapter adds it, and accepts both forms.
     """
+
+    #: Seconds that a count of taken messages may be old.
+    unacked_lag_s: ClassVar[float] = 0.0
 
     def publish(
         self, messages: Sequence[Outbound], *, timeout_s: float
@@ -139,6 +144,15 @@ class Broker(Protocol):
     def queues(self) -> list[str]:
         """Return the names of all syncpipe queues that hold anything, sorted."""
         ...
+
+    def undeclared(self, declared: Collection[str]) -> list[str]:
+        """Return the names of lanes' queues that hold anything and are not *declared*, sorted.
+
+        They hold what was sent with another number of shards, or another version of the topology.
+        Workers ask this: it needs no more than working does. A broker that cannot tell which queues
+        it has looks for those that continue the declared ones.
+        """
+        return [name for name in self.queues() if parse_queue(name) and name not in declared]
 
     def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
         """Say that a worker lives; it is forgotten after ``ttl_s`` seconds. Idempotent."""

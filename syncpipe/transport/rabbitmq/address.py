@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,25 @@ if TYPE_CHECKING:
 
 _TLS = "amqps"
 _PORT, _TLS_PORT = 5672, 5671
+_FORM = (
+    "Write amqp://user:password@host:5672/virtual-host, and %2F %40 %23 for / @ # in a name or "
+    "password."
+)
+#: Signs that mean something else, each with what to do instead.
+_REFUSED = {
+    ";": (
+        "names more than one RabbitMQ: name one, such as the address of a load balancer, and write "
+        "%3B for a ; in a password."
+    ),
+    "?": (
+        "has options, and none are known: leave them out. A certificate authority of your own "
+        "belongs in the trust store of the machine, or in the file that SSL_CERT_FILE names; write "
+        "%3F for a ? in a password."
+    ),
+    "#": f"has a #. {_FORM}",
+}
+#: A name, or an address, perhaps with the zone of IPv6.
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +61,15 @@ class Address:
 
 def address_of(url: str) -> Address:
     """Return the address in *url*, Celery's form. Raises ``ConfigError`` if it is none."""
+    for sign, what in _REFUSED.items():
+        if sign in url:
+            raise ConfigError(f"The broker URL {what}")
     try:
         parts = parse_url(url)
-    except ValueError as error:
-        raise ConfigError(f"The broker URL cannot be used: {error}.") from error
+        host = _checked(parts["hostname"] or "localhost")
+    except ValueError:  # its words may hold a part of the password
+        raise ConfigError(f"The broker URL has a malformed host or port. {_FORM}") from None
     encrypted = parts["transport"] == _TLS
-    host = parts["hostname"] or "localhost"
     return Address(
         host=host,
         port=parts["port"] or (_TLS_PORT if encrypted else _PORT),
@@ -56,3 +79,11 @@ def address_of(url: str) -> Address:
         # A certificate counts only for the host that it names.
         tls={"server_hostname": host} if encrypted else None,
     )
+
+
+def _checked(host: str) -> str:
+    """Return *host* if it can be one; raise ``ValueError`` if not."""
+    if not _HOST.fullmatch(host):
+        raise ValueError(host)
+    host.encode("idna")  # as the look-up of a name does, whose labels have 1 to 63 signs
+    return host

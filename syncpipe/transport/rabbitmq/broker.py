@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from syncpipe.errors import BrokerUnavailable, QueueMissing, SyncpipeError
+from syncpipe.core.routing import parse_queue
+from syncpipe.errors import BrokerUnavailable, SyncpipeError
 from syncpipe.transport import message as wire
 from syncpipe.transport.broker import CONTENT_TYPE, QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
-from syncpipe.transport.rabbitmq import declaring
+from syncpipe.transport.rabbitmq import declaring, probing, reclaiming
 from syncpipe.transport.rabbitmq.address import address_of
 from syncpipe.transport.rabbitmq.confirms import Posting, publish
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, RabbitLink
 from syncpipe.transport.rabbitmq.management import Management
 from syncpipe.transport.rabbitmq.presence import Presence
-from syncpipe.transport.rabbitmq.reading import alone
-from syncpipe.transport.rabbitmq.topology import LIMIT_QUEUE, logical, physical
+from syncpipe.transport.rabbitmq.reading import alone, body_of, taken
+from syncpipe.transport.rabbitmq.topology import logical, physical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from syncpipe.core.chance import Clock
     from syncpipe.transport.broker import Outbound
+    from syncpipe.transport.rabbitmq.confirms import Verdict
     from syncpipe.transport.rabbitmq.link import Line
 
 #: Seconds that each of many queues may take, beyond the timeout that all verbs have.
 _PER_QUEUE_S = 0.5
-#: Most messages that are read at once of what was set aside.
-_RECLAIM_STEP = 100
 #: How often to look whether messages are back, and the seconds between two looks.
 _RETURN_LOOKS, _RETURN_PAUSE_S = 50, 0.02
-#: Beginning of headers that say how a message travelled; a new one has none.
-_TRAVEL = "x-"
 
 
 class RabbitBroker(Broker):
@@ -42,6 +40,9 @@ class RabbitBroker(Broker):
     workers need goes over AMQP; :meth:`queues` and the count of taken messages need the management
     plugin.
     """
+
+    #: Two of RabbitMQ's own ticks, five seconds unless somebody has changed that.
+    unacked_lag_s = 10.0
 
     def __init__(self, url: str, *, clock: Clock, management_url: str = "auto") -> None:
         """Prepare for the RabbitMQ at *url*; connect nothing yet. Raises ``ConfigError`` if bad."""
@@ -72,20 +73,9 @@ class RabbitBroker(Broker):
             return [names[made] for made in declaring.declare(line, names)]
 
     def reclaim(self) -> int:
-        """See the port."""
+        """See the port. Each hundred messages may take the timeout that all verbs have, twice."""
         with self._asking.lend() as line:
-            channel = line.channel()
-            total = 0
-            # What cannot be sent stays ours until the channel closes: nothing is looked at twice.
-            for _ in range(0, declaring.ready(line, LIMIT_QUEUE) or 0, _RECLAIM_STEP):
-                taken = list(itertools.islice(_taken(channel, LIMIT_QUEUE), _RECLAIM_STEP))
-                verdicts = self._post(list(map(_again, taken)), DEFAULT_TIMEOUT_S)
-                line.extend(DEFAULT_TIMEOUT_S)
-                total += _acknowledge(channel, taken, verdicts)
-                if not all(map(_settled, verdicts)):
-                    break
-            channel.close()
-            return total
+            return reclaiming.reclaim(line, self._send_back)
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """See the port. Needs the management plugin."""
@@ -118,10 +108,18 @@ class RabbitBroker(Broker):
     def queues(self) -> list[str]:
         """See the port. Needs the management plugin."""
         unacked = self._management.unacked()
-        names = sorted(name for name in unacked if name.startswith(QUEUE_PREFIX))
-        with self._asking.lend(timeout_s=_timeout_s(names)) as line:
-            holding = [name for name in names if unacked[name] or declaring.ready(line, name)]
-        return sorted(map(logical, holding))
+        ours = [name for name in unacked if name.startswith(QUEUE_PREFIX)]
+        return self._holding({name: unacked[name] for name in ours})
+
+    def undeclared(self, declared: Collection[str]) -> list[str]:
+        """See the port. Without the management plugin, lanes that continue the declared ones."""
+        try:
+            unacked = self._management.unacked()
+        except BrokerUnavailable:
+            with self._asking.lend(timeout_s=_timeout_s(declared)) as line:
+                return sorted(probing.undeclared(line, declared))
+        others = [name for name in unacked if parse_queue(name) and logical(name) not in declared]
+        return self._holding({name: unacked[name] for name in others})
 
     def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
         """See the port."""
@@ -141,6 +139,17 @@ class RabbitBroker(Broker):
         self._publishing.close()
         self._asking.close()
 
+    def _holding(self, unacked: Mapping[str, int]) -> list[str]:
+        """Return our names of those queues that hold anything, *unacked* included."""
+        with self._asking.lend(timeout_s=_timeout_s(unacked)) as line:
+            holding = [name for name in unacked if unacked[name] or declaring.ready(line, name)]
+        return sorted(map(logical, holding))
+
+    def _send_back(self, postings: Sequence[Posting]) -> list[Verdict] | None:
+        """Publish what was set aside, or answer None when RabbitMQ has said that it is full."""
+        with self._publishing.lend() as line:
+            return None if line.blocked else publish(line, postings)
+
     def _post(self, postings: Sequence[Posting], timeout_s: float) -> list[SyncpipeError | None]:
         """Publish, and answer one verdict for each."""
         if not postings:
@@ -152,7 +161,7 @@ class RabbitBroker(Broker):
             return [error] * len(postings)
 
 
-def _timeout_s(queues: Sequence[str]) -> float:
+def _timeout_s(queues: Collection[str]) -> float:
     """Return the seconds that a verb about so many queues may take."""
     return DEFAULT_TIMEOUT_S + _PER_QUEUE_S * len(queues)
 
@@ -173,46 +182,13 @@ def _posting(message: Outbound, created_ms: int) -> Posting:
     )
 
 
-def _again(message: Any) -> Posting:
-    """Return what was set aside as a new message for the queue that it came from."""
-    properties = dict(message.properties)
-    headers = properties.pop("application_headers", None) or {}
-    return Posting(
-        routing_key=message.delivery_info["routing_key"],
-        body=_bytes(message.body),
-        properties=properties,
-        headers={name: value for name, value in headers.items() if not name.startswith(_TRAVEL)},
-    )
-
-
-def _taken(channel: Any, queue: str) -> Iterator[Any]:
-    """Take the messages of *queue*, one after the other, until the channel closes."""
-    while (message := channel.basic_get(queue)) is not None:
-        yield message
-
-
-def _acknowledge(
-    channel: Any, taken: Sequence[Any], verdicts: Sequence[SyncpipeError | None]
-) -> int:
-    """Acknowledge what was sent again; return how many that are."""
-    sent = [message for message, error in zip(taken, verdicts, strict=True) if error is None]
-    for message in sent:
-        channel.basic_ack(message.delivery_tag)
-    return len(sent)
-
-
-def _settled(verdict: SyncpipeError | None) -> bool:
-    """Tell whether RabbitMQ is able to take more, whatever became of this one."""
-    return verdict is None or isinstance(verdict, QueueMissing)
-
-
 def _read(line: Line, queue: str, limit: int) -> list[bytes]:
     """Return the first *limit* bodies of *queue*, and give everything back."""
     before = declaring.ready(line, queue)
     if not before:
         return []
     channel = line.channel()
-    bodies = [_bytes(each.body) for each in itertools.islice(_taken(channel, queue), limit)]
+    bodies = [body_of(each) for each in itertools.islice(taken(channel, queue), limit)]
     channel.close()
     _await_return(line, queue, before)
     return bodies
@@ -232,7 +208,3 @@ def _await_return(line: Line, queue: str, count: int) -> None:
 def _depth(line: Line, queue: str, unacked: dict[str, int]) -> QueueDepth:
     name = physical(queue)
     return QueueDepth(declaring.ready(line, name) or 0, unacked.get(name, 0), None)
-
-
-def _bytes(body: str | bytes) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)

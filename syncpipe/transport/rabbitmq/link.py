@@ -8,11 +8,15 @@ import socket
 import ssl
 import struct
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from kombu.transport import pyamqp
 
 from syncpipe.errors import BrokerUnavailable
+from syncpipe.transport.rabbitmq.lookup import Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +47,14 @@ class Line(pyamqp.Connection):
     alive shows when it is lent again. Not thread-safe.
     """
 
-    def __init__(self, address: Address, *, clock: Clock, deadline: float) -> None:
-        """Prepare; :meth:`connect` connects, before *deadline* (seconds of the monotonic clock)."""
+    def __init__(
+        self, address: Address, *, clock: Clock, deadline: float, attempts: int = 1
+    ) -> None:
+        """Prepare; :meth:`connect` connects, before *deadline* (seconds of the monotonic clock).
+
+        *attempts* to reach a host share the time, this one included. The host is a numeric address:
+        looking up a name has no deadline.
+        """
         #: When the present exchange has to end, in seconds of the monotonic clock.
         self.deadline = deadline
         #: Whether RabbitMQ has said that it takes no more messages for now.
@@ -52,8 +62,6 @@ class Line(pyamqp.Connection):
         #: What publishes on this line, if anything has.
         self.publisher: Publisher | None = None
         self._clock = clock
-        # Each of the host's addresses may use up the timeout of a connection attempt.
-        addresses = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         super().__init__(
             host=address.place,
             userid=address.user,
@@ -61,7 +69,7 @@ class Line(pyamqp.Connection):
             login_method="PLAIN",
             virtual_host=address.virtual_host,
             ssl=dict(address.tls) if address.tls is not None else False,
-            connect_timeout=self._left() / len(addresses),
+            connect_timeout=self._left() / attempts,
             heartbeat=0,
             on_blocked=self._pause,
             on_unblocked=self._resume,
@@ -156,6 +164,7 @@ class RabbitLink:
         """Prepare for *address*; connect nothing yet."""
         self._address = address
         self._clock = clock
+        self._hosts = Lookup(partial(_hosts, address))
         self._idle: list[Line] = []
         self._pid = os.getpid()
 
@@ -180,15 +189,34 @@ class RabbitLink:
 
     def open(self, deadline: float) -> Line:
         """Return a new line of the caller's own; raise ``BrokerUnavailable`` if there is none."""
-        line: Line | None = None
         try:
-            line = Line(self._address, clock=self._clock, deadline=deadline)
-            line.connect()
+            return self._connected(deadline)
         except BROKEN as error:
-            if line is not None:
-                line.drop()
             raise BrokerUnavailable(self._why(error)) from error
-        return line
+
+    def _connected(self, deadline: float) -> Line:
+        """Return a line to the first of the host's addresses that lets us connect."""
+        hosts = self._numeric(deadline - self._clock.monotonic())
+        for left in range(len(hosts), 0, -1):
+            address = replace(self._address, host=hosts[-left])
+            line = Line(address, clock=self._clock, deadline=deadline, attempts=left)
+            try:
+                line.connect()
+            except BROKEN as error:
+                line.drop()
+                if left == 1 or not isinstance(error, OSError):
+                    raise
+            else:
+                return line
+        raise ConnectionError("the host has no address")
+
+    def _numeric(self, timeout_s: float) -> list[str]:
+        """Return the numeric addresses of the host, in the order in which to try them."""
+        host = self._address.host
+        with suppress(ValueError):
+            ip_address(host)
+            return [host]
+        return self._hosts.answer(timeout_s=timeout_s)
 
     def close(self) -> None:
         """Close all idle lines. Idempotent."""
@@ -241,6 +269,12 @@ class RabbitLink:
         if isinstance(error, ssl.SSLError):
             return f"TLS with {where} failed: {said(error)}"
         return f"{where} cannot be reached: {said(error)}"
+
+
+def _hosts(address: Address) -> list[str]:
+    """Look up the numeric addresses of a host. Knows no deadline; raises ``OSError``."""
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return [str(where[0]) for *_, where in found]
 
 
 @contextmanager

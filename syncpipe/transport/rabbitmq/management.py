@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from syncpipe.errors import BrokerUnavailable, ConfigError
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S
+from syncpipe.transport.rabbitmq.lookup import Lookup
 
 if TYPE_CHECKING:
     from syncpipe.transport.rabbitmq.address import Address
@@ -42,18 +43,26 @@ class Management:
         password = unquote(parts.password) if parts.password else address.password
         self._authorization = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._virtual_host = address.virtual_host
+        # A name that nobody resolves and an answer that trickles know no deadline.
+        self._queues = Lookup(self._all_queues)
 
     def unacked(self) -> dict[str, int]:
         """Return how many messages of each queue are taken, as of some seconds ago.
 
         Every queue of the virtual host is there. Raises ``BrokerUnavailable``.
         """
-        path = f"/api/queues/{quote(self._virtual_host, safe='')}"
-        queues = self._get(f"{path}?disable_stats=true&enable_queue_totals=true")
+        try:
+            queues = self._queues.answer(timeout_s=DEFAULT_TIMEOUT_S)
+        except TimeoutError as error:
+            raise self._unusable(str(error)) from error
         try:
             return {queue["name"]: queue.get("messages_unacknowledged", 0) for queue in queues}
         except (KeyError, TypeError, AttributeError) as error:
             raise self._unusable("it did not answer with queues") from error
+
+    def _all_queues(self) -> Any:
+        path = f"/api/queues/{quote(self._virtual_host, safe='')}"
+        return self._get(f"{path}?disable_stats=true&enable_queue_totals=true")
 
     def _get(self, path: str) -> Any:
         kind = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection

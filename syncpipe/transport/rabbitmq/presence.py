@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, answering
 from syncpipe.transport.rabbitmq.topology import WORKERS_EXCHANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from syncpipe.core.chance import Clock
     from syncpipe.transport.rabbitmq.link import Line, RabbitLink
@@ -36,7 +37,7 @@ class _Ear:
     """What one process listens with."""
 
     pid: int
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     line: Line | None = None
     #: Our queue on that line.
     queue: str = ""
@@ -52,7 +53,8 @@ class Presence:
     """Tells and hears who lives, on one line of its own.
 
     Announcing and hearing share that line on purpose: when RabbitMQ takes no announcements, hearing
-    none means nothing, and both raise ``BrokerUnavailable``. Thread-safe, and usable after a fork.
+    none means nothing, and both raise ``BrokerUnavailable``. So they do when other threads keep the
+    line for too long. Thread-safe, and usable after a fork.
     """
 
     def __init__(
@@ -75,18 +77,17 @@ class Presence:
         self._tell(asdict(nobody), 0, {})
 
     def workers(self) -> list[WorkerInfo]:
-        """See the port. The first call listens for a round before it answers."""
-        ear = self._ear()
-        with ear.lock:
-            self._listening(ear)
-            wait_s = ear.since + ROUND_S - self._clock.monotonic()
-            informed = ear.informed
-        if not informed:
-            self._pause(max(0.0, wait_s))
-        with ear.lock:
-            line = self._listening(ear)
-            with answering(line):
-                self._hear(ear, line.channel(1))
+        """See the port. The first call listens for a round before it answers, in extra time."""
+        ear, deadline = self._ear(), self._deadline()
+        with self._listening(ear, deadline) as first:
+            wait_s = 0.0 if ear.informed else ear.since + ROUND_S - self._clock.monotonic()
+        if wait_s > 0:
+            self._pause(wait_s)
+            deadline += wait_s
+        with self._listening(ear, deadline) as line:
+            if line is not first:
+                raise BrokerUnavailable("RabbitMQ was lost while we listened who lives.")
+            self._hear(ear, line.channel(1))
             ear.informed = True
             now = self._clock.monotonic()
             ear.heard = {name: news for name, news in ear.heard.items() if now < news[1]}
@@ -95,7 +96,7 @@ class Presence:
     def close(self) -> None:
         """Stop listening. Idempotent."""
         ear = self._ear()
-        with ear.lock:
+        with suppress(BrokerUnavailable), _turn(ear, DEFAULT_TIMEOUT_S):
             if ear.line is not None:
                 ear.line.hang_up()
                 ear.line = None
@@ -106,9 +107,20 @@ class Presence:
             self._last = _Ear(os.getpid())
         return self._last
 
-    def _listening(self, ear: _Ear) -> Line:
+    def _deadline(self) -> float:
+        """Return when what begins now has to end."""
+        return self._clock.monotonic() + DEFAULT_TIMEOUT_S
+
+    @contextmanager
+    def _listening(self, ear: _Ear, deadline: float) -> Iterator[Line]:
+        """Be the only thread with the line on which we listen, until *deadline*."""
+        with _turn(ear, deadline - self._clock.monotonic()):
+            line = self._line(ear, deadline)
+            with answering(line):
+                yield line
+
+    def _line(self, ear: _Ear, deadline: float) -> Line:
         """Return the line on which we listen, a new one if the last was lost."""
-        deadline = self._clock.monotonic() + DEFAULT_TIMEOUT_S
         if ear.line is not None:
             ear.line.deadline = deadline
             if ear.line.alive():
@@ -132,11 +144,8 @@ class Presence:
         """Tell everybody, and return when all who listen have it."""
         body = json.dumps({"worker": worker, "ttl_s": ttl_s}).encode()
         posting = Posting("", body, properties, {}, exchange=WORKERS_EXCHANGE, mandatory=False)
-        ear = self._ear()
-        with ear.lock:
-            line = self._listening(ear)
-            with answering(line):
-                (verdict,) = publish(line, [posting])
+        with self._listening(self._ear(), self._deadline()) as line:
+            (verdict,) = publish(line, [posting])
         if verdict is not None:
             raise BrokerUnavailable(verdict.message) from verdict
 
@@ -149,6 +158,17 @@ class Presence:
             if message is None:
                 return  # the rest has expired
             _take_in(ear, message.body, self._clock.monotonic())
+
+
+@contextmanager
+def _turn(ear: _Ear, timeout_s: float) -> Iterator[None]:
+    """Be the only thread with *ear*; the wait for that is a part of every deadline."""
+    if timeout_s <= 0 or not ear.lock.acquire(timeout=timeout_s):
+        raise BrokerUnavailable("RabbitMQ did not answer others of this process in time.")
+    try:
+        yield
+    finally:
+        ear.lock.release()
 
 
 def _refuse_blocked(line: Line) -> None:

@@ -1,10 +1,10 @@
-"""Reading a queue alone: whoever looks at messages holds them, and hides them from others."""
+"""Reading queues; and reading one alone: whoever looks at messages hides them from others."""
 
 from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.rabbitmq.link import LOCKED, REFUSED
@@ -20,6 +20,18 @@ _TURNS = 2
 _ASKS, _PAUSE_S = 40, 0.1
 
 
+def taken(channel: Any, queue: str) -> Iterator[Any]:
+    """Take the messages of *queue*, one after the other, until the channel closes."""
+    while (message := channel.basic_get(queue)) is not None:
+        yield message
+
+
+def body_of(message: Any) -> bytes:
+    """Return the bytes of *message*, which py-amqp makes text where it can."""
+    body: str | bytes = message.body
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
 @contextmanager
 def alone(line: Line, queue: str) -> Iterator[None]:
     """Be the only one who looks at *queue* in the block; consumers are not kept off.
@@ -29,7 +41,7 @@ def alone(line: Line, queue: str) -> Iterator[None]:
     """
     turn = f"syncpipe.reading.{queue}"
     for _ in range(_ASKS):
-        if _taken(line, turn):
+        if _has_turn(line, turn):
             break
         time.sleep(_PAUSE_S)
     else:
@@ -38,7 +50,7 @@ def alone(line: Line, queue: str) -> Iterator[None]:
     line.channel(_TURNS).queue_delete(turn)
 
 
-def _taken(line: Line, turn: str) -> bool:
+def _has_turn(line: Line, turn: str) -> bool:
     """Take the turn, unless another connection has it."""
     try:
         line.channel(_TURNS).queue_declare(

@@ -32,6 +32,8 @@ LIMIT_EXCHANGE, LIMIT_QUEUE = f"sp.limit.v{VERSION}", f"sp.limit.v{VERSION}"
 #: Exchange through which workers tell that they live.
 WORKERS_EXCHANGE = "sp.workers"
 _SUFFIX = f".v{VERSION}"
+#: What the names of earlier versions end in, where lanes may still hold something.
+EARLIER_SUFFIXES = tuple(f".v{version}" for version in range(1, VERSION))
 _VERSIONED = re.compile(r".+\.v\d{1,4}")
 
 

@@ -32,6 +32,8 @@ logger = logging.getLogger("syncpipe.transport.redis")
 
 #: Seconds to claim nothing after Redis has refused to.
 _REST_S = 1.0
+#: Seconds between two lines of the log about tables that cannot be refreshed.
+_REMIND_S = 60.0
 #: Bounds of the options: a clock that goes back is known by lives longer than this; a script takes
 #: so many arguments.
 _LONGEST_LIFE_S = 60
@@ -77,6 +79,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         self._claiming = False
         self._refusal: str | None = None
         self._rest_until = 0.0
+        self._remind_at = 0.0
         self._heart: Heart | None = None
         self._pid = os.getpid()
         super().__init__(*args, **kwargs)
@@ -136,6 +139,18 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         except (redis.RedisError, OSError) as error:
             self._refused(error)
         return True
+
+    def maybe_refresh_binding_expiry(self) -> None:
+        """Keep kombu's tables of expiring queues alive, unless Redis refuses writes for now.
+
+        Such are the queues of remote control. kombu tries again every second.
+        """
+        try:
+            super().maybe_refresh_binding_expiry()
+        except redis.ResponseError as error:
+            if monotonic() >= self._remind_at:
+                self._remind_at = monotonic() + _REMIND_S
+                logger.warning("remote control has to wait, Redis refuses writes: %s", error)
 
     def _update_queue_cycle(self) -> None:
         """Take turns among the queues that are consumed now."""

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from syncpipe.embedded import postgres
-from syncpipe.errors import EmbeddedError
+from syncpipe.errors import DirectoryClosed, EmbeddedError
 from syncpipe.supervisor import Supervisor
 from tests.patience import eventually
 from tests.servers import short_directory
@@ -120,3 +120,12 @@ def test_data_of_another_user_is_refused(root):
     os.chown(root / "data", 0, 0)
     with pytest.raises(EmbeddedError, match="belongs to another user"):
         postgres.prepare(root / "data", root / "run")
+
+
+@pytest.mark.root
+def test_a_way_that_its_user_may_not_go_is_told_before_anything_is_made(root):
+    (root / "closed").mkdir(mode=0o700)
+    with pytest.raises(DirectoryClosed, match="TMPDIR") as caught:
+        postgres.prepare(root / "data", root / "closed" / "run", durable=False)
+    assert str(root / "closed" / "run") in str(caught.value)
+    assert not (root / "data").exists()

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from syncpipe.cli.status import _worker_row
+from syncpipe.cli.status import _object, _worker_row, _write_tables
+from syncpipe.ops.lanes import look
+from syncpipe.testing.broker import MemoryBroker
+from syncpipe.testing.clock import FakeClock
 from syncpipe.transport.broker import WorkerInfo
+from tests.unit.ops.brokers import put
 
 
 @pytest.mark.parametrize(
@@ -16,3 +20,32 @@ from syncpipe.transport.broker import WorkerInfo
 def test_a_worker_is_shown_with_what_happened_to_it(counters, expected):
     info = WorkerInfo("w", 5, "h", 1_000, 3_400, counters)
     assert _worker_row(info) == {"name": "w", "pid": 5, "up_s": 2, **expected}
+
+
+@pytest.mark.parametrize(
+    ("queue", "heading", "shown"),
+    [
+        ("sp.crm.0.low", "TARGET  SHARD  CRITICAL", None),
+        ("sp.crm.0.low.v0", "TARGET  SHARD  TOPOLOGY  CRITICAL", "1 that the configuration"),
+        ("sp.crm.7.low", "TARGET  SHARD  CRITICAL", "1 that the configuration"),
+        ("sp.dead.v0", "1 of 1 lanes are empty.", "2 messages in sp.dead.v0."),
+    ],
+)
+def test_what_an_earlier_configuration_left_is_shown(capsys, queue, heading, shown):
+    broker = MemoryBroker(FakeClock())
+    put(broker, queue, 2)
+    _write_tables(look(broker, ["crm"], 1))
+    text = capsys.readouterr().out
+    assert text.startswith(heading)
+    assert (shown or "lanes are empty") in text
+    assert shown or "configuration" not in text
+
+
+def test_an_object_tells_lanes_apart():
+    broker = MemoryBroker(FakeClock())
+    put(broker, "sp.crm.0.low.v0", 2)
+    lanes = _object(look(broker, ["crm"], 1))["lanes"]
+    assert [(lane["topology"], lane["declared"], lane["low"]) for lane in lanes] == [
+        (None, True, 0),
+        ("v0", False, 2),
+    ]

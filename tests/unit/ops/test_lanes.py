@@ -19,8 +19,9 @@ def broker(clock):
     return MemoryBroker(clock)
 
 
-def lane(status, target="crm", shard=0):
-    return next(each for each in status.lanes if each.lane == Lane(target, shard))
+def lane(status, target="crm", shard=0, topology=""):
+    wanted = (Lane(target, shard), topology)
+    return next(each for each in status.lanes if (each.lane, each.topology) == wanted)
 
 
 def test_every_declared_lane_is_there_even_if_empty(broker):
@@ -85,8 +86,28 @@ def test_work_in_a_shard_beyond_the_declared_ones_is_shown_and_no_problem(broker
     put(broker, "sp.crm.7.normal")
     broker.announce(worker(), ttl_s=5)
     status = look(broker, ["crm"], 1)
-    assert lane(status, "crm", 7).depth == 1
+    assert (lane(status, "crm", 7).depth, lane(status, "crm", 7).declared) == (1, False)
     assert status.problems == ()
+
+
+def test_a_lane_of_another_version_of_the_topology_is_shown_beside_ours(broker):
+    put(broker, "sp.crm.0.normal", 2)
+    put(broker, "sp.crm.0.normal.v0", 3)
+    put(broker, "sp.crm.0.low.v0", 1)
+    broker.announce(worker(), ttl_s=5)
+    status = look(broker, ["crm"], 1)
+    ours, old = lane(status), lane(status, topology="v0")
+    assert (ours.ready[Priority.NORMAL], ours.declared) == (2, True)
+    assert (old.ready[Priority.NORMAL], old.ready[Priority.LOW], old.declared) == (3, 1, False)
+    assert (len(status.lanes), status.depth, status.problems) == (2, 6, ())
+
+
+def test_what_is_in_no_lane_is_told_by_its_queue(broker):
+    put(broker, "sp.dead", 1)
+    put(broker, "sp.dead.v0", 2)
+    put(broker, "sp.limit", 3)
+    status = look(broker, ["crm"], 1)
+    assert (status.dead, dict(status.others)) == (1, {"sp.dead.v0": 2, "sp.limit": 3})
 
 
 def test_dead_letters_are_counted_apart(broker):

@@ -31,6 +31,25 @@ def test_patterns_name_queues(broker, patterns, names):
     assert [queue.name for queue in matching(holding(broker), patterns)] == names
 
 
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("sp.crm.0.low.v1", ["sp.crm.0.low"]),
+        ("sp.crm.*.low.v1", ["sp.crm.0.low", "sp.crm.1.low"]),
+        ("sp.crm.*.v1", ["sp.crm.0.low", "sp.crm.1.low"]),
+        ("sp.crm.0.low.v0", ["sp.crm.0.low.v0"]),
+        ("*.v0", ["sp.crm.0.low.v0"]),
+        ("sp.dead.v1", ["sp.dead"]),
+        ("sp.dead*", []),
+        ("sp.dead.v0", ["sp.dead.v0"]),
+    ],
+)
+def test_patterns_may_be_written_in_the_names_of_the_broker(broker, pattern, names):
+    put(broker, "sp.crm.0.low.v0")
+    put(broker, "sp.dead.v0")
+    assert [queue.name for queue in matching(holding(broker), [pattern])] == names
+
+
 def test_a_queue_whose_messages_are_all_taken_is_not_in_a_plan(broker):
     broker.take(["sp.erp.0.low"], limit=2)
     assert "sp.erp.0.low" in [queue.name for queue in holding(broker)]

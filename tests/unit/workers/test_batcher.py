@@ -62,6 +62,7 @@ class Channel:
     def __init__(self):
         self.queues = []
         self.cancelled = []
+        self._active_tags = {"sp.crm.0.normal": "crm's"}
 
     @property
     def names(self):
@@ -372,13 +373,17 @@ def test_a_pause_that_ended_while_there_was_no_connection_is_over():
 
 
 def test_what_is_taken_and_what_is_in_hand_is_told(bench):
-    """What waits to be tried again is in hand; what was returned or acknowledged is not."""
+    """What waits to be tried again is in hand; what was returned or acknowledged is not.
+
+    It counts for the queue that it came from, whatever its routing key.
+    """
     bench.pipelines["crm"].answers = [
         (Later(0.5, counted=True), 0.0),
         (Later(1.0, counted=False), 1.0),
     ]
-    queue = delivery(operation()).delivery_info["routing_key"]
-    bench.give(*(delivery(operation()) for _ in range(7)))
+    queue, foreign = "sp.crm.0.normal", delivery(operation())
+    foreign.delivery_info = {"routing_key": "orders.created", "consumer_tag": "crm's"}
+    bench.give(foreign, *(delivery(operation()) for _ in range(6)))
     assert (bench.batcher.taken, bench.batcher.in_hand[queue]) == (7, 7)
     bench.linger()
     bench.consumer.work()

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+from celery.worker.control import Panel
+
+from syncpipe.errors import QueueMissing, UnknownTarget
+from syncpipe.transport.dialect import dialect_of
 from tests.unit.workers.deliveries import Delivery
 from workers.consumer import Consumer
+from workers.subscriptions import Subscriptions
+
+MINE, OTHERS, OLD = "sp.crm.0.low", "sp.crm.1.low", "sp.crm.0.low.v0"
 
 
 class Batcher:
@@ -35,3 +43,88 @@ def test_what_celery_would_drop_goes_to_the_pipeline_with_the_reason(meet, reaso
     with pytest.raises(type(fault), match=reason):
         raise fault
     assert "secret" not in str(fault)
+
+
+class Station:
+    """A station whose broker has three queues, of which one is assigned to this process."""
+
+    def __init__(self):
+        self.pipelines = {"crm": None}
+        self.broker = SimpleNamespace(missing=lambda names: sorted({*names} - {MINE, OTHERS, OLD}))
+        self.subscriptions = Subscriptions(dialect_of("amqp://"))
+        self.assignment = SimpleNamespace(queues={MINE: "crm"})
+        self.subscriptions.assign(self.assignment.queues)
+        self.said = []
+
+    def say(self, event, *, queue):
+        self.said.append((event, queue))
+
+
+@pytest.fixture
+def station():
+    return Station()
+
+
+@pytest.fixture
+def consumer(station):
+    consumer = object.__new__(Consumer)
+    consumer.controller = SimpleNamespace(station=station)
+    consumer.call_soon = lambda action: action()
+    return consumer
+
+
+@pytest.fixture
+def control(consumer):
+    """Sends a remote command."""
+    return lambda name, queue: Panel.data[name](SimpleNamespace(consumer=consumer), queue=queue)
+
+
+@pytest.mark.parametrize("added", [OTHERS, f"{OTHERS}.v1"])
+@pytest.mark.parametrize("cancelled", [OTHERS, f"{OTHERS}.v1"])
+def test_a_lane_is_added_and_cancelled_by_either_name(station, control, added, cancelled):
+    assert control("add_consumer", added) == {"ok": f"add consumer {added}"}
+    assert control("add_consumer", cancelled) == {"ok": f"add consumer {cancelled}"}
+    assert station.subscriptions.wanted == {f"{MINE}.v1", f"{OTHERS}.v1"}
+    assert control("cancel_consumer", cancelled) == {"ok": f"no longer consuming from {cancelled}"}
+    assert station.subscriptions.wanted == {f"{MINE}.v1"}
+    assert station.said == [("queue-added", OTHERS)] * 2 + [("queue-left", OTHERS)]
+
+
+def test_a_queue_of_another_version_of_the_topology_can_be_added(station, consumer):
+    consumer.add_task_queue(OLD)
+    assert station.subscriptions.wanted == {f"{MINE}.v1", OLD}
+
+
+def test_what_is_assigned_is_not_given_up(station, control):
+    control("add_consumer", MINE)
+    for name in (MINE, f"{MINE}.v1"):
+        assert f"{name} is assigned to this process" in control("cancel_consumer", name)["error"]
+    assert station.subscriptions.wanted == {f"{MINE}.v1"}
+
+
+def test_what_was_added_is_forgotten_with_the_connection(station, consumer):
+    consumer.add_task_queue(OTHERS)
+    station.subscriptions.disconnect()
+    assert station.subscriptions.wanted == {f"{MINE}.v1"}
+
+
+@pytest.mark.parametrize(
+    ("queue", "error"),
+    [
+        ("celery", UnknownTarget),
+        ("sp.dead", UnknownTarget),
+        ("sp.dead.v1", UnknownTarget),
+        ("sp.erp.0.low", UnknownTarget),
+        ("", UnknownTarget),
+        ("sp.crm.99.low", QueueMissing),
+    ],
+)
+def test_what_is_no_lane_of_ours_is_refused_with_the_reason(
+    station, consumer, control, queue, error
+):
+    with pytest.raises(error):
+        consumer.add_task_queue(queue)
+    assert control("add_consumer", queue)["error"].startswith(error.code)
+    assert station.subscriptions.wanted == {f"{MINE}.v1"}
+    if error is UnknownTarget:
+        assert control("cancel_consumer", queue)["error"].startswith(error.code)

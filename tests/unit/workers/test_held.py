@@ -7,10 +7,12 @@ from tests.unit.pipeline.envelopes import body, operation
 from tests.unit.workers.deliveries import Delivery, delivery
 from workers.held import hold
 
+LANE = "sp.crm.0.normal"
+
 
 def test_a_message_is_sorted_by_its_queue_and_sized_by_its_header():
     content = body(operation("a"), operation("b"))
-    held = hold(Delivery(content, target="erp", priority="high"), since=5.0)
+    held = hold(Delivery(content), queue="sp.erp.0.high", since=5.0)
     assert (held.target, held.degree, held.operations, held.since) == ("erp", 1, 2, 5.0)
     assert (held.message.queue, held.message.body) == ("sp.erp.0.high", content)
 
@@ -19,25 +21,20 @@ def test_a_message_is_sorted_by_its_queue_and_sized_by_its_header():
     "content", [b"", None, "text", b"garbage", b"SPE\x01", b"SPE" + b"\xff" * 40]
 )
 def test_whatever_cannot_be_read_counts_as_one_operation(content):
-    assert hold(Delivery(content), since=0).operations == 1
+    assert hold(Delivery(content), queue=LANE, since=0).operations == 1
 
 
 def test_what_came_through_no_lane_has_no_target():
-    assert hold(Delivery(b"", queue="celery"), since=0).target is None
+    assert hold(Delivery(b""), queue="celery", since=0).target is None
 
 
 def test_a_message_without_id_goes_by_its_tag():
     each = Delivery(b"", headers={})
-    assert hold(each, since=0).message.id == each.delivery_tag
+    assert hold(each, queue=LANE, since=0).message.id == each.delivery_tag
 
 
 def test_a_retried_message_has_one_more_attempt_and_keeps_its_fault():
     fault = NotAnEnvelope("no")
-    held = hold(delivery(operation()), since=0, fault=fault).retried().retried()
+    held = hold(delivery(operation()), queue=LANE, since=0, fault=fault).retried().retried()
     assert held.message.attempts == 2
     assert held.message.fault is fault
-
-
-def test_a_queue_goes_by_its_logical_name():
-    held = hold(Delivery(b"", queue="sp.erp.3.low.v1"), since=0)
-    assert (held.target, held.message.queue) == ("erp", "sp.erp.3.low")

@@ -12,9 +12,8 @@ from workers.shelf import Shelf
 
 
 def held(*, priority="normal", since=0.0, operations=1):
-    return hold(
-        delivery(*(operation(f"k{i}") for i in range(operations)), priority=priority), since=since
-    )
+    each = delivery(*(operation(f"k{i}") for i in range(operations)), priority=priority)
+    return hold(each, queue=each.delivery_info["routing_key"], since=since)
 
 
 def shelf(**options):

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.core.routing import DEAD_QUEUE, queues_of
 from syncpipe.errors import BrokerUnavailable, ClockSkew, QueueMissing, TargetUnavailable
 from syncpipe.pipeline import Done, Report
 from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
+from workers import station as module
 from workers.lanes import declared
 from workers.station import Station
 
@@ -58,6 +62,7 @@ def station(**options):
 
 class Consumer:
     queues = ()
+    _active_tags: ClassVar[dict[str, str]] = {}
 
     def add_queue(self, queue):
         """Nothing to do."""
@@ -146,42 +151,96 @@ def test_a_broker_that_cannot_be_asked_leaves_everything_as_it_is():
     assert each.subscriptions.wanted == set(each.lanes)
 
 
-def test_queues_that_are_missing_are_told_and_none_is_wanted():
+def test_queues_that_are_missing_are_told():
     each = station()
+    each.require_queues()
     each.broker.missing = lambda queues: [name for name in queues if name != DEAD_QUEUE]
     number = len(each.lanes) - 1
     with pytest.raises(QueueMissing, match=f"'sp.crm.0.critical' and {number} more.*migrate"):
-        each.look()
-    assert each.subscriptions.wanted == set()
+        each.require_queues()
+
+
+def test_a_queue_that_is_missing_is_told_once_and_not_wanted_until_it_is_back():
+    each = station()
+    each.look()
+    gone, *rest = each.lanes
+    assert not each.check_queues()
+    each.broker.missing = lambda queues: [name for name in queues if name == gone]
+    with capture_logs() as lines:
+        assert each.check_queues()
+        assert not each.check_queues()
+    assert each.subscriptions.wanted == set(rest)
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["code"]) == ("queue-missing", "error", "SP-E406")
+    assert f"no queue {gone!r}. Run `syncpipe migrate`" in line["error"]
     each.broker.missing = lambda _: []
-    assert each.look()
+    with capture_logs() as lines:
+        assert each.check_queues()
+    assert [(line["event"], line["queue"], line["queues"]) for line in lines] == [
+        ("queue-back", gone, 1)
+    ]
+    assert each.subscriptions.wanted == set(each.lanes)
 
 
-def test_after_a_lost_connection_queues_are_looked_for_again():
+def test_a_found_lane_that_is_gone_again_is_not_wanted_and_not_worth_a_line():
     each = station()
     each.assignment.found = {"sp.crm.99.low": "crm"}
     each.look()
     assert each.subscriptions.wanted == {*each.lanes, "sp.crm.99.low"}
-    each.disconnected()
-    each.broker.missing = lambda queues: queues[:1]
-    with pytest.raises(QueueMissing):
-        each.look()
-    each.broker.missing = lambda _: []
-    each.look()
+    each.broker.missing = lambda queues: [name for name in queues if name not in each.lanes][1:]
+    with capture_logs() as lines:
+        assert each.check_queues()
     assert each.subscriptions.wanted == set(each.lanes)
+    assert lines == []
+
+
+def test_processes_that_are_configured_with_other_lanes_are_no_peers():
+    """Each group would leave lanes to the other that nobody consumes."""
+    parts = Parts()
+    few, many = (dict.fromkeys(queues_of("crm", shards), "crm") for shards in (4, 8))
+    crew = [Station(parts, f"few-{number}@h", few) for number in range(2)]
+    crew += [Station(parts, f"many-{number}@h", many) for number in range(3)]
+    for _ in range(2):
+        for each in crew:
+            each.subscriptions.connect(Consumer())
+            each.announce()
+            each.look()
+    for each in crew:
+        each.look()
+    wanted = [each.subscriptions.wanted for each in crew]
+    assert set().union(*wanted[:2]) == set(few)
+    assert set().union(*wanted[2:]) == set(many)
+    assert not wanted[0] & wanted[1]
+
+
+def test_a_broker_that_does_not_answer_holds_up_nobody_who_leaves(monkeypatch):
+    monkeypatch.setattr(module, "_FAREWELL_S", 0.01)
+    each = station()
+    silence, heard = threading.Event(), []
+
+    def withdraw(name):
+        silence.wait(60)
+        heard.append(name)
+
+    each.broker.withdraw = withdraw
+    assert not each.withdraw()
+    assert not each.withdraw()
+    assert heard == []
+    silence.set()
 
 
 def test_withdrawing_needs_no_broker():
     each = station()
     each.announce()
-    each.withdraw()
+    assert each.withdraw()
     assert each.broker.workers() == []
 
     def gone(_name):
         raise BrokerUnavailable("gone")
 
-    each.broker.withdraw = gone
-    each.withdraw()
+    other = station()
+    other.broker.withdraw = gone
+    assert other.withdraw()
 
 
 def test_closing_closes_the_pipelines():

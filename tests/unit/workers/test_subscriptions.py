@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.transport.dialect import dialect_of
+from tests.unit.workers.deliveries import Delivery
 from workers.subscriptions import Subscriptions
 
 CRM, OLD, ERP = "sp.crm.0.low", "sp.crm.9.low", "sp.erp.0.low"
@@ -13,6 +14,7 @@ class Consumer:
 
     def __init__(self):
         self.queues, self.told = [], []
+        self._active_tags = {}
 
     @property
     def names(self):
@@ -20,6 +22,7 @@ class Consumer:
 
     def add_queue(self, queue):
         self.queues.append(queue)
+        self._active_tags[queue.name] = f"tag of {queue.name}"
         self.told.append(f"add {queue.name}")
 
     def consume(self):
@@ -27,6 +30,7 @@ class Consumer:
 
     def cancel_by_queue(self, name):
         self.queues = [queue for queue in self.queues if queue.name != name]
+        del self._active_tags[name]
         self.told.append(f"cancel {name}")
 
     def cancel(self):
@@ -111,3 +115,45 @@ def test_cancelling_ends_everything_and_nothing_is_consumed_after_it(subscriptio
     assert consumer.told == [f"add {CRM}", "cancel"]
     assert not subscriptions.connected
     subscriptions.cancel()
+
+
+def test_what_is_missing_is_not_consumed_until_it_is_back(subscriptions, consumer):
+    subscriptions.assign({CRM: "crm", ERP: "erp"})
+    assert subscriptions.lack([CRM, OLD])
+    subscriptions.connect(consumer)
+    assert consumer.names == {ERP}
+    assert not subscriptions.lack([OLD, CRM])
+    assert subscriptions.lack([])
+    subscriptions.sync()
+    assert consumer.names == {CRM, ERP}
+    subscriptions.lack([ERP])
+    subscriptions.sync()
+    assert consumer.names == {CRM}
+
+
+def came(tag, routing_key):
+    delivery = Delivery(b"", queue=routing_key)
+    delivery.delivery_info["consumer_tag"] = tag
+    return delivery
+
+
+def test_a_message_comes_from_the_queue_that_is_consumed_whatever_it_was_sent_to(consumer):
+    subscriptions = Subscriptions(dialect_of("amqp://"))
+    subscriptions.assign({CRM: "crm", ERP: "erp"})
+    subscriptions.connect(consumer)
+    foreign = came(f"tag of {CRM}.v1", "orders.created")
+    assert subscriptions.queue_of(foreign) == CRM
+    last = came(f"tag of {ERP}.v1", "orders.created")
+    subscriptions.assign({CRM: "crm"})
+    subscriptions.sync()
+    assert subscriptions.queue_of(last) == ERP
+    subscriptions.disconnect()
+    subscriptions.connect(Consumer())
+    assert subscriptions.queue_of(last) == "orders.created"
+
+
+def test_without_a_consumer_tag_a_message_comes_from_where_it_was_sent_to(subscriptions):
+    assert subscriptions.queue_of(Delivery(b"", queue=CRM)) == CRM
+    without = Delivery(b"")
+    without.delivery_info = None
+    assert subscriptions.queue_of(without) == "None"

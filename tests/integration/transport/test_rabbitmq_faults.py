@@ -1,0 +1,105 @@
+"""What a RabbitMQ that is full or killed does to those who are connected."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout
+from syncpipe.ops.declaring import declare
+from syncpipe.system import SystemClock
+from syncpipe.transport import open_broker
+from syncpipe.transport.broker import Outbound, WorkerInfo
+from tests.patience import eventually
+from tests.rabbitmq import rabbitmq_server
+
+pytestmark = pytest.mark.timeout(400)
+
+QUEUE = "sp.crm.0.normal"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with rabbitmq_server() as running:
+        yield running
+
+
+@pytest.fixture
+def broker(server):
+    url = server.url(server.new_host())
+    options = {"clock": SystemClock(), "management_url": server.management_url}
+    with open_broker(url, **options) as opened:
+        yield opened
+
+
+@pytest.fixture
+def alarm(server):
+    """Raises the memory alarm when it is called, which passes when the test ends."""
+    yield lambda: server.set_alarm(on=True)
+    server.set_alarm(on=False)
+
+
+def _publish(broker, numbers, timeout_s=20):
+    messages = [Outbound(QUEUE, b"body %d" % n, f"id-{n}", "syncpipe.apply") for n in numbers]
+    return broker.publish(messages, timeout_s=timeout_s)
+
+
+def _works(broker):
+    eventually(lambda: _publish(broker, [0]) == [None], within_s=120)
+
+
+def _worker(name):
+    return WorkerInfo(name, pid=7, host="here", started_ms=1, seen_ms=2)
+
+
+def _tolerant(call):
+    """Return what *call* returns, None while the broker cannot be asked."""
+    try:
+        return call()
+    except BrokerUnavailable:
+        return None
+
+
+def _kill(server):
+    pid = server.supervisor.pids()["rabbitmq"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: server.supervisor.pids()["rabbitmq"] not in {pid, None}, within_s=120)
+
+
+def test_an_alarm_is_learnt_once_and_then_nothing_is_sent(server, broker, alarm):
+    broker.declare([QUEUE])
+    _works(broker)
+    alarm()
+
+    learnt = _publish(broker, range(1, 4), timeout_s=1)
+    refused = _publish(broker, range(10, 2_000), timeout_s=1)
+
+    assert {type(verdict) for verdict in learnt} <= {DeliveryTimeout, BrokerFull}
+    assert {type(verdict) for verdict in refused} == {BrokerFull}
+    # Whoever only asks is answered.
+    assert broker.missing([QUEUE, "sp.dead"]) == ["sp.dead"]
+    assert broker.peek(QUEUE, limit=1) == [b"body 0"]
+    server.set_alarm(on=False)
+    _works(broker)
+    assert set(broker.peek(QUEUE, limit=9_999)) <= {b"body %d" % n for n in range(4)}
+
+
+def test_after_a_crash_new_queues_have_what_was_confirmed_and_who_listens_listens(server, broker):
+    declare(broker, ["crm"], 1)
+    assert _publish(broker, range(50)) == [None] * 50
+    broker.announce(_worker("a"), ttl_s=600)
+    assert [worker.name for worker in broker.workers()] == ["a"]
+
+    _kill(server)
+
+    found = eventually(lambda: _tolerant(lambda: broker.peek(QUEUE, limit=99)), within_s=120)
+    assert sorted(found) == sorted(b"body %d" % n for n in range(50))
+    assert not any(each.made for each in declare(broker, ["crm"], 1))
+
+    def seen():
+        broker.announce(_worker("b"), ttl_s=600)
+        return "b" in {worker.name for worker in broker.workers()}
+
+    eventually(lambda: _tolerant(seen), within_s=120)
