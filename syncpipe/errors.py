@@ -241,10 +241,13 @@ class BufferFull(SendError):
 
 
 class BrokerUnavailable(SendError):
-    """The broker cannot be reached, or refused the message; nothing of it was stored."""
+    """The broker cannot be asked, or refused the message; nothing of it was stored.
+
+    An operation is sent again with its id and version.
+    """
 
     code = "SP-E402"
-    hint = "Check the broker and its URL; then send again with the same id and version."
+    hint = "Check the broker and its URL, then try again."
 
 
 class QueueMissing(BrokerUnavailable):

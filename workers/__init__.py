@@ -18,6 +18,7 @@ module                  noun
 :mod:`.station`         what one worker process holds
 :mod:`.steps`           what starts and stops with the worker
 :mod:`.periodic`        a thread that does the same again and again
+:mod:`.troubles`         what goes wrong now, told once
 :mod:`.watch`           ends the process when it has stalled
 :mod:`.pool`            the threads that apply batches
 :mod:`.worker`          the worker as a program, with its signals

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from syncpipe import app as wiring
 from syncpipe.errors import ConfigError
 from syncpipe.settings import load
-from syncpipe.supervisor import Lives, keep_touching
+from syncpipe.supervisor import Lives, keep_touching, leave_last_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(loaded.settings)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-        return wiring.REFUSED
-    return _run(loaded.settings, options.name or f"worker-{os.getpid()}", lives)
+        refusal, status = str(error), wiring.REFUSED
+    else:
+        refusal, status = _run(loaded.settings, options.name or f"worker-{os.getpid()}", lives)
+    if refusal and options.heartbeat:
+        leave_last_words(options.heartbeat, refusal)
+    return status
 
 
 def _check(settings: Settings) -> None:
@@ -43,7 +47,8 @@ def _check(settings: Settings) -> None:
         raise ConfigError("No target is declared, so there is nothing to work for.")
 
 
-def _run(settings: Settings, name: str, lives: Lives) -> int:
+def _run(settings: Settings, name: str, lives: Lives) -> tuple[str, int]:
+    """Work; return why this process refused to, if it did, and the exit status."""
     from celery.exceptions import SecurityWarning  # noqa: PLC0415
 
     from workers import logging  # noqa: PLC0415 - a wrong configuration is told at once
@@ -63,7 +68,7 @@ def _run(settings: Settings, name: str, lives: Lives) -> int:
     )
     worker.station.counters |= asdict(lives)
     worker.start()
-    return worker.status
+    return worker.refusal, worker.status
 
 
 def _parser() -> argparse.ArgumentParser:

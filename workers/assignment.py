@@ -58,6 +58,11 @@ class Assignment:
         return self._mine
 
     @property
+    def leads(self) -> bool:
+        """Whether the first of the declared lanes is ours, and with it what one does for all."""
+        return bool(self._declared) and _lane(min(self._declared)) in self._mine
+
+    @property
     def queues(self) -> dict[str, str]:
         """The target of each queue to consume."""
         lanes = self._mine | self._before

@@ -6,7 +6,6 @@ Everything but `Batcher._work` runs on the event loop, which alone touches the b
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline import Report
     from workers.station import Station
-
-logger = logging.getLogger("syncpipe.workers")
 
 #: Messages kept as probes of a target that is left alone.
 _PROBES = 4
@@ -199,16 +196,15 @@ class Batcher:
         self._balance()
 
     def _acknowledge(self, done: Sequence[Held]) -> None:
-        """Acknowledge messages; those of a lost connection only if the broker takes it."""
-        errors = self._consumer.connection_errors
+        """Acknowledge messages; those of a lost connection only if the broker takes it.
+
+        That it is lost shows here first at times; the event loop tells it. What was not
+        acknowledged comes again and changes nothing.
+        """
         self.in_hand.subtract(held.message.queue for held in done)
-        if self._retired:
-            with contextlib.suppress(*errors):
-                for held in done:
-                    held.delivery.ack()
-            return
-        for held in done:
-            held.delivery.ack_log_error(logger, errors)
+        with contextlib.suppress(*self._consumer.connection_errors):
+            for held in done:
+                held.delivery.ack()
 
     def _put_back(self, name: str, later: Sequence[tuple[Held, Later]]) -> None:
         now = self._clock.monotonic()

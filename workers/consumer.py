@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from celery.worker.consumer import Consumer as StockConsumer
+from celery.worker.state import maybe_shutdown
 
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import NotAnEnvelope, QueueMissing, UnknownTarget
@@ -14,6 +15,13 @@ from workers import remote  # noqa: F401 - importing it registers the commands
 
 if TYPE_CHECKING:
     from workers.batcher import Batcher
+
+#: Seconds between the first two tries to connect; doubles with each further one.
+_FIRST_PAUSE_S = 0.2
+#: The longest pause while the broker is away, and while it refuses our user or virtual host.
+_RESTART_PAUSE_S, _REFUSAL_PAUSE_S = 2.0, 10.0
+#: Seconds between two looks at whether we are told to end.
+_LOOK_S = 0.1
 
 
 class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
@@ -40,12 +48,21 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
         super().__init__(*args, app=app, **kwargs)
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Connect to the broker, trying until it is there."""
-        # Celery's pauses grow to half a minute: too long for a broker that was only restarted.
-        conn.ensure_connection = functools.partial(
-            conn.ensure_connection, interval_start=0.2, interval_step=0.3, interval_max=2
-        )
-        return super().ensure_connected(conn)
+        """Connect to the broker, trying until it lets us.
+
+        The log tells elsewhere why it does not: whoever shows that we live meets the same.
+        """
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            maybe_shutdown()
+            try:
+                return conn.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+            except conn.recoverable_connection_errors:
+                longest_s = _RESTART_PAUSE_S
+            except (*conn.connection_errors, *conn.channel_errors):
+                longest_s = _REFUSAL_PAUSE_S
+            _pause(min(pause_s, longest_s))
+            pause_s = min(2 * pause_s, longest_s)
 
     def add_task_queue(self, queue: str, *_: Any, **__: Any) -> None:
         """Consume the *queue* of a lane too, until that is cancelled or the connection is lost.
@@ -104,3 +121,11 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
     def _keep(self, message: Any, reason: str) -> None:
         if self.batcher is not None:  # there is one before anything is consumed
             self.batcher.add(message, NotAnEnvelope(reason))
+
+
+def _pause(seconds: float) -> None:
+    """Sleep, unless the process is told to end."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        maybe_shutdown()
+        time.sleep(_LOOK_S)

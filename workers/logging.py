@@ -50,10 +50,16 @@ def configure(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
-    # With every lost connection Celery tells what it will do by default one day; we have chosen.
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     for name, level in _LIBRARIES.items():
         logging.getLogger(name).setLevel(level)
+
+
+def ignore_advice() -> None:
+    """Drop what Celery advises with every lost connection: we have chosen.
+
+    To be called once a worker is made, because making it asks for all of that.
+    """
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 
 def _formatter(form: str) -> logging.Formatter:

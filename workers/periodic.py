@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from syncpipe.errors import SyncpipeError
+from workers.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,18 +18,25 @@ class Periodic:
     """Calls an action every so often, from a thread of its own.
 
     An action that raises a `SyncpipeError` is called again next time; the log tells once that it
-    fails, and once that it works again.
+    fails, unless another job that shares its *troubles* has told the same, and once that it works
+    again.
     """
 
     def __init__(
-        self, name: str, action: Callable[[], None], *, every_s: float, first_s: float = 0.0
+        self,
+        name: str,
+        action: Callable[[], None],
+        *,
+        every_s: float,
+        first_s: float = 0.0,
+        troubles: Troubles | None = None,
     ) -> None:
         """Prepare to call *action* after *first_s* seconds, and every *every_s* from then on."""
         self._name = name
         self._action = action
         self._every_s = every_s
         self._first_s = first_s
-        self._code: str | None = None
+        self._troubles = troubles or Troubles()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"syncpipe-{name}", daemon=True)
 
@@ -48,13 +56,11 @@ class Periodic:
         try:
             self._action()
         except SyncpipeError as error:
-            if self._code != error.code:
+            if self._troubles.begin(self._name, error):
                 log.warning("periodic-fails", job=self._name, code=error.code, error=str(error))
-            self._code = error.code
         else:
-            if self._code is not None:
+            if self._troubles.end(self._name):
                 log.warning("periodic-works", job=self._name)
-            self._code = None
 
     def _run(self) -> None:
         wait_s = self._first_s

@@ -12,11 +12,12 @@ import structlog
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import DEAD_QUEUE
-from syncpipe.errors import ClockSkew, QueueMissing, SendError, TargetError
+from syncpipe.errors import BrokerFull, ClockSkew, QueueMissing, SendError, TargetError
 from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
 from workers.subscriptions import Subscriptions
+from workers.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +49,7 @@ class Station:
         self.dialect = dialect_of(parts.settings.broker.url)
         self.assignment = Assignment(name, lanes)
         self.subscriptions = Subscriptions(self.dialect)
+        self.troubles = Troubles()
         self.counters = dict.fromkeys(("envelopes", "batches", "running", "lanes"), 0)
         self.counters["plan"] = self.assignment.plan
         self.counters |= dict.fromkeys((outcome.value for outcome in Outcome), 0)
@@ -76,15 +78,20 @@ class Station:
                 )
 
     def require_queues(self) -> None:
-        """Ask the broker whether all queues are there that need to be made before they are used.
+        """Ask the broker whether there is any queue to work for, where queues need to be made.
+
+        One that is there is enough to begin with: `check_queues` tells of the others.
 
         Raises:
-            QueueMissing: one is not.
+            QueueMissing: there is none.
             BrokerUnavailable: the broker cannot be asked.
 
         """
-        if lacking := self.broker.missing([*self.lanes, DEAD_QUEUE]):
-            raise _missing(lacking)
+        if set(self.lanes) <= set(self.broker.missing([*self.lanes])):
+            raise QueueMissing(
+                f"The broker has none of the {len(self.lanes)} queues of the configured lanes, "
+                f"such as {next(iter(self.lanes))!r}."
+            )
 
     def check_queues(self) -> bool:
         """Ask the same, and want none that is missing until it is there; return if that is new.
@@ -93,11 +100,13 @@ class Station:
         `SendError` when the broker cannot be asked: that changes nothing.
         """
         with self._checking:
-            declared = [*self.lanes, DEAD_QUEUE]
+            found = self.assignment.found
             before = self._lacking
-            self._lacking = frozenset(self.broker.missing([*declared, *self.assignment.found]))
-            gone = [queue for queue in declared if queue in self._lacking - before]
-            back = [queue for queue in declared if queue in before - self._lacking]
+            # The broker may lack more than we ask for: a place for what it sets aside.
+            lacking = self.broker.missing([*self.lanes, DEAD_QUEUE, *found])
+            self._lacking = frozenset(lacking)
+            gone = [queue for queue in lacking if queue not in before and queue not in found]
+            back = sorted(before - self._lacking - set(found))
             if gone:
                 error = _missing(gone)
                 self.complain("queue-missing", code=error.code, error=str(error))
@@ -120,9 +129,14 @@ class Station:
     def look(self) -> bool:
         """Look which workers live and want the lanes that are ours then; return if that is new.
 
-        A broker that cannot be asked changes nothing: it raises a `SendError`.
+        A broker that cannot be asked changes nothing: it raises a `SendError`. Where an alarm keeps
+        everybody from telling that they live, and we have heard nobody before, all lanes are ours:
+        several owners of a lane do no harm, none would, and what is drained may end the alarm.
         """
-        workers = self.broker.workers()
+        try:
+            workers = self.broker.workers()
+        except BrokerFull:
+            workers = []
         peers = [each.name for each in workers if each.counters.get("plan") == self.assignment.plan]
         change = self.assignment.look(peers)
         if change is not None:

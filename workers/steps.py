@@ -16,11 +16,13 @@ from celery.worker.consumer import Control as StockControl
 from syncpipe import app as wiring
 from syncpipe.errors import ClockSkew, QueueMissing, SendError
 from syncpipe.ops.horizon import collect
-from workers import lanes
+from workers import lanes, logging
 from workers.periodic import Periodic
 from workers.station import Station
 from workers.watch import watching
 
+#: Name of the job that is the first to notice what is wrong with the broker.
+_PRESENCE = "presence"
 #: Seconds between two signs of life and looks at who else lives.
 _PRESENCE_S = 0.5
 #: Seconds between two looks for missing queues, for lanes nobody declared, and for what the broker
@@ -29,6 +31,8 @@ _QUEUES_S, _LANES_S, _RECLAIM_S = 10.0, 10.0, 10.0
 #: Seconds that the end may take beside draining.
 _END_S = 5.0
 _FRACTION_BITS = 32
+#: What RabbitMQ answers about a queue that belongs to another connection.
+_LOCKED = 405
 
 
 class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
@@ -49,21 +53,26 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         A broker that cannot be asked now is asked again and again.
         """
         station = worker.station
+        logging.ignore_advice()
         try:
             station.check_clocks()
             station.require_queues()
             station.look()
         except (ClockSkew, QueueMissing) as error:
-            station.complain("refused-to-start", code=error.code, error=str(error))
+            worker.refusal = str(error)
+            station.complain("refused-to-start", code=error.code, error=worker.refusal)
             station.close()
             raise SystemExit(wiring.REFUSED) from error
         except SendError as error:
+            # Presence will meet it again, and tell when it is over.
+            station.troubles.begin(_PRESENCE, error)
             station.complain("broker-unreachable", code=error.code, error=str(error))
+        periodic = functools.partial(Periodic, troubles=station.troubles)
         self._periodic = [
-            Periodic("presence", lambda: _be_present(worker), every_s=_PRESENCE_S),
-            Periodic("queues", lambda: _check_queues(worker), every_s=_QUEUES_S, first_s=_QUEUES_S),
-            Periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
-            Periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
+            periodic(_PRESENCE, lambda: _be_present(worker), every_s=_PRESENCE_S),
+            periodic("queues", lambda: _check_queues(worker), every_s=_QUEUES_S, first_s=_QUEUES_S),
+            periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
+            periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
             watching(worker),
         ]
@@ -91,10 +100,31 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
     terminate = stop
 
 
+class Control(StockControl):  # type: ignore[misc, unused-ignore]
+    """Remote control, without which a worker can do its work.
+
+    RabbitMQ refuses it to a second process of the same name, and to a user without the rights.
+    """
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        """Take the place of what Celery starts."""
+        super().__init__(consumer, **options)
+        self.start = self._start
+
+    def _start(self, consumer: Any) -> None:
+        """Listen for commands, if the broker lets us."""
+        try:
+            self.box.start(consumer)
+        except consumer.channel_errors as error:
+            station = consumer.controller.station
+            station.warn("no-remote-control", error=_why_no_control(error, station.name))
+
+
 class Lanes(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
     """Consumes the lanes of this process on every connection, and ends that in good order."""
 
-    requires = ("celery.worker.consumer:Tasks",)
+    # What starts first is stopped last: stopping these needs a broker that answers, draining none.
+    requires = ("celery.worker.consumer:Tasks", "celery.worker.consumer:Gossip", Control)
 
     def start(self, consumer: Any) -> None:
         """Give Celery's new consumer the queues to consume, those that are there."""
@@ -116,23 +146,13 @@ class Lanes(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             consumer.batcher.retire()
 
 
-class Control(StockControl):  # type: ignore[misc, unused-ignore]
-    """Remote control, without which a worker can do its work.
-
-    RabbitMQ refuses it to a second process of the same name, and to a user without the rights.
-    """
-
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        """Take the place of what Celery starts."""
-        super().__init__(consumer, **options)
-        self.start = self._start
-
-    def _start(self, consumer: Any) -> None:
-        """Listen for commands, if the broker lets us."""
-        try:
-            self.box.start(consumer)
-        except consumer.channel_errors as error:
-            consumer.controller.station.warn("no-remote-control", error=str(error))
+def _why_no_control(error: Exception, name: str) -> str:
+    if getattr(error, "reply_code", None) == _LOCKED:
+        return (
+            f"Another process is called {name!r}, and gets the remote commands for that name. Give "
+            "each a name of its own (--name)."
+        )
+    return f"RabbitMQ refuses it: {error}"
 
 
 def _drain(consumer: Any, station: Station) -> None:
@@ -163,12 +183,17 @@ def _hurried() -> bool:
 
 
 def _be_present(worker: Any) -> None:
-    """Say that this process lives, see who else does, and consume what is ours then."""
+    """Say that this process lives, see who else does, and consume what is ours then.
+
+    A broker that takes nothing told still delivers, so we look all the same.
+    """
     station = worker.station
-    station.announce()
-    if station.look():
-        # On the event loop, which alone may change what is consumed.
-        worker.consumer.call_soon(station.subscriptions.sync)
+    try:
+        station.announce()
+    finally:
+        if station.look():
+            # On the event loop, which alone may change what is consumed.
+            worker.consumer.call_soon(station.subscriptions.sync)
 
 
 def _check_queues(worker: Any) -> None:
@@ -186,9 +211,12 @@ def _find_lanes(station: Station) -> None:
 
 
 def _reclaim(station: Station) -> None:
-    """Have the broker deliver again what it has set aside."""
-    if number := station.broker.reclaim():
-        station.warn("reclaimed", messages=number)
+    """Have the broker deliver again what it has set aside, in one process for all that live."""
+    if not station.assignment.leads:
+        return
+    done = station.broker.reclaim()
+    if done.returned or done.left:
+        station.warn("reclaimed", messages=done.returned, left=done.left)
 
 
 def _collections(station: Station) -> list[Periodic]:
@@ -200,6 +228,7 @@ def _collections(station: Station) -> list[Periodic]:
             functools.partial(_collect, station, name),
             every_s=every_s,
             first_s=every_s * station.parts.random.bits(_FRACTION_BITS) / 2**_FRACTION_BITS,
+            troubles=station.troubles,
         )
         for name in station.pipelines
     ]

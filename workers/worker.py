@@ -21,6 +21,9 @@ class Worker(StockWorker):  # type: ignore[misc, unused-ignore]
     ``SIGINT``, or a second ``SIGTERM``, ends it cold: everything goes back, exit status 1.
     """
 
+    #: Why it refused to start; empty if it did not.
+    refusal: str = ""
+
     @property
     def status(self) -> int:
         """The exit status; Celery forgets it at a cold end."""

@@ -68,8 +68,9 @@ def send(ctx: click.Context, /, configuration: Configuration, form: Form, **opti
     "/" and "~0" for "~" inside a part. It returns when the broker has confirmed the operation. With
     --wait it returns when the operation has left its queues too: it is applied then, or a dead
     letter. Exit code 4 says that it was confirmed, but that its queues were not seen empty within
-    --timeout. RabbitMQ counts what workers hold some seconds late: there its queues have to stay
-    empty for 10 seconds, and a lane that is always busy never counts as empty.
+    --timeout, or cannot be looked at. RabbitMQ counts what workers hold some seconds late: there
+    its queues have to stay empty for 10 seconds, and a lane that is always busy never counts as
+    empty.
     """
     from syncpipe.app import build
 
@@ -78,8 +79,8 @@ def send(ctx: click.Context, /, configuration: Configuration, form: Form, **opti
     receipt = _confirmed(app, order)
     row = {"id": receipt.id, "version": receipt.version, "queues": ", ".join(receipt.queues)}
     write([row], form, row)
-    if order.wait and not _drained(app, receipt, order.timeout):
-        note(f"Confirmed, but its queues were busy for {order.timeout:g} s: `syncpipe status`.")
+    if order.wait and (left := _left_waiting(app, receipt, order.timeout)):
+        note(f"The operation is confirmed, and need not be sent again. {left}")
         ctx.exit(Exit.PARTIAL)
 
 
@@ -119,11 +120,16 @@ def _data(order: _Order) -> dict[str, Any] | None:
         raise click.BadParameter(error.message, param_hint="JSON") from error
 
 
-def _drained(app: App, receipt: Receipt, timeout_s: float) -> bool:
-    """Wait until each queue of *receipt* has been empty once."""
+def _left_waiting(app: App, receipt: Receipt, timeout_s: float) -> str:
+    """Wait until each queue of *receipt* has been empty once; return why that was not seen."""
+    from syncpipe.errors import SendError
     from syncpipe.ops.waiting import wait_until_empty
 
-    with app.broker() as broker:
-        return wait_until_empty(
-            broker, receipt.queues, clock=app.clock, sleep=time.sleep, timeout_s=timeout_s
-        )
+    try:
+        with app.broker() as broker:
+            seen = wait_until_empty(
+                broker, receipt.queues, clock=app.clock, sleep=time.sleep, timeout_s=timeout_s
+            )
+    except SendError as error:
+        return f"Whether it was applied cannot be seen: {error.message}"
+    return "" if seen else f"Its queues were busy for {timeout_s:g} s: `syncpipe status`."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from syncpipe.cli.options import configured
-from syncpipe.cli.output import Exit, form_option, note, write
+from syncpipe.cli.output import Exit, form_option, note, replacing, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,7 @@ class _Order:
     file_format: Format | None
     kind: str
     version_field: str | None
+    failed: Path | None
     priority: str | None
     decimals: bool
     timeout: float
@@ -96,6 +99,12 @@ def declared(app: App, name: str) -> Collection:
 @op_options
 @click.option("--version-field", metavar="FIELD", help="Field that holds the version.")
 @click.option(
+    "--failed",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the lines that are to be sent again to FILE, with id and version.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=30.0,
@@ -110,15 +119,20 @@ def send_many(
 
     The fields of the key and of the version are taken out of a record, the others are its data.
     What is wrong with a line is reported on stderr, and the rest goes on; when the broker stops
-    taking operations, nothing more is read. Exit codes: 0 all were confirmed, 4 a part, 1 none,
-    3 there were no records.
+    taking operations, nothing more is sent. What is to be sent again is in the FILE of --failed
+    then: send that in the same way, and nothing is doubled. Exit codes: 0 all were confirmed, 4 a
+    part, 1 none, 3 there were no records.
     """
     from syncpipe.app import build
 
     order = _Order(**options)
     settings = configuration.load().settings
     shape = _shape(declared(build(settings), order.collection), order)
-    sent = _send(order, shape, settings)
+    try:
+        with replacing(order.failed) if order.failed else nullcontext() as failed:
+            sent = _send(order, shape, settings, failed)
+    except OSError as error:
+        raise click.FileError(str(order.failed), error.strerror) from error
     row = {
         "records": sent.read,
         "confirmed": sent.confirmed,
@@ -126,10 +140,11 @@ def send_many(
         "unconfirmed": sent.unconfirmed,
     }
     write([row], form, row)
-    ctx.exit(_exit_code(sent))
+    ctx.exit(_exit_code(sent, order.failed))
 
 
-def _send(order: _Order, shape: Shape, settings: Settings) -> Sent:
+def _send(order: _Order, shape: Shape, settings: Settings, failed: IO[str] | None) -> Sent:
+    """Send the file, and write what is left of it to *failed*."""
     from syncpipe.app import Client
     from syncpipe.cli.progress import FileProgress
     from syncpipe.ops.records import read, unpacked
@@ -153,9 +168,14 @@ def _send(order: _Order, shape: Shape, settings: Settings) -> Sent:
         FileProgress(order.source) as progress,
     ):
         sending = Sending(
-            _sender(client, order), shape, report=progress.report, progress=progress.advance
+            _sender(client, order),
+            shape,
+            report=progress.report,
+            progress=progress.advance,
+            keep=failed.write if failed else None,
         )
-        return sending.run(rows, client.flush)
+        # Closed, the client gives up what is not confirmed, and says so.
+        return sending.run(rows, client.close)
 
 
 def _shape(collection: Collection, order: _Order) -> Shape:
@@ -190,6 +210,7 @@ def _sender(client: Client, order: _Order) -> Send:
             order.collection,
             change.key,
             *(() if change.data is None else (change.data,)),
+            id=change.id,
             version=change.version,
             priority=order.priority,
             on_delivery=listener,
@@ -198,13 +219,14 @@ def _sender(client: Client, order: _Order) -> Send:
     return give
 
 
-def _exit_code(sent: Sent) -> Exit:
+def _exit_code(sent: Sent, failed: Path | None) -> Exit:
     """Return the code for what became of the file; say on stderr what a number cannot."""
     if sent.stopped_at is not None:
-        note(
-            f"Nothing was read after line {sent.stopped_at}: the broker does not take operations. "
-            "Send the lines named above again, and those after it."
-        )
+        note(f"Nothing was sent after line {sent.stopped_at}: the broker takes no operations.")
+    if failed is not None and (sent.unconfirmed or sent.stopped_at is not None):
+        note(f"Send {failed} in the same way: it holds what is left, with id and version.")
+    elif sent.unconfirmed:
+        note("What is sent again without its id and version may count twice: --failed keeps them.")
     if not sent.read:
         note("There were no records.")
         return Exit.NOTHING

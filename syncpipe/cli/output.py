@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import enum
 import json
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -14,7 +17,7 @@ import click
 from syncpipe.errors import SendError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from syncpipe.errors import SyncpipeError
 
@@ -52,7 +55,7 @@ class Failure(click.ClickException):
         click.echo(f"Error {error.code}: {error.message.rstrip()}", file=file, err=file is None)
         click.echo(f"What to do: {error.hint}", file=file, err=file is None)
         if isinstance(error, SendError) and error.operation_id is not None:
-            again = f"The operation: --id {error.operation_id} --version {error.version}"
+            again = f"Send it again with --id {error.operation_id} --version {error.version}"
             click.echo(again, file=file, err=file is None)
 
 
@@ -90,6 +93,24 @@ def write(rows: Iterable[Mapping[str, object]], form: Form, columns: Iterable[st
             click.echo(_json(list(rows), indent=2))
         case Form.TABLE:
             _write_table(list(rows), list(columns))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """Write a file of UTF-8 that takes the place of *path* when the block ends without an error.
+
+    Until then, and otherwise, what is there stays as it was.
+    """
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            yield file
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def note(text: str) -> None:

@@ -9,6 +9,7 @@ import time
 from typing import IO, TYPE_CHECKING, Self
 
 from syncpipe.cli.output import note
+from syncpipe.errors import SendError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,6 +62,8 @@ class FileProgress:
     def report(self, bad: BadLine) -> None:
         """Write what is wrong with a line."""
         text = f"line {bad.line}: {bad.error.code} {bad.error.message}"
+        if isinstance(bad.error, SendError) and bad.error.operation_id is not None:
+            text += f" [id {bad.error.operation_id}, version {bad.error.version}]"
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -93,18 +93,26 @@ def purge(
 
 @queue.command()
 @configured
-def rescue(configuration: Configuration) -> None:
+@click.pass_context
+def rescue(ctx: click.Context, configuration: Configuration) -> None:
     """Return to their queues the messages that dead workers held, when no worker is left.
 
     Workers do this for each other by themselves. On Redis it takes some seconds, in which whoever
     lives says so and keeps what it holds. RabbitMQ returns them by itself, and has what was
-    delivered very often set aside: that goes back.
+    delivered very often set aside: that goes back. Exit code 4 says that some of it has no queue
+    that takes it.
     """
     from syncpipe.system import SystemClock
     from syncpipe.transport import rescue as rescue_messages
 
-    count = rescue_messages(configuration.load().settings.broker.url, clock=SystemClock())
-    click.echo(f"{count} messages went back to their queues.")
+    done = rescue_messages(configuration.load().settings.broker.url, clock=SystemClock())
+    click.echo(f"{done.returned} messages went back to their queues.")
+    if done.left:
+        note(
+            f"{done.left} stay set aside: their queues are missing, full or without a leader. See "
+            "`syncpipe status`."
+        )
+        ctx.exit(Exit.PARTIAL)
 
 
 def _row(status: QueueStatus) -> dict[str, object]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def status(ctx: click.Context, configuration: Configuration, form: Form) -> None:
     """Show what waits in which lane, how old it is, who works, and what is not well.
 
-    Exit code 5 says that something is not well: the broker is away, or envelopes wait that no
-    worker takes. JSON is one object.
+    Exit code 5 says that something is not well: the broker is away, a queue is missing, nobody can
+    tell which workers live, or envelopes wait that no worker takes. JSON is one object.
     """
     from syncpipe.app import build
     from syncpipe.errors import SendError
@@ -67,8 +67,11 @@ def _write_tables(seen: Status) -> None:
     for queue, messages in seen.others.items():
         click.echo(f"{messages} messages in {queue}.")
     click.echo(f"{seen.dead} dead letters.\n")
-    if seen.workers:
-        write(map(_worker_row, seen.workers), Form.TABLE, _worker_row(seen.workers[0]))
+    if seen.workers is None:
+        click.echo("Which workers live is not known.")
+    elif seen.workers:
+        columns = [name for name in _worker_row(seen.workers[0]) if name != "plan"]
+        write(map(_worker_row, seen.workers), Form.TABLE, columns)
     else:
         click.echo("No worker lives.")
     for problem in seen.problems:
@@ -83,7 +86,7 @@ def _object(seen: Status) -> dict[str, Any]:
         "dead": seen.dead,
         "others": seen.others,
         "lanes": [_lane_row(lane) for lane in seen.lanes],
-        "workers": [_worker_row(worker) for worker in seen.workers],
+        "workers": None if seen.workers is None else list(map(_worker_row, seen.workers)),
     }
 
 

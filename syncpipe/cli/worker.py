@@ -104,6 +104,7 @@ class Crew:
         """Begin without refusals."""
         self._monotonic = monotonic
         self._refused_at = dict.fromkeys(names, -math.inf)
+        self._reason = ""
         self._all_refused = threading.Event()
 
     def hear(self, event: Event) -> None:
@@ -113,6 +114,7 @@ class Crew:
         note(f"syncpipe: {describe(event)}")
         if event.kind == "ended" and event.status == REFUSED:
             now = self._refused_at[event.name] = self._monotonic()
+            self._reason = event.reason or self._reason
             if min(self._refused_at.values()) > now - _REFUSAL_S:
                 self._all_refused.set()
 
@@ -129,7 +131,8 @@ class Crew:
 
         """
         self._all_refused.wait()
-        raise ChildFailed("No worker can work with this configuration, or with this clock.")
+        reason = self._reason or "their log tells the reason."
+        raise ChildFailed(f"All workers refuse to start: {reason}")
 
 
 def describe(event: Event) -> str:

@@ -36,13 +36,14 @@ def declare(
     *,
     pause: Callable[[float], None] = time.sleep,
 ) -> list[Declared]:
-    """Make the queues of *targets* and that of dead letters, where they are missing.
+    """Make the queues of *targets*, that of dead letters and what they need, where it is missing.
 
     Returns when they survive a crash of the broker; *pause* sleeps for some seconds until then.
     Raises TopologyConflict when one exists with other properties, and BrokerUnavailable.
     """
     queues = [*(queue for name in sorted(targets) for queue in queues_of(name, shards)), DEAD_QUEUE]
-    made = set(broker.declare(queues))
+    made = broker.declare(queues)
     if made:
         pause(SETTLE_S)
-    return [Declared(queue, queue in made) for queue in queues]
+    beside = [queue for queue in made if queue not in queues]
+    return [Declared(queue, queue in made) for queue in (*queues, *beside)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue
+from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue, queues_of
+from syncpipe.errors import SendError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,8 +60,8 @@ class Status:
     dead: int
     #: Messages in queues of ours that are neither lanes nor the dead letters', by name.
     others: Mapping[str, int]
-    #: The workers that live.
-    workers: tuple[WorkerInfo, ...]
+    #: The workers that live; None when the broker could not tell.
+    workers: tuple[WorkerInfo, ...] | None
     #: What is not well, a sentence each that says what to do.
     problems: tuple[str, ...]
 
@@ -71,7 +72,10 @@ class Status:
 
 
 def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
-    """Return the state of the lanes of *targets*. Raises BrokerUnavailable."""
+    """Return the state of the lanes of *targets*. Raises BrokerUnavailable.
+
+    Who lives may be unknown all the same: that is one of its problems then.
+    """
     declared = {_Place(lane, "") for target in targets for lane in lanes_of(target, shards)}
     places = {queue: _place(queue) for queue in broker.queues()}
     found = {place for place in places.values() if place is not None}
@@ -80,14 +84,42 @@ def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
     names = [lane.queue(priority) for lane in lanes for priority in Priority]
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
-    workers = tuple(broker.workers())
+    workers, silence = _workers(broker)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
         {queue: _all(depths[queue]) for queue in others},
         workers,
-        tuple(_problems(statuses, workers, targets)),
+        (
+            *_topology_problems(broker, targets, shards),
+            *silence,
+            *_problems(statuses, workers, targets),
+        ),
     )
+
+
+def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, ...]]:
+    """Return the workers that live, or None and why nobody can tell."""
+    try:
+        return tuple(broker.workers()), ()
+    except SendError as error:
+        return None, (f"Which workers live cannot be found out: {error.message}",)
+
+
+def _topology_problems(broker: Broker, targets: Sequence[str], shards: int) -> Iterator[str]:
+    """Yield a sentence about queues that are missing, and one about those that are not ours."""
+    queues = [*(queue for target in targets for queue in queues_of(target, shards)), DEAD_QUEUE]
+    if missing := broker.missing(queues):
+        yield f"The broker has no queue {_first(missing)}. Run `syncpipe migrate`."
+    if unfit := broker.unfit(queues):
+        yield (
+            f"The queue {_first(unfit)} has other properties than ours, and can lose what is "
+            "confirmed. `syncpipe migrate` names the properties."
+        )
+
+
+def _first(queues: Sequence[str]) -> str:
+    return repr(queues[0]) + (f" and {len(queues) - 1} more" if queues[1:] else "")
 
 
 def _place(queue: str) -> _Place | None:
@@ -117,14 +149,14 @@ def _lane_status(place: _Place, depths: Mapping[str, QueueDepth], *, declared: b
 
 
 def _problems(
-    lanes: Iterable[LaneStatus], workers: Sequence[WorkerInfo], targets: Sequence[str]
+    lanes: Iterable[LaneStatus], workers: Sequence[WorkerInfo] | None, targets: Sequence[str]
 ) -> Iterator[str]:
     depths: dict[str, int] = {}
     for status in lanes:
         if status.depth:
             target = status.lane.target
             depths[target] = depths.get(target, 0) + status.depth
-    if depths and not workers:
+    if depths and workers is not None and not workers:
         waiting = sum(depths.values())
         yield f"{waiting} envelopes wait and no worker lives. Start one: `syncpipe worker`."
     yield from _overdue(lanes, targets)

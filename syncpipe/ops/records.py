@@ -9,7 +9,7 @@ import csv
 import gzip
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -18,10 +18,12 @@ from syncpipe.errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from syncpipe.errors import SyncpipeError
+    from syncpipe.errors import SendError, SyncpipeError
 
 #: Form of a file.
 Format = Literal["jsonl", "csv"]
+#: Fields of a line that sends an operation again: its id and its version.
+ID_FIELD, STAMP_FIELD = "syncpipe_id", "syncpipe_version"
 #: The longest line that is read, bytes: an operation of 1 MiB in which all text is escaped.
 MAX_LINE_BYTES = 8 * 1024 * 1024
 #: What a damaged or vanishing file raises.
@@ -38,6 +40,17 @@ class Row:
     line: int
     #: Its fields.
     fields: dict[str, Any]
+    #: The line itself where it is JSON, so that nothing of it changes when it is written again.
+    text: str | None = field(default=None, repr=False, compare=False)
+
+    def again(self, error: SendError | None = None) -> str:
+        """Return the record as a line of JSON that sends it, or the operation of *error* again."""
+        text = json.dumps(self.fields, ensure_ascii=False) if self.text is None else self.text
+        fields = text.strip().removeprefix("{")
+        if error is None or error.operation_id is None or ID_FIELD in self.fields:
+            return f"{{{fields}\n"
+        stamp = json.dumps({ID_FIELD: error.operation_id, STAMP_FIELD: error.version})
+        return f"{stamp.removesuffix('}')}, {fields}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +140,8 @@ def _json_rows(lines: _Lines, *, exact: bool) -> Iterator[Row | BadLine]:
 
 def _json_row(number: int, line: bytes, *, exact: bool) -> Row | BadLine:
     try:
-        return Row(number, json_fields(line.decode(), exact=exact))
+        text = line.decode()
+        return Row(number, json_fields(text, exact=exact), text)
     except UnicodeDecodeError:
         return BadLine(number, InvalidValue(_NOT_UTF8))
     except InvalidValue as error:

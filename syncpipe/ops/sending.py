@@ -9,12 +9,11 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import InvalidOperation, SendError, SyncpipeError
-from syncpipe.ops.records import BadLine
+from syncpipe.ops.records import BadLine, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from syncpipe.ops.records import Row
     from syncpipe.ops.shaping import Change, Shape
 
 #: Told once what became of an operation: its receipt, and the error if it is not confirmed.
@@ -51,28 +50,32 @@ class Sending:
         *,
         report: Callable[[BadLine], object],
         progress: Callable[[int], object],
+        keep: Callable[[str], object] | None = None,
     ) -> None:
         """Make operations by *shape* and give them to *send*.
 
         *report* hears of every record that is not sent, *progress* now and then of how many were
-        read, both in the thread that calls `run`.
+        read, *keep* gets a line for each that is still to be sent; all in the thread that calls
+        `run`.
         """
         self._send = send
         self._shape = shape
         self._report = report
+        self._keep = keep
         self._progress = progress
-        self._arrived: SimpleQueue[BadLine | None] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[Row, SyncpipeError] | None] = SimpleQueue()
         self._given = self._confirmed = self._refused = self._unconfirmed = 0
 
     def run(self, rows: Iterable[Row | BadLine], flush: Callable[[], object]) -> Sent:
         """Send *rows*, *flush* at the end, and say what became of them.
 
-        Nothing more is read once an operation could not be sent: the broker is away then, and
-        reading on would only count losses.
+        *flush* returns when every operation is confirmed or given up. Nothing more is sent once one
+        could not be: the broker is away then, and the rest of the file is read only to be kept.
         """
         read = 0
         stopped_at = None
-        for row in rows:
+        rest = iter(rows)
+        for row in rest:
             read += 1
             self._take(row)
             self._settle()
@@ -83,6 +86,7 @@ class Sending:
                 break
         flush()
         self._settle()
+        self._keep_rest(rest)
         self._progress(read)
         unsettled = self._given - self._confirmed - self._unconfirmed
         return Sent(read, self._confirmed, self._refused, self._unconfirmed + unsettled, stopped_at)
@@ -93,30 +97,43 @@ class Sending:
             return
         self._given += 1
         try:
-            self._send(self._shape.change(row.fields), partial(self._on_delivery, row.line))
+            self._send(self._shape.change(row.fields), partial(self._on_delivery, row))
         except InvalidOperation as error:
             self._given -= 1
             self._refuse(BadLine(row.line, error))
         except SendError as error:
-            self._arrived.put(BadLine(row.line, error))
+            self._arrived.put((row, error))
 
     def _refuse(self, bad: BadLine) -> None:
         self._refused += 1
         self._report(bad)
 
-    def _on_delivery(self, line: int, _receipt: object, error: SyncpipeError | None) -> None:
+    def _on_delivery(self, row: Row, _receipt: object, error: SyncpipeError | None) -> None:
         """Note what became of an operation; called from the client's thread."""
-        self._arrived.put(None if error is None else BadLine(line, error))
+        self._arrived.put(None if error is None else (row, error))
+
+    def _keep_rest(self, rows: Iterable[Row | BadLine]) -> None:
+        """Keep what was not sent at all."""
+        if self._keep is None:
+            return
+        for row in rows:
+            if isinstance(row, BadLine):
+                self._report(row)
+            else:
+                self._keep(row.again())
 
     def _settle(self) -> None:
         """Count and report what has arrived."""
         while True:
             try:
-                bad = self._arrived.get_nowait()
+                news = self._arrived.get_nowait()
             except Empty:
                 return
-            if bad is None:
+            if news is None:
                 self._confirmed += 1
-            else:
-                self._unconfirmed += 1
-                self._report(bad)
+                continue
+            row, error = news
+            self._unconfirmed += 1
+            self._report(BadLine(row.line, error))
+            if self._keep is not None and isinstance(error, SendError):
+                self._keep(row.again(error))

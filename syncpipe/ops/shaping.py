@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.operation import Kind
 from syncpipe.errors import InvalidKey, InvalidValue, InvalidVersion
+from syncpipe.ops.records import ID_FIELD, STAMP_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +26,18 @@ class Change:
     key: Any
     #: Fields, amounts, or None for a delete.
     data: dict[str, Any] | None
-    #: Its version, where the source gives one.
+    #: Its version, where the source gives one or it is sent again.
     version: int | None
+    #: Its id, where it is sent again.
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the records of a file become operations."""
+    """How the records of a file become operations.
+
+    Those with the fields `ID_FIELD` and `STAMP_FIELD` become the operations that they were before.
+    """
 
     #: What each does.
     kind: Kind
@@ -49,16 +55,19 @@ class Shape:
 
         """
         data = dict(fields)
+        operation_id, stamp = data.pop(ID_FIELD, None), data.pop(STAMP_FIELD, None)
         try:
             parts = tuple(data.pop(name) for name in self.key)
         except KeyError as fault:
             raise InvalidKey(f"There is no field {fault}, which is part of the key.") from fault
-        version = self._version(data)
-        return Change(parts[0] if len(parts) == 1 else parts, self._data(data), version)
+        version = self._version(data, stamp)
+        key = parts[0] if len(parts) == 1 else parts
+        return Change(key, self._data(data), version, operation_id)
 
-    def _version(self, data: dict[str, Any]) -> int | None:
+    def _version(self, data: dict[str, Any], stamp: Any) -> Any:
+        """Return the version that the source gave, or else that of the first sending."""
         if self.version_field is None:
-            return None
+            return stamp
         version = data.pop(self.version_field, None)
         if isinstance(version, str) and _INTEGER.fullmatch(version):
             return int(version)

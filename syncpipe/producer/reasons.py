@@ -27,7 +27,8 @@ def not_in_time(error: SyncpipeError | None, options: ClientOptions, receipt: Re
     kind = type(error) if isinstance(error, BrokerUnavailable | BrokerFull) else DeliveryTimeout
     reason = "its turn never came" if error is None else error.message
     message = (
-        f"Not confirmed in time (delivery_timeout_s is {options.delivery_timeout_s}): {reason}"
+        f"Not confirmed, and no try begins after two thirds of delivery_timeout_s "
+        f"({options.delivery_timeout_s:g} s): {reason}"
     )
     given_up = about(kind, message, receipt)
     given_up.__cause__ = error

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.core.routing import TARGET_NAME
+from syncpipe.errors import ConfigError
 from syncpipe.settings.mistake import did_you_mean
+from syncpipe.transport.dialect import is_rabbitmq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncpipe.core.collection import Collection
-    from syncpipe.settings.tree import Settings
+    from syncpipe.settings.tree import BrokerSettings, Settings
 
 #: What a collection may be called.
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -66,9 +68,28 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
 def _broker_faults(settings: Settings) -> Iterator[Fault]:
     if settings.shards > MAX_SHARDS:
         yield Fault(("shards",), "There are too many.", f"Write at most {MAX_SHARDS}.")
-    if not settings.broker.url.startswith(BROKER_SCHEMES):
+    broker = settings.broker
+    if not broker.url.startswith(BROKER_SCHEMES):
         known = ", ".join(BROKER_SCHEMES)
         yield Fault(("broker", "url"), "No broker has such a URL.", f"Begin it with {known}.")
+    elif is_rabbitmq(broker.url):
+        yield from _rabbitmq_faults(broker)
+
+
+def _rabbitmq_faults(broker: BrokerSettings) -> Iterator[Fault]:
+    """Yield what opening the broker would refuse."""
+    from syncpipe.transport.rabbitmq.address import (  # noqa: PLC0415 - loads slowly
+        address_of,
+        management_of,
+    )
+
+    key = "url"
+    try:
+        address = address_of(broker.url)
+        key = "management_url"
+        management_of(broker.management_url, address)
+    except ConfigError as error:
+        yield Fault(("broker", key), error.message, "docs/rabbitmq.md says more.")
 
 
 def _client_faults(settings: Settings) -> Iterator[Fault]:

@@ -7,7 +7,13 @@ Linux is the home of this mechanism. Elsewhere it works too, but a supervisor th
 from __future__ import annotations
 
 from syncpipe.supervisor.command import Command, Event, detach
-from syncpipe.supervisor.heartbeat import Heartbeat, Lives, Silence, keep_touching
+from syncpipe.supervisor.heartbeat import (
+    Heartbeat,
+    Lives,
+    Silence,
+    keep_touching,
+    leave_last_words,
+)
 from syncpipe.supervisor.identity import ProcessId
 from syncpipe.supervisor.postponement import signals_postponed
 from syncpipe.supervisor.supervisor import Stopped, Supervisor
@@ -23,5 +29,6 @@ __all__ = [
     "Supervisor",
     "detach",
     "keep_touching",
+    "leave_last_words",
     "signals_postponed",
 ]

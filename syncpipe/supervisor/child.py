@@ -146,7 +146,8 @@ class Child:
             _sweep(process.pid)
             status = process.wait()
             self._process = None
-        self._notify(Event("ended", self.command.name, process.pid, status))
+        reason = self.command.heartbeat.take_last_words() if self.command.heartbeat else None
+        self._notify(Event("ended", self.command.name, process.pid, status, reason=reason))
         if status == self.command.stalled_status:
             self._count_stall(process.pid, "its own watch has ended it")
 

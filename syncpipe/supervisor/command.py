@@ -76,7 +76,8 @@ class Event:
     status: int | None = None
     #: Seconds until the next start, only with ``restarting``.
     delay_s: float | None = None
-    #: Why it could not be started, or counts as stalled; only with ``unstartable`` and ``stalled``.
+    #: Why it could not be started, counts as stalled, or says that it ended; only with
+    #: ``unstartable``, ``stalled`` and ``ended``.
     reason: str | None = None
     #: What is counted so far, with ``restarting`` and ``stalled``.
     lives: Lives = field(default_factory=Lives)

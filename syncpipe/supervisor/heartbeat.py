@@ -45,6 +45,16 @@ class Heartbeat:
         except OSError:
             return None
 
+    def take_last_words(self) -> str | None:
+        """Return what the program left by `leave_last_words` before its end, once."""
+        path = _last_words(self.path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            path.unlink()
+        except (OSError, ValueError):
+            return None
+        return text
+
 
 @dataclass(frozen=True, slots=True)
 class Lives:
@@ -113,9 +123,19 @@ class Pulse:
         return silent_s >= self._timeout_s + self._start_s
 
 
+def leave_last_words(path: Path, text: str) -> None:
+    """Tell whoever watches the heartbeat file *path* why we end."""
+    with suppress(OSError):
+        _last_words(path).write_text(text, encoding="utf-8")
+
+
 def keep_touching(path: Path) -> None:
     """Touch *path* at once and every second from now on, from a thread that ends with us."""
     threading.Thread(target=_touch, args=(path,), name="heartbeat", daemon=True).start()
+
+
+def _last_words(path: Path) -> Path:
+    return path.with_name(f"{path.name}.last")
 
 
 def _touch(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncpipe.errors import ConfigError
+from syncpipe.transport.broker import Reclaimed
 from syncpipe.transport.dialect import is_rabbitmq
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def open_broker(url: str, *, clock: Clock, management_url: str = "auto") -> Brok
     return RedisBroker(url, clock=clock)
 
 
-def rescue(url: str, *, clock: Clock) -> int:
+def rescue(url: str, *, clock: Clock) -> Reclaimed:
     """Return what dead workers left unacknowledged in the broker at *url*, when none is left.
 
     On Redis it takes some seconds: whoever lives has that long to say so, and keeps what it holds.
     RabbitMQ does it by itself; there, what it has set aside goes back. Returns how many messages
-    went back to their queues. Raises :class:`~syncpipe.errors.ConfigError` as
+    went back to their queues, and how many did not. Raises :class:`~syncpipe.errors.ConfigError` as
     :func:`open_broker` does, and :class:`~syncpipe.errors.BrokerUnavailable`.
     """
     if is_rabbitmq(url):
@@ -49,7 +50,7 @@ def rescue(url: str, *, clock: Clock) -> int:
     _refuse_unknown(url)
     from syncpipe.transport import redis_patrol  # noqa: PLC0415 - redis loads slowly
 
-    return redis_patrol.rescue(url, clock=clock)
+    return Reclaimed(redis_patrol.rescue(url, clock=clock), left=0)
 
 
 def durability(url: str, *, clock: Clock) -> dict[str, str]:

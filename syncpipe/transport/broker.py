@@ -7,7 +7,7 @@ contract suite (``tests/contract/test_broker.py``) holds every adapter to them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from syncpipe.core.routing import parse_queue
 
@@ -49,6 +49,15 @@ class QueueDepth:
     #: Seconds since the oldest ready message was published; None when there is none, when its
     #: publisher did not say when, or when the broker cannot tell without taking it (RabbitMQ).
     oldest_age_s: float | None
+
+
+class Reclaimed(NamedTuple):
+    """What became of the messages that the broker had set aside."""
+
+    #: Those that went back to their queues.
+    returned: int
+    #: Those that stay aside: their queue is full, missing or without a leader.
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +109,32 @@ class Broker(Protocol):
     def missing(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - for others to name
         """Return those of *queues* that do not exist, so that nothing can be sent to them.
 
-        Where queues come with their first message, none is ever missing.
+        What all of them need goes by its name too: on RabbitMQ `sp.limit`. Where queues come with
+        their first message, none is ever missing.
+        """
+        return []
+
+    def unfit(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - for others to name
+        """Return those of *queues*, and of what they need, that exist with other properties.
+
+        Who only works does not ask this: on RabbitMQ it needs the management plugin.
         """
         return []
 
     def declare(self, queues: Sequence[str]) -> list[str]:  # noqa: ARG002 - for others to name
-        """Make those of *queues* that are missing, and what they need; return them. Idempotent.
+        """Make those of *queues* that are missing, and what they need; return both. Idempotent.
 
         Raises :class:`~syncpipe.errors.TopologyConflict` when one exists with other properties.
         """
         return []
 
-    def reclaim(self) -> int:
-        """Send what the broker itself has set aside back to its queues; return how many messages.
+    def reclaim(self) -> Reclaimed:
+        """Send what the broker itself has set aside back to its queues; say how many messages.
 
-        A message that was delivered very often is no bad message for that.
+        A message that was delivered very often is no bad message for that. One caller does it at a
+        time; others wait for their turn, or raise ``BrokerUnavailable`` when that takes too long.
         """
-        return 0
+        return Reclaimed(0, 0)
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """Return the depth of each named queue; a queue that does not exist is empty."""
@@ -155,7 +173,10 @@ class Broker(Protocol):
         return [name for name in self.queues() if parse_queue(name) and name not in declared]
 
     def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
-        """Say that a worker lives; it is forgotten after ``ttl_s`` seconds. Idempotent."""
+        """Say that a worker lives; it is forgotten after ``ttl_s`` seconds. Idempotent.
+
+        Raises ``BrokerFull`` while the broker takes nothing, though it may deliver.
+        """
         ...
 
     def withdraw(self, name: str) -> None:
@@ -163,7 +184,11 @@ class Broker(Protocol):
         ...
 
     def workers(self) -> list[WorkerInfo]:
-        """Return the workers that have announced themselves and not expired, sorted by name."""
+        """Return the workers that have announced themselves and not expired, sorted by name.
+
+        While the broker takes no announcements, those count whom this process knows from before and
+        who are still connected; ``BrokerFull`` says that it knows nobody from before.
+        """
         ...
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from syncpipe.app import REFUSED
+from syncpipe.core.routing import queues_of
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.broker import CONTENT_TYPE
 from tests.acceptance.fleet import PATIENCE_S, Fleet, end, until
@@ -227,6 +228,7 @@ def test_a_broker_that_does_not_answer_holds_up_no_warm_end(tmp_path, dsn):
             assert end(worker) == 0
         finally:
             os.kill(broker, signal.SIGCONT)
+        assert fleet.events()["drained"] == 1
 
 
 def taken(fleet):
@@ -274,15 +276,73 @@ def test_what_the_broker_has_set_aside_is_applied_all_the_same(
     until(lambda: fleet.events()["reclaimed"], "a line in the log")
 
 
-def test_without_its_queues_a_worker_refuses_to_start(rabbit_fleet, rabbitmq, rabbitmq_url):
+def test_without_any_of_its_queues_a_worker_refuses_to_start(rabbit_fleet, rabbitmq, rabbitmq_url):
     host = rabbitmq_url.rpartition("/")[2]
-    rabbitmq.call("DELETE", f"queues/{host}/sp.crm.3.low.v1")
+    for queue in queues_of("crm", 4):
+        rabbitmq.call("DELETE", f"queues/{host}/{queue}.v1")
     worker = rabbit_fleet.start(ready=False)
     assert worker.wait(PATIENCE_S) == REFUSED
     (line,) = (each for each in rabbit_fleet.lines() if each["event"] == "refused-to-start")
     assert line["code"] == "SP-E406"
-    assert "'sp.crm.3.low'" in line["error"]
+    assert "'sp.crm.0.critical'" in line["error"]
     assert "syncpipe migrate" in line["error"]
+
+
+def test_a_queue_that_is_missing_at_the_start_stops_no_other(rabbit_fleet, rabbitmq, rabbitmq_url):
+    host = rabbitmq_url.rpartition("/")[2]
+    for queue in ("sp.crm.3.low", "sp.dead"):
+        rabbitmq.call("DELETE", f"queues/{host}/{queue}.v1")
+    rabbit_fleet.start()
+    until(lambda: rabbit_fleet.events()["queue-missing"], "a line in the log")
+    (line,) = (each for each in rabbit_fleet.lines() if each["event"] == "queue-missing")
+    assert "'sp.crm.3.low' and 1 more" in line["error"]
+    assert set(rabbit_fleet.broker.publish([*rabbit_fleet.records(0)], timeout_s=10)) == {None}
+    rabbit_fleet.arrive()
+
+
+def test_a_broker_that_refuses_the_password_is_told_in_one_line(tmp_path, dsn, rabbitmq_url):
+    url = rabbitmq_url.replace("guest:guest", "guest:wrong")
+    fleet = Fleet(tmp_path, url, dsn)
+    fleet.target.init()
+    try:
+        worker = fleet.start(ready=False)
+        until(lambda: fleet.events()["broker-unreachable"], "a line in the log")
+        assert end(worker) == 0
+        told = fleet.events()
+        del told["lanes-assigned"], told["drained"]
+        assert told == {"broker-unreachable": 1}
+        (line,) = (each for each in fleet.lines() if each["event"] == "broker-unreachable")
+        assert "refused the user or password" in line["error"]
+        assert fleet.complaints() == ""
+    finally:
+        fleet.__exit__()
+
+
+@pytest.mark.timeout(300)
+def test_under_an_alarm_the_lanes_of_a_killed_worker_are_taken_over(tmp_path, dsn):
+    """RabbitMQ delivers then, but nobody can tell that they live."""
+    with (
+        rabbitmq_server() as rabbit,
+        Fleet(
+            tmp_path,
+            rabbit.url(rabbit.new_host()),
+            dsn,
+            management_url=rabbit.management_url,
+        ) as fleet,
+    ):
+        doomed, heir = fleet.start(), fleet.start()
+        until(lambda: fleet.owned() == [2, 2], "two halves")
+        rabbit.set_alarm(on=True)
+        alarmed = "two processes that know of the alarm"
+        until(lambda: all(fleet.events(each)["periodic-fails"] for each in (0, 1)), alarmed)
+        assert fleet.lines(1)[-1]["code"] == "SP-E404"
+        end(doomed, signal.SIGKILL)
+
+        def inherited():
+            return [each for each in fleet.lines(1) if each["event"] == "lanes-assigned"][-1]
+
+        until(lambda: inherited()["lanes"] == 4, "lanes that are taken over")
+        assert heir.poll() is None
 
 
 @pytest.mark.timeout(600)

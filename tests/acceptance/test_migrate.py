@@ -45,8 +45,10 @@ def test_queues_are_made_once(command):
     first = command("migrate", "-o", "json")
     again = command("migrate", "-o", "json")
 
-    assert [each["state"] for each in json.loads(first.stdout)] == ["made"] * QUEUES
-    assert f"{QUEUES} queues were made." in first.stderr
+    made = json.loads(first.stdout)
+    assert [each["state"] for each in made] == ["made"] * (QUEUES + 1)
+    assert made[-1]["queue"] == "sp.limit"
+    assert f"{QUEUES + 1} queues were made." in first.stderr
     assert [each["state"] for each in json.loads(again.stdout)] == ["there"] * QUEUES
     assert "The broker needs nothing." in again.stderr
 
@@ -76,3 +78,20 @@ def test_queues_go_by_both_names(command, rabbitmq_url, name):
 
 def test_nothing_is_rescued_where_nothing_was_set_aside(command):
     assert command("queue", "rescue").stdout == "0 messages went back to their queues.\n"
+
+
+def test_status_names_what_is_missing_and_who_makes_it(command):
+    before = command("status", "-o", "json", status=5)
+    command("migrate")
+    after = command("status", "-o", "json")
+
+    (problem,) = json.loads(before.stdout)["problems"]
+    assert "no queue 'sp.crm.0.critical' and 9 more" in problem
+    assert "`syncpipe migrate`" in problem
+    assert json.loads(after.stdout)["healthy"]
+
+
+def test_a_configuration_that_no_broker_is_opened_with_is_told_at_once(command):
+    done = command("worker", "--set", "broker.management_url=http://h:abc", status=1)
+    assert "SP-E100" in done.stderr
+    assert "broker.management_url" in done.stderr

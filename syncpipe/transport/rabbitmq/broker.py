@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import BrokerUnavailable, SyncpipeError
 from syncpipe.transport import message as wire
-from syncpipe.transport.broker import CONTENT_TYPE, QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
+from syncpipe.transport.broker import (
+    CONTENT_TYPE,
+    QUEUE_PREFIX,
+    Broker,
+    QueueDepth,
+    Reclaimed,
+    WorkerInfo,
+)
 from syncpipe.transport.rabbitmq import declaring, probing, reclaiming
-from syncpipe.transport.rabbitmq.address import address_of
+from syncpipe.transport.rabbitmq.address import address_of, management_of
 from syncpipe.transport.rabbitmq.confirms import Posting, publish
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, RabbitLink
 from syncpipe.transport.rabbitmq.management import Management
 from syncpipe.transport.rabbitmq.presence import Presence
 from syncpipe.transport.rabbitmq.reading import alone, body_of, taken
-from syncpipe.transport.rabbitmq.topology import logical, physical
+from syncpipe.transport.rabbitmq.topology import LIMIT_QUEUE, arguments_of, logical, physical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import Outbound
     from syncpipe.transport.rabbitmq.confirms import Verdict
     from syncpipe.transport.rabbitmq.link import Line
+    from syncpipe.transport.rabbitmq.management import Queue
 
 #: Seconds that each of many queues may take, beyond the timeout that all verbs have.
 _PER_QUEUE_S = 0.5
@@ -51,7 +59,7 @@ class RabbitBroker(Broker):
         # RabbitMQ stops reading from who has published when it is full; asking goes on.
         self._asking = RabbitLink(address, clock=clock)
         self._publishing = RabbitLink(address, clock=clock)
-        self._management = Management(management_url, address)
+        self._management = Management(management_of(management_url, address))
         self._presence = Presence(self._asking, clock=clock)
 
     def publish(
@@ -64,24 +72,32 @@ class RabbitBroker(Broker):
     def missing(self, queues: Sequence[str]) -> list[str]:
         """See the port."""
         with self._asking.lend(timeout_s=_timeout_s(queues)) as line:
-            return [queue for queue in queues if declaring.ready(line, physical(queue)) is None]
+            lacking = [queue for queue in queues if declaring.ready(line, physical(queue)) is None]
+            return lacking if declaring.sets_aside(line) else [*lacking, logical(LIMIT_QUEUE)]
+
+    def unfit(self, queues: Sequence[str]) -> list[str]:
+        """See the port. Needs the management plugin."""
+        there = self._looked_at()
+        names = [*map(physical, queues), LIMIT_QUEUE]
+        return [logical(name) for name in names if name in there and not _fits(there[name])]
 
     def declare(self, queues: Sequence[str]) -> list[str]:
         """See the port. RabbitMQ takes a moment more to write down which queues it has."""
         names = {physical(queue): queue for queue in queues}
         with self._asking.lend(timeout_s=_timeout_s(queues)) as line:
-            return [names[made] for made in declaring.declare(line, names)]
+            return [names.get(made, logical(made)) for made in declaring.declare(line, names)]
 
-    def reclaim(self) -> int:
-        """See the port. Each hundred messages may take the timeout that all verbs have, twice."""
-        with self._asking.lend() as line:
+    def reclaim(self) -> Reclaimed:
+        """See the port. Each thirty messages may take the timeout that all verbs have, twice."""
+        with self._asking.lend() as line, alone(line, LIMIT_QUEUE):
+            line.extend(DEFAULT_TIMEOUT_S)
             return reclaiming.reclaim(line, self._send_back)
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """See the port. Needs the management plugin."""
         if not queues:
             return {}
-        unacked = self._management.unacked()
+        unacked = _unacked(self._looked_at())
         with self._asking.lend(timeout_s=_timeout_s(queues)) as line:
             return {queue: _depth(line, queue, unacked) for queue in queues}
 
@@ -107,14 +123,14 @@ class RabbitBroker(Broker):
 
     def queues(self) -> list[str]:
         """See the port. Needs the management plugin."""
-        unacked = self._management.unacked()
+        unacked = _unacked(self._looked_at())
         ours = [name for name in unacked if name.startswith(QUEUE_PREFIX)]
         return self._holding({name: unacked[name] for name in ours})
 
     def undeclared(self, declared: Collection[str]) -> list[str]:
         """See the port. Without the management plugin, lanes that continue the declared ones."""
         try:
-            unacked = self._management.unacked()
+            unacked = _unacked(self._management.queues())
         except BrokerUnavailable:
             with self._asking.lend(timeout_s=_timeout_s(declared)) as line:
                 return sorted(probing.undeclared(line, declared))
@@ -138,6 +154,15 @@ class RabbitBroker(Broker):
         self._presence.close()
         self._publishing.close()
         self._asking.close()
+
+    def _looked_at(self) -> dict[str, Queue]:
+        """Return what the management API tells of each queue.
+
+        RabbitMQ itself is asked first: why it does not answer is not the plugin's fault.
+        """
+        with self._asking.lend():
+            pass
+        return self._management.queues()
 
     def _holding(self, unacked: Mapping[str, int]) -> list[str]:
         """Return our names of those queues that hold anything, *unacked* included."""
@@ -203,6 +228,14 @@ def _await_return(line: Line, queue: str, count: int) -> None:
         if (declaring.ready(line, queue) or 0) >= count:
             return
         time.sleep(_RETURN_PAUSE_S)
+
+
+def _unacked(queues: Mapping[str, Queue]) -> dict[str, int]:
+    return {name: queue.unacked for name, queue in queues.items()}
+
+
+def _fits(queue: Queue) -> bool:
+    return queue.lasting and queue.arguments == dict(arguments_of(queue.name))
 
 
 def _depth(line: Line, queue: str, unacked: dict[str, int]) -> QueueDepth:

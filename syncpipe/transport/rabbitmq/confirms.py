@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WINDOW = 500
 #: Properties that kombu takes by name.
 _NAMED = ("content_type", "content_encoding", "priority")
+#: Why RabbitMQ says that a connection is blocked.
+_ALARM = "it has too little memory or disk, and has raised an alarm"
 #: What became of one message: None is confirmed.
 Verdict = SyncpipeError | None
 
@@ -117,8 +119,9 @@ class Publisher:
 
     def _give_up(self, sent: int, error: Exception) -> None:
         """Judge what has no verdict, of which the first *sent* may be stored."""
+        why = f"{_ALARM}." if self._line.blocked else said(error)
         for index in self._waiting.values():
-            self._verdicts[index] = DeliveryTimeout(f"RabbitMQ did not confirm: {said(error)}")
+            self._verdicts[index] = DeliveryTimeout(f"RabbitMQ did not confirm: {why}")
         unsent = len(self._postings) - sent
         self._verdicts[sent:] = [self._unsent(error)] * unsent
         # RabbitMQ reads no further from a blocked line, but what went over it is whole: it tells
@@ -129,7 +132,7 @@ class Publisher:
 
     def _unsent(self, error: Exception) -> SyncpipeError:
         if self._line.blocked:
-            return BrokerFull("RabbitMQ has too little memory or disk, and takes no messages.")
+            return BrokerFull(f"RabbitMQ takes no messages: {_ALARM}.")
         return BrokerUnavailable(f"RabbitMQ did not take the message: {said(error)}")
 
     def _settled(self, tag: int, *, multiple: bool) -> list[int]:

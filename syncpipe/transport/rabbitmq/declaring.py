@@ -34,8 +34,27 @@ def ready(line: Line, queue: str) -> int | None:
         raise
 
 
+def sets_aside(line: Line) -> bool:
+    """Tell whether there is a place for what was delivered too often, and a way there."""
+    return _exists(line, "exchange", LIMIT_EXCHANGE) and _exists(line, "queue", LIMIT_QUEUE)
+
+
+def exchange_exists(line: Line, name: str) -> bool:
+    """Return whether RabbitMQ has the fanout exchange *name*."""
+    try:
+        line.channel(_QUESTIONS).exchange_declare(name, "fanout", passive=True)
+    except REFUSED as error:
+        if _code(error) == NOT_FOUND:
+            return False
+        raise
+    return True
+
+
 def declare(line: Line, queues: Iterable[str]) -> list[str]:
-    """Make those of RabbitMQ's *queues* that are missing, and what they need; return them.
+    """Make those of RabbitMQ's *queues* that are missing, and what they need.
+
+    Return the names of all that was made, but for the exchange of announcements, which everybody
+    makes who needs it.
 
     Raises ``TopologyConflict``, before anything is made, with the names of all that exist with
     other properties.
@@ -50,8 +69,7 @@ def declare(line: Line, queues: Iterable[str]) -> list[str]:
         if text := _conflict(makers[name]):
             raise TopologyConflict(f"Somebody else made it at the same time: {text}")
     line.channel(_QUESTIONS).queue_bind(LIMIT_QUEUE, LIMIT_EXCHANGE)
-    wanted = {("queue", queue) for queue in queues}
-    return [name for kind, name in made if (kind, name) in wanted]
+    return list(dict.fromkeys(name for _, name in made if name != WORKERS_EXCHANGE))
 
 
 def _makers(line: Line, queues: Iterable[str]) -> dict[tuple[str, str], Callable[[], Any]]:
@@ -78,15 +96,7 @@ def _makers(line: Line, queues: Iterable[str]) -> dict[tuple[str, str], Callable
 
 
 def _exists(line: Line, kind: str, name: str) -> bool:
-    if kind == "queue":
-        return ready(line, name) is not None
-    try:
-        line.channel(_QUESTIONS).exchange_declare(name, "fanout", passive=True)
-    except REFUSED as error:
-        if _code(error) == NOT_FOUND:
-            return False
-        raise
-    return True
+    return ready(line, name) is not None if kind == "queue" else exchange_exists(line, name)
 
 
 def _conflict(make: Callable[[], Any]) -> str | None:

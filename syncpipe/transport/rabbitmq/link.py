@@ -43,17 +43,24 @@ _GOODBYE_S = 1.0
 class Line(pyamqp.Connection):
     """A connection on which nothing waits longer than until :attr:`deadline`.
 
-    It sends no heartbeats, because nobody is there to send them while it is not lent; whether it is
-    alive shows when it is lent again. Not thread-safe.
+    It sends no heartbeats of its own, because nobody is there to send them while it is not lent;
+    whether it is alive shows when it is lent again. Not thread-safe.
     """
 
     def __init__(
-        self, address: Address, *, clock: Clock, deadline: float, attempts: int = 1
+        self,
+        address: Address,
+        *,
+        clock: Clock,
+        deadline: float,
+        attempts: int = 1,
+        heartbeat_s: int = 0,
     ) -> None:
         """Prepare; :meth:`connect` connects, before *deadline* (seconds of the monotonic clock).
 
         *attempts* to reach a host share the time, this one included. The host is a numeric address:
-        looking up a name has no deadline.
+        looking up a name has no deadline. RabbitMQ closes the line when nothing was asked for twice
+        *heartbeat_s* seconds; 0 means never.
         """
         #: When the present exchange has to end, in seconds of the monotonic clock.
         self.deadline = deadline
@@ -70,7 +77,7 @@ class Line(pyamqp.Connection):
             virtual_host=address.virtual_host,
             ssl=dict(address.tls) if address.tls is not None else False,
             connect_timeout=self._left() / attempts,
-            heartbeat=0,
+            heartbeat=heartbeat_s,
             on_blocked=self._pause,
             on_unblocked=self._resume,
         )
@@ -187,19 +194,25 @@ class RabbitLink:
         else:
             self._drop_idle()
 
-    def open(self, deadline: float) -> Line:
+    def open(self, deadline: float, *, heartbeat_s: int = 0) -> Line:
         """Return a new line of the caller's own; raise ``BrokerUnavailable`` if there is none."""
         try:
-            return self._connected(deadline)
+            return self._connected(deadline, heartbeat_s)
         except BROKEN as error:
             raise BrokerUnavailable(self._why(error)) from error
 
-    def _connected(self, deadline: float) -> Line:
+    def _connected(self, deadline: float, heartbeat_s: int) -> Line:
         """Return a line to the first of the host's addresses that lets us connect."""
         hosts = self._numeric(deadline - self._clock.monotonic())
         for left in range(len(hosts), 0, -1):
             address = replace(self._address, host=hosts[-left])
-            line = Line(address, clock=self._clock, deadline=deadline, attempts=left)
+            line = Line(
+                address,
+                clock=self._clock,
+                deadline=deadline,
+                attempts=left,
+                heartbeat_s=heartbeat_s,
+            )
             try:
                 line.connect()
             except BROKEN as error:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
+from base64 import b64encode
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
-from syncpipe.errors import BrokerUnavailable, ConfigError
+from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S
 from syncpipe.transport.rabbitmq.lookup import Lookup
 
 if TYPE_CHECKING:
-    from syncpipe.transport.rabbitmq.address import Address
+    from collections.abc import Mapping
 
-_PORT, _TLS_PORT = 15672, 15671
+    from syncpipe.transport.rabbitmq.address import ManagementAddress
+
 #: Most bytes of an answer: some ten thousands of queues.
 _MOST_BYTES = 64 * 1024 * 1024
 _SWITCH_ON = (
@@ -24,52 +26,51 @@ _SWITCH_ON = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What the management API tells of a queue."""
+
+    #: RabbitMQ's name of it.
+    name: str
+    #: Messages that are taken and not acknowledged, as of some seconds ago.
+    unacked: int
+    #: The properties that it was declared with.
+    arguments: Mapping[str, Any]
+    #: Whether it is there until somebody deletes it.
+    lasting: bool
+
+
 class Management:
     """Asks the management API of one RabbitMQ. Thread-safe."""
 
-    def __init__(self, url: str, address: Address) -> None:
-        """Prepare for *url*; ``auto`` is the plugin's own port on the host of *address*.
-
-        A URL that names no user comes as that of *address*. Raises ``ConfigError`` if it is none.
-        """
-        parts = urlsplit(_default_url(address) if url == "auto" else url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError("broker.management_url is no URL that begins with http or https.")
-        self._tls = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (_TLS_PORT if self._tls else _PORT)
-        self._path = parts.path.rstrip("/")
-        user = unquote(parts.username) if parts.username else address.user
-        password = unquote(parts.password) if parts.password else address.password
-        self._authorization = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._virtual_host = address.virtual_host
+    def __init__(self, address: ManagementAddress) -> None:
+        """Prepare for *address*; connect nothing yet."""
+        self._address = address
+        self._authorization = b64encode(f"{address.user}:{address.password}".encode()).decode()
         # A name that nobody resolves and an answer that trickles know no deadline.
         self._queues = Lookup(self._all_queues)
 
-    def unacked(self) -> dict[str, int]:
-        """Return how many messages of each queue are taken, as of some seconds ago.
-
-        Every queue of the virtual host is there. Raises ``BrokerUnavailable``.
-        """
+    def queues(self) -> dict[str, Queue]:
+        """Return every queue of the virtual host, by name. Raises ``BrokerUnavailable``."""
         try:
             queues = self._queues.answer(timeout_s=DEFAULT_TIMEOUT_S)
         except TimeoutError as error:
             raise self._unusable(str(error)) from error
         try:
-            return {queue["name"]: queue.get("messages_unacknowledged", 0) for queue in queues}
+            return {queue["name"]: _queue(queue) for queue in queues}
         except (KeyError, TypeError, AttributeError) as error:
             raise self._unusable("it did not answer with queues") from error
 
     def _all_queues(self) -> Any:
-        path = f"/api/queues/{quote(self._virtual_host, safe='')}"
+        path = f"/api/queues/{quote(self._address.virtual_host, safe='')}"
         return self._get(f"{path}?disable_stats=true&enable_queue_totals=true")
 
     def _get(self, path: str) -> Any:
-        kind = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=DEFAULT_TIMEOUT_S)
+        kind = http.client.HTTPSConnection if self._address.tls else http.client.HTTPConnection
+        connection = kind(self._address.host, self._address.port, timeout=DEFAULT_TIMEOUT_S)
         headers = {"Authorization": f"Basic {self._authorization}"}
         try:
-            connection.request("GET", self._path + path, headers=headers)
+            connection.request("GET", self._address.path + path, headers=headers)
             answer = connection.getresponse()
             body = answer.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
@@ -92,9 +93,14 @@ class Management:
         return BrokerUnavailable(f"{self._name()} cannot be used: {why}. {_SWITCH_ON}")
 
     def _name(self) -> str:
-        return f"RabbitMQ's management API at {self._host}:{self._port}"
+        return f"RabbitMQ's management API at {self._address.host}:{self._address.port}"
 
 
-def _default_url(address: Address) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"http://{host}" if address.tls is None else f"https://{host}"
+def _queue(told: Mapping[str, Any]) -> Queue:
+    """Return what the API has *told* of a queue."""
+    return Queue(
+        name=told["name"],
+        unacked=told.get("messages_unacknowledged", 0),
+        arguments=dict(told["arguments"]),
+        lasting=told["durable"] and not told["auto_delete"],
+    )

@@ -2,6 +2,11 @@
 
 No clock of another machine is looked at: a worker lives for the seconds that it gave, counted from
 when it was heard.
+
+Under an alarm RabbitMQ takes nothing that is told, though it still delivers. Then silence means
+nothing, and whoever has listened before looks for signs of life instead: every listener has an
+exchange that RabbitMQ deletes when its connection is gone, and tells its name. To ask for it makes
+no trouble in RabbitMQ's log, as asking for somebody else's exclusive queue would.
 """
 
 from __future__ import annotations
@@ -10,12 +15,15 @@ import json
 import os
 import threading
 import time
+import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from syncpipe.errors import BrokerUnavailable
+from syncpipe.errors import BrokerFull, BrokerUnavailable
 from syncpipe.transport.broker import WorkerInfo
+from syncpipe.transport.rabbitmq import declaring
 from syncpipe.transport.rabbitmq.confirms import Posting, publish
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S, answering
 from syncpipe.transport.rabbitmq.topology import WORKERS_EXCHANGE
@@ -30,31 +38,54 @@ if TYPE_CHECKING:
 ROUND_S = 1.2
 #: Most announcements that wait for somebody who does not ask.
 _MOST_WAITING = 10_000
+#: Seconds between RabbitMQ's looks at who listens; after two without a word it closes the line.
+_HEARTBEAT_S = 30
+#: What nobody gets: to publish it shows whether RabbitMQ takes anything.
+_MARKER = Posting("sp.nobody", b"", {}, {}, mandatory=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What was heard of a worker."""
+
+    #: What it told.
+    worker: WorkerInfo
+    #: Seconds for which that holds.
+    ttl_s: float
+    #: Until when, in seconds of the monotonic clock.
+    until: float
+    #: Name of the exchange that lives as long as it listens.
+    sign: str
 
 
 @dataclass(slots=True)
 class _Ear:
-    """What one process listens with."""
+    """What one process listens and speaks with."""
 
     pid: int
     lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Where we listen. Nothing is published here, so RabbitMQ reads it under an alarm too, and
+    #: notices its end.
     line: Line | None = None
-    #: Our queue on that line.
+    #: Where we speak.
+    voice: Line | None = None
+    #: Our queue on the line where we listen.
     queue: str = ""
+    #: Our exchange that lives as long as that.
+    sign: str = ""
     #: Since when we listen without a gap, in seconds of the monotonic clock.
     since: float = 0.0
     #: Whether we have listened for a round.
     informed: bool = False
-    #: What we have heard, by name, and until when it holds.
-    heard: dict[str, tuple[WorkerInfo, float]] = field(default_factory=dict)
+    #: What we have heard, by name.
+    heard: dict[str, _News] = field(default_factory=dict)
 
 
 class Presence:
-    """Tells and hears who lives, on one line of its own.
+    """Tells and hears who lives, on two lines of its own.
 
-    Announcing and hearing share that line on purpose: when RabbitMQ takes no announcements, hearing
-    none means nothing, and both raise ``BrokerUnavailable``. So they do when other threads keep the
-    line for too long. Thread-safe, and usable after a fork.
+    All verbs raise ``BrokerUnavailable``, also when other threads keep the lines for too long.
+    Thread-safe, and usable after a fork.
     """
 
     def __init__(
@@ -67,39 +98,53 @@ class Presence:
         self._last = _Ear(os.getpid())
 
     def announce(self, worker: WorkerInfo, *, ttl_s: float) -> None:
-        """See the port."""
+        """See the port. Raises ``BrokerFull`` under an alarm."""
         # What nobody has read when it ends is of no use.
         self._tell(asdict(worker), ttl_s, {"expiration": str(max(1, int(ttl_s * 1000)))})
 
     def withdraw(self, name: str) -> None:
-        """See the port."""
+        """See the port. Under an alarm the sign of life of this process goes, whatever its name."""
         nobody = WorkerInfo(name, pid=0, host="", started_ms=0, seen_ms=0)
-        self._tell(asdict(nobody), 0, {})
+        try:
+            self._tell(asdict(nobody), 0, {})
+        except BrokerFull:
+            ear = self._ear()
+            with self._turn(ear, self._deadline()):
+                _stop_listening(ear)
 
     def workers(self) -> list[WorkerInfo]:
-        """See the port. The first call listens for a round before it answers, in extra time."""
+        """See the port. The first call listens for a round before it answers, in extra time.
+
+        Raises ``BrokerFull`` when there is an alarm, and nobody was heard before it began.
+        """
         ear, deadline = self._ear(), self._deadline()
-        with self._listening(ear, deadline) as first:
+        with self._turn(ear, deadline):
+            first = self._line(ear, deadline)
             wait_s = 0.0 if ear.informed else ear.since + ROUND_S - self._clock.monotonic()
         if wait_s > 0:
             self._pause(wait_s)
             deadline += wait_s
-        with self._listening(ear, deadline) as line:
+        with self._turn(ear, deadline):
+            line = self._line(ear, deadline)
             if line is not first:
                 raise BrokerUnavailable("RabbitMQ was lost while we listened who lives.")
-            self._hear(ear, line.channel(1))
+            full = self._full(ear, deadline)
+            if full and not ear.informed:
+                raise full
+            with answering(line):
+                self._hear(ear, line.channel(1))
             ear.informed = True
-            now = self._clock.monotonic()
-            ear.heard = {name: news for name, news in ear.heard.items() if now < news[1]}
-            return sorted((worker for worker, _ in ear.heard.values()), key=lambda each: each.name)
+            ear.heard = self._showing_signs(ear, deadline) if full else self._lasting(ear)
+            return sorted((news.worker for news in ear.heard.values()), key=lambda each: each.name)
 
     def close(self) -> None:
         """Stop listening. Idempotent."""
         ear = self._ear()
-        with suppress(BrokerUnavailable), _turn(ear, DEFAULT_TIMEOUT_S):
-            if ear.line is not None:
-                ear.line.hang_up()
-                ear.line = None
+        with suppress(BrokerUnavailable), self._turn(ear, self._deadline()):
+            _stop_listening(ear)
+            if ear.voice is not None:
+                ear.voice.hang_up()
+                ear.voice = None
 
     def _ear(self) -> _Ear:
         """Return what this process listens with; a parent's is left alone."""
@@ -112,22 +157,30 @@ class Presence:
         return self._clock.monotonic() + DEFAULT_TIMEOUT_S
 
     @contextmanager
-    def _listening(self, ear: _Ear, deadline: float) -> Iterator[Line]:
-        """Be the only thread with the line on which we listen, until *deadline*."""
-        with _turn(ear, deadline - self._clock.monotonic()):
-            line = self._line(ear, deadline)
-            with answering(line):
-                yield line
+    def _turn(self, ear: _Ear, deadline: float) -> Iterator[None]:
+        """Be the only thread with *ear*; the wait for that is a part of every deadline."""
+        left_s = deadline - self._clock.monotonic()
+        if left_s <= 0 or not ear.lock.acquire(timeout=left_s):
+            raise BrokerUnavailable("RabbitMQ did not answer others of this process in time.")
+        try:
+            yield
+        except BrokerUnavailable:
+            # What befell one line may have befallen the other unnoticed.
+            for line in filter(None, (ear.line, ear.voice)):
+                line.drop()
+            raise
+        finally:
+            ear.lock.release()
 
     def _line(self, ear: _Ear, deadline: float) -> Line:
         """Return the line on which we listen, a new one if the last was lost."""
         if ear.line is not None:
             ear.line.deadline = deadline
             if ear.line.alive():
-                _refuse_blocked(ear.line)
                 return ear.line
             ear.line.drop()
-        line = ear.line = self._link.open(deadline)
+        # A machine that goes without a word is to be noticed.
+        line = ear.line = self._link.open(deadline, heartbeat_s=_HEARTBEAT_S)
         with answering(line):
             channel = line.channel(1)
             channel.exchange_declare(WORKERS_EXCHANGE, "fanout", durable=True, auto_delete=False)
@@ -137,17 +190,73 @@ class Presence:
                 arguments={"x-queue-type": "classic", "x-max-length": _MOST_WAITING},
             ).queue
             channel.queue_bind(ear.queue, WORKERS_EXCHANGE)
+            ear.sign = f"{WORKERS_EXCHANGE}.{uuid.uuid4().hex}"
+            channel.exchange_declare(ear.sign, "fanout", durable=False, auto_delete=True)
+            channel.queue_bind(ear.queue, ear.sign)
         ear.since, ear.informed = self._clock.monotonic(), False
         return line
 
     def _tell(self, worker: dict[str, Any], ttl_s: float, properties: dict[str, Any]) -> None:
         """Tell everybody, and return when all who listen have it."""
-        body = json.dumps({"worker": worker, "ttl_s": ttl_s}).encode()
-        posting = Posting("", body, properties, {}, exchange=WORKERS_EXCHANGE, mandatory=False)
-        with self._listening(self._ear(), self._deadline()) as line:
-            (verdict,) = publish(line, [posting])
-        if verdict is not None:
-            raise BrokerUnavailable(verdict.message) from verdict
+        ear, deadline = self._ear(), self._deadline()
+        with self._turn(ear, deadline):
+            self._line(ear, deadline)
+            told = {"worker": worker, "ttl_s": ttl_s, "sign": ear.sign}
+            body = json.dumps(told).encode()
+            self._say(
+                ear,
+                deadline,
+                Posting("", body, properties, {}, exchange=WORKERS_EXCHANGE, mandatory=False),
+            )
+
+    def _say(self, ear: _Ear, deadline: float, posting: Posting) -> None:
+        """Publish; raise ``BrokerFull`` as soon as RabbitMQ has said that it takes nothing."""
+        line = self._voice(ear, deadline)
+        if not line.blocked:
+            with answering(line):
+                (verdict,) = publish(line, [posting])
+            if verdict is None:
+                return
+            if not line.blocked:
+                raise BrokerUnavailable(verdict.message) from verdict
+        raise BrokerFull(
+            "RabbitMQ has an alarm, because it has too little memory or disk: no worker can tell "
+            "that it lives."
+        )
+
+    def _voice(self, ear: _Ear, deadline: float) -> Line:
+        """Return the line on which we speak, a new one if the last was lost."""
+        if ear.voice is not None:
+            ear.voice.deadline = deadline
+            if ear.voice.alive():
+                return ear.voice
+            ear.voice.drop()
+        line = ear.voice = self._link.open(deadline)
+        line.on_blocked = partial(_stop_waiting, line)
+        return line
+
+    def _full(self, ear: _Ear, deadline: float) -> BrokerFull | None:
+        """Return why RabbitMQ takes nothing that is told, if so; it says that to who publishes."""
+        try:
+            self._say(ear, deadline, _MARKER)
+        except BrokerFull as error:
+            return error
+        return None
+
+    def _lasting(self, ear: _Ear) -> dict[str, _News]:
+        """Return what was heard and still holds."""
+        now = self._clock.monotonic()
+        return {name: news for name, news in ear.heard.items() if now < news.until}
+
+    def _showing_signs(self, ear: _Ear, deadline: float) -> dict[str, _News]:
+        """Return what was heard of those who are still connected, as if it were heard now."""
+        now = self._clock.monotonic()
+        with self._link.lend(timeout_s=deadline - now) as line:
+            return {
+                name: replace(news, until=now + news.ttl_s)
+                for name, news in ear.heard.items()
+                if news.sign == ear.sign or declaring.exchange_exists(line, news.sign)
+            }
 
     def _hear(self, ear: _Ear, channel: Any) -> None:
         """Take in everything that has been told until now."""
@@ -160,29 +269,28 @@ class Presence:
             _take_in(ear, message.body, self._clock.monotonic())
 
 
-@contextmanager
-def _turn(ear: _Ear, timeout_s: float) -> Iterator[None]:
-    """Be the only thread with *ear*; the wait for that is a part of every deadline."""
-    if timeout_s <= 0 or not ear.lock.acquire(timeout=timeout_s):
-        raise BrokerUnavailable("RabbitMQ did not answer others of this process in time.")
-    try:
-        yield
-    finally:
-        ear.lock.release()
+def _stop_listening(ear: _Ear) -> None:
+    """Close the line on which we listen; our sign of life goes with it."""
+    if ear.line is not None:
+        ear.line.hang_up()
+        ear.line = None
 
 
-def _refuse_blocked(line: Line) -> None:
-    """Raise ``BrokerUnavailable`` where RabbitMQ would leave us waiting."""
-    if line.blocked:
-        raise BrokerUnavailable("RabbitMQ has too little memory or disk, and takes nothing told.")
+def _stop_waiting(line: Line, _reason: str) -> None:
+    """Note that RabbitMQ takes nothing more, and end the wait for its confirm."""
+    line.blocked = True
+    raise TimeoutError("RabbitMQ takes no messages for now")
 
 
 def _take_in(ear: _Ear, body: str | bytes, now: float) -> None:
-    """Remember one announcement."""
+    """Remember one announcement, or forget who has left."""
     try:
         told = json.loads(body)
-        worker = WorkerInfo(**told["worker"])
-        until = now + float(told["ttl_s"])
+        worker, ttl_s = WorkerInfo(**told["worker"]), float(told["ttl_s"])
+        news = _News(worker, ttl_s, now + ttl_s, str(told["sign"]))
     except (ValueError, TypeError, KeyError):
         return  # somebody else's message
-    ear.heard[worker.name] = (worker, until)
+    if ttl_s > 0:
+        ear.heard[worker.name] = news
+    else:
+        ear.heard.pop(worker.name, None)

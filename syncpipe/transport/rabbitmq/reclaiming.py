@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.transport.broker import Reclaimed
 from syncpipe.transport.rabbitmq import declaring
 from syncpipe.transport.rabbitmq.confirms import Posting
 from syncpipe.transport.rabbitmq.link import DEFAULT_TIMEOUT_S
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from syncpipe.transport.rabbitmq.confirms import Verdict
     from syncpipe.transport.rabbitmq.link import Line
 
-#: Most messages that are read at once of what was set aside.
-_STEP = 100
+#: Most messages that are read at once of what was set aside. RabbitMQ's channels keep back the
+#: acknowledgements that come while 32 are under way, and forget those when they are closed.
+_STEP = 30
 #: Properties of the first sending: RabbitMQ refuses another's name, and deletes what expires.
 _PAST = frozenset({"user_id", "expiration"})
 #: Headers that send copies elsewhere.
@@ -27,8 +29,8 @@ _COPIES = frozenset({"CC", "BCC"})
 _TRAVEL = "x-"
 
 
-def reclaim(line: Line, send: Callable[[Sequence[Posting]], Sequence[Verdict] | None]) -> int:
-    """Send everything back that its queue takes, and return how many messages those are.
+def reclaim(line: Line, send: Callable[[Sequence[Posting]], Sequence[Verdict] | None]) -> Reclaimed:
+    """Send everything back that its queue takes, and say how many messages those are.
 
     A queue that refuses one gets no more in this round, and holds up no other. *send* answers a
     verdict for each, or None when RabbitMQ takes nothing for now, which ends the round.
@@ -36,9 +38,10 @@ def reclaim(line: Line, send: Callable[[Sequence[Posting]], Sequence[Verdict] | 
     channel = line.channel()
     # What has no other queue than this one has nowhere to go.
     refusing = {LIMIT_QUEUE}
-    total = 0
+    there = declaring.ready(line, LIMIT_QUEUE) or 0
+    returned = 0
     # What cannot be sent stays ours until the channel closes: nothing is looked at twice.
-    for _ in range(0, declaring.ready(line, LIMIT_QUEUE) or 0, _STEP):
+    for _ in range(0, there, _STEP):
         step = itertools.islice(taken(channel, LIMIT_QUEUE), _STEP)
         going = [message for message in step if _origin(message) not in refusing]
         verdicts = send(list(map(_again, going)))
@@ -48,11 +51,12 @@ def reclaim(line: Line, send: Callable[[Sequence[Posting]], Sequence[Verdict] | 
         for message, error in zip(going, verdicts, strict=True):
             if error is None:
                 channel.basic_ack(message.delivery_tag)
-                total += 1
+                returned += 1
             else:
                 refusing.add(_origin(message))
     channel.close()
-    return total
+    # Others may have been set aside meanwhile.
+    return Reclaimed(returned, max(0, there - returned))
 
 
 def _origin(message: Any) -> str:

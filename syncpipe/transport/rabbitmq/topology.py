@@ -61,6 +61,11 @@ def queue_arguments(*, delivery_limit: int = DELIVERY_LIMIT) -> Mapping[str, obj
     }
 
 
+def arguments_of(name: str) -> Mapping[str, object]:
+    """Return the properties of RabbitMQ's queue *name*, one of ours."""
+    return limit_arguments() if name == LIMIT_QUEUE else queue_arguments()
+
+
 def limit_arguments() -> Mapping[str, object]:
     """Return the properties of the limit queue: as `queue_arguments`, but it sets nothing aside."""
     return {

@@ -9,20 +9,23 @@ import textwrap
 
 import pytest
 
-from syncpipe.supervisor import Command, Heartbeat, Lives, Supervisor
+from syncpipe.supervisor import Command, Heartbeat, Lives, Supervisor, leave_last_words
 from tests.patience import eventually
 
 #: Touches its heartbeat, tells what was handed over to it, and does what it is told.
 PROGRAM = """
     import ctypes, os, sys, time
     from pathlib import Path
-    from syncpipe.supervisor import Lives, keep_touching
+    from syncpipe.supervisor import Lives, keep_touching, leave_last_words
     beat, lives, order = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     with lives.open("a") as file:
         print(Lives.read(beat), file=file)
     keep_touching(beat)
     if order == "exit":
         sys.exit(75)
+    if order == "say":
+        leave_last_words(beat, "I will not.")
+        sys.exit(78)
     time.sleep(0.2)
     if order == "hang":
         # Called without giving up the interpreter lock, so that no thread runs any more.
@@ -110,6 +113,21 @@ def test_one_that_says_so_itself_is_counted(ward):
     eventually(lambda: len(each.told()) > 2, within_s=60)
     assert each.told()[:3] == [str(Lives(0, 0)), str(Lives(1, 1)), str(Lives(2, 2))]
     assert each.kinds()[:4] == ["started", "ended", "stalled", "restarting"]
+
+
+def test_what_it_says_at_its_end_is_heard(ward):
+    each = ward("say")
+    eventually(lambda: each.kinds().count("ended") > 1, within_s=60)
+    ended = [event for event in each.events if event.kind == "ended"]
+    assert {event.reason for event in ended} == {"I will not."}
+
+
+def test_what_an_earlier_life_said_is_not_heard_again(tmp_path):
+    heartbeat = Heartbeat(tmp_path / "beat")
+    assert heartbeat.take_last_words() is None
+    leave_last_words(heartbeat.path, "I will not.")
+    assert heartbeat.take_last_words() == "I will not."
+    assert heartbeat.take_last_words() is None
 
 
 def test_a_death_of_another_kind_is_no_stall(ward):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_a_full_queue_refuses_what_it_has_no_room_for(broker, raw):
 def test_what_is_declared_twice_is_made_once(open_one):
     broker = open_one()
 
-    assert broker.declare([HERE, GONE]) == [HERE, GONE]
+    assert broker.declare([HERE, GONE]) == ["sp.limit", HERE, GONE]
     assert broker.declare([GONE, f"{HERE}.v1", "sp.dead"]) == ["sp.dead"]
     assert broker.declare([]) == []
 
@@ -164,10 +165,10 @@ def test_queues_with_other_properties_are_named_and_nothing_is_made(open_one, ra
         broker.declare([GONE, HERE, "sp.dead"])
 
     assert "sp.dead.v1" in str(conflict.value)
-    assert broker.missing([GONE]) == [GONE]
+    assert broker.missing([GONE]) == [GONE, "sp.limit"]
     raw.channel.queue_delete(f"{HERE}.v1")
     raw.channel.queue_delete("sp.dead.v1")
-    assert broker.declare([GONE, HERE, "sp.dead"]) == [GONE, HERE, "sp.dead"]
+    assert broker.declare([GONE, HERE, "sp.dead"]) == ["sp.limit", GONE, HERE, "sp.dead"]
 
 
 def test_queues_of_another_topology_keep_their_version(broker, raw):
@@ -193,12 +194,12 @@ def test_what_was_delivered_too_often_comes_back_exactly_once(broker, rabbitmq_u
     _publish(broker, [1], queue)
 
     for _ in range(30):
-        eventually(lambda: broker.reclaim() or raw.waiting(queue))
+        eventually(lambda: broker.reclaim().returned or raw.waiting(queue))
         _take_and_vanish(rabbitmq_url, queue)
-    eventually(lambda: broker.reclaim() or raw.waiting(queue))
+    eventually(lambda: broker.reclaim().returned or raw.waiting(queue))
 
     assert broker.peek(queue, limit=9) == [b"body 1"]
-    assert broker.reclaim() == 0
+    assert broker.reclaim().returned == 0
     message = eventually(lambda: raw.channel.basic_get(queue))
     assert message.headers["task"] == "syncpipe.apply"
     assert not [name for name in message.headers if name.startswith("x-death")]
@@ -211,32 +212,39 @@ def _take_and_vanish(url, queue):
 
 
 def test_nothing_is_reclaimed_where_nothing_was_set_aside(open_one):
-    assert open_one().reclaim() == 0
+    assert open_one().reclaim() == (0, 0)
     broker = open_one()
     broker.declare([HERE])
-    assert broker.reclaim() == 0
+    assert broker.reclaim().returned == 0
 
 
 def test_two_who_reclaim_at_once_return_everything_once(open_one, broker, raw, rabbitmq_url):
     _set_aside(raw, 250, HERE)
 
     with ThreadPoolExecutor(2) as pool:
-        counts = list(pool.map(lambda each: each.reclaim(), [broker, open_one()]))
+        done = list(pool.map(_reclaim_in_turn, [broker, open_one()]))
 
-    total = sum(counts) + rescue(rabbitmq_url, clock=SystemClock())
-    assert total == 250
+    done.append(rescue(rabbitmq_url, clock=SystemClock()))
+    assert sum(each.returned for each in done) == 250
+    assert done[-1].left == 0
     bodies = broker.peek(HERE, limit=999)
     assert Counter(bodies) == Counter(b"aside %d" % n for n in range(250))
+
+
+def _reclaim_in_turn(broker):
+    while True:
+        with suppress(BrokerUnavailable):  # the other is not done yet
+            return broker.reclaim()
 
 
 def test_what_cannot_go_back_does_not_stop_the_others(broker, raw):
     _set_aside(raw, 120, GONE)
     _set_aside(raw, 3, HERE)
 
-    assert broker.reclaim() == 3
+    assert broker.reclaim() == (3, 120)
     assert eventually(lambda: raw.waiting(topology.LIMIT_QUEUE) == 120)
     broker.declare([GONE])
-    assert broker.reclaim() == 120
+    assert broker.reclaim().returned == 120
 
 
 def _set_aside(raw, count, queue):

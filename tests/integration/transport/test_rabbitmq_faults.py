@@ -9,6 +9,7 @@ import pytest
 
 from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout
 from syncpipe.ops.declaring import declare
+from syncpipe.ops.lanes import look
 from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound, WorkerInfo
@@ -84,6 +85,19 @@ def test_an_alarm_is_learnt_once_and_then_nothing_is_sent(server, broker, alarm)
     server.set_alarm(on=False)
     _works(broker)
     assert set(broker.peek(QUEUE, limit=9_999)) <= {b"body %d" % n for n in range(4)}
+
+
+def test_status_counts_during_an_alarm_and_says_what_it_cannot_find_out(broker, alarm):
+    declare(broker, ["crm"], 1)
+    assert _publish(broker, range(3)) == [None] * 3
+    alarm()
+
+    status = look(broker, ["crm"], 1)
+
+    assert (status.depth, status.workers) == (3, None)
+    (problem,) = status.problems
+    assert problem.startswith("Which workers live cannot be found out: ")
+    assert "memory or disk" in problem
 
 
 def test_after_a_crash_new_queues_have_what_was_confirmed_and_who_listens_listens(server, broker):

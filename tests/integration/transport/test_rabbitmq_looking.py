@@ -8,6 +8,7 @@ import kombu
 import pytest
 
 from syncpipe.core.routing import Priority
+from syncpipe.errors import BrokerUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.ops.purging import holding, matching, purge
 from syncpipe.ops.waiting import wait_until_empty
@@ -62,3 +63,50 @@ def test_what_is_left_in_queues_of_another_version_and_of_more_shards_is_shown_a
     assert plan == [QUEUE, "sp.crm.8.low"]
     assert [each.messages for each in purge(broker, plan)] == [1, 1]
     assert broker.ready(queues) == 2
+
+
+@pytest.fixture
+def channel(rabbitmq_url):
+    with kombu.Connection(rabbitmq_url) as connection:
+        yield connection.default_channel
+
+
+@pytest.mark.parametrize("delete", ["queue_delete", "exchange_delete"])
+def test_a_lost_place_for_what_was_delivered_too_often_is_noticed_and_made_again(
+    broker, channel, delete
+):
+    assert broker.missing([QUEUE]) == []
+    getattr(channel, delete)("sp.limit.v1")
+
+    assert broker.missing([QUEUE, "sp.dead"]) == ["sp.dead", "sp.limit"]
+    assert broker.declare([QUEUE]) == ["sp.limit"]
+    assert broker.missing([QUEUE]) == []
+
+
+def test_queues_of_other_properties_are_seen(broker, channel):
+    assert broker.unfit([QUEUE, "sp.dead"]) == []
+    channel.queue_declare("sp.dead.v1", durable=True, auto_delete=False)
+    channel.queue_delete("sp.limit.v1")
+    channel.queue_declare(
+        "sp.limit.v1", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"}
+    )
+
+    assert broker.unfit([QUEUE, "sp.dead"]) == ["sp.dead", "sp.limit"]
+    assert any("'sp.dead' and 1 more has" in each for each in look(broker, ["crm"], 1).problems)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (("guest:guest", "guest:wrong"), "refused the user or password"),
+        (("/test-", "/missing-"), "refused the virtual host"),
+        (("127.0.0.1:", "127.0.0.2:"), "cannot be reached"),
+    ],
+)
+def test_why_rabbitmq_cannot_be_asked_is_not_blamed_on_the_plugin(rabbitmq_url, wrong, why):
+    # The management API does not answer either, or would refuse for the same reason.
+    with (
+        RabbitBroker(rabbitmq_url.replace(*wrong), clock=SystemClock()) as broker,
+        pytest.raises(BrokerUnavailable, match=why),
+    ):
+        broker.queues()

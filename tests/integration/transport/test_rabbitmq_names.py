@@ -68,7 +68,7 @@ def test_a_name_server_that_never_answers_holds_nobody():
 def test_the_next_address_is_tried_when_one_refuses(leads_to, rabbitmq_url):
     leads_to("127.0.0.2", "127.0.0.1")
     with _named(rabbitmq_url) as broker:
-        assert broker.declare(["sp.crm.0.low"]) == ["sp.crm.0.low"]
+        assert broker.declare(["sp.crm.0.low"]) == ["sp.limit", "sp.crm.0.low"]
         message = Outbound("sp.crm.0.low", b"body", "id", "syncpipe.apply")
         assert broker.publish([message], timeout_s=20) == [None]
 

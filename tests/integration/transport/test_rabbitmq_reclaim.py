@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from kombu import Connection
 
+from syncpipe.errors import BrokerUnavailable
 from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
 from syncpipe.transport.rabbitmq import topology
@@ -48,7 +49,7 @@ def _declare_full(channel, broker):
     def refuses():
         _set_aside(channel, FULL, [b"filler"])
         eventually(lambda: _waiting(channel, LIMIT))
-        return broker.reclaim() == 0
+        return broker.reclaim().returned == 0
 
     eventually(refuses)  # RabbitMQ closes a full queue a little late
 
@@ -61,14 +62,14 @@ def test_a_full_and_a_missing_queue_hold_up_no_other_however_much_is_theirs(brok
     _set_aside(channel, HERE, [b"last"])
     eventually(lambda: _waiting(channel, LIMIT) == 262)
 
-    assert broker.reclaim() == 1
+    assert broker.reclaim() == (1, 261)
     assert broker.peek(HERE, limit=9) == [b"last"]
-    assert broker.reclaim() == 0
+    assert broker.reclaim().returned == 0
     eventually(lambda: _waiting(channel, LIMIT) == 261)
 
     channel.queue_delete(f"{FULL}.v1")
     broker.declare([FULL, GONE])
-    assert broker.reclaim() == 261
+    assert broker.reclaim().returned == 261
     for queue, theirs in bodies.items():
         seen = Counter(broker.peek(queue, limit=999))
         del seen[b"filler"]
@@ -92,7 +93,7 @@ def test_what_a_message_says_of_its_first_sending_is_left_out(broker, channel, o
     _set_aside(other_user, HERE, [b"body"], message_id="m", reply_to="r", **past)
     eventually(lambda: _waiting(channel, LIMIT))
 
-    assert broker.reclaim() == 1
+    assert broker.reclaim().returned == 1
     properties = channel.basic_get(f"{HERE}.v1").properties
     assert not properties.keys() & past.keys()
     assert (properties["message_id"], properties["reply_to"]) == ("m", "r")
@@ -103,15 +104,23 @@ def test_no_copies_go_elsewhere_a_second_time(broker, channel):
     _set_aside(channel, HERE, [b"body"], headers={"CC": [f"{GONE}.v1"], "kept": "yes"})
     eventually(lambda: _waiting(channel, LIMIT))
 
-    assert broker.reclaim() == 1
+    assert broker.reclaim().returned == 1
     assert broker.ready([GONE]) == 0
     headers = channel.basic_get(f"{HERE}.v1").headers
     assert (headers["kept"], "CC" in headers) == ("yes", False)
+
+
+def test_only_one_reads_what_was_set_aside(broker, rabbitmq_url):
+    with Connection(rabbitmq_url) as other:
+        other.default_channel.queue_declare(f"syncpipe.reading.{LIMIT}", exclusive=True)
+        with pytest.raises(BrokerUnavailable, match="Somebody else reads"):
+            broker.reclaim()
+    assert eventually(lambda: broker.reclaim() == (0, 0))
 
 
 def test_what_came_straight_to_the_limit_queue_stays_there(broker, channel):
     channel.basic_publish(channel.prepare_message(b"stray"), exchange="", routing_key=LIMIT)
     eventually(lambda: _waiting(channel, LIMIT))
 
-    assert broker.reclaim() == 0
+    assert broker.reclaim().returned == 0
     assert eventually(lambda: _waiting(channel, LIMIT)) == 1

@@ -230,6 +230,6 @@ def test_a_rescue_returns_what_the_dead_held_and_nothing_else(broker, server, re
     Claims(server.execute_command, Keys(), lifetime_ms=1).claim([QUEUE], 2)
     Claims(server.execute_command, Keys(), lifetime_ms=30_000).claim([QUEUE], 1)
 
-    assert rescue(redis_url, clock=SystemClock()) == 2
+    assert rescue(redis_url, clock=SystemClock()) == (2, 0)
     assert broker.peek(QUEUE, limit=9) == [b"0", b"1"]
     assert broker.depths([QUEUE])[QUEUE].unacked == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.cli.status import _object, _worker_row, _write_tables
+from syncpipe.errors import BrokerUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
@@ -49,3 +50,18 @@ def test_an_object_tells_lanes_apart():
         (None, True, 0),
         ("v0", False, 2),
     ]
+
+
+def test_workers_that_nobody_can_ask_for_are_not_said_to_be_none(capsys):
+    broker = MemoryBroker(FakeClock())
+
+    def alarm():
+        raise BrokerUnavailable("an alarm")
+
+    broker.workers = alarm
+    seen = look(broker, ["crm"], 1)
+    _write_tables(seen)
+    shown = capsys.readouterr()
+    assert "Which workers live is not known." in shown.out
+    assert "UNHEALTHY: Which workers live cannot be found out: an alarm" in shown.err
+    assert (_object(seen)["workers"], _object(seen)["healthy"]) == (None, False)

@@ -8,7 +8,7 @@ import pytest
 from syncpipe.app import REFUSED, STALLED
 from syncpipe.cli.options import Configuration
 from syncpipe.cli.worker import Crew, describe, worker_command
-from syncpipe.errors import ChildFailed
+from syncpipe.errors import ChildFailed, QueueMissing
 from syncpipe.supervisor import Event, Heartbeat, Lives
 from syncpipe.testing.clock import FakeClock
 
@@ -33,8 +33,8 @@ def test_without_options_a_worker_searches_like_everybody():
     assert worker_command("w-1", Configuration(None, None, ()), 30.0, HEARTBEAT).argv == START
 
 
-def refuse(crew, name):
-    crew.hear(Event("ended", name, 5, REFUSED))
+def refuse(crew, name, reason=None):
+    crew.hear(Event("ended", name, 5, REFUSED, reason=reason))
 
 
 def test_when_all_workers_refuse_the_crew_gives_up():
@@ -43,7 +43,14 @@ def test_when_all_workers_refuse_the_crew_gives_up():
     refuse(crew, "a")
     clock.advance(20)
     refuse(crew, "b")
-    with pytest.raises(ChildFailed, match="No worker can work"):
+    with pytest.raises(ChildFailed, match="refuse to start: their log tells"):
+        crew.wait_for_refusal()
+
+
+def test_the_crew_gives_the_reason_of_its_workers():
+    crew = Crew(["a"], FakeClock().monotonic)
+    refuse(crew, "a", str(QueueMissing("The broker has no queue 'q'.")))
+    with pytest.raises(ChildFailed, match=r"SP-E406 .*'q'.*syncpipe migrate"):
         crew.wait_for_refusal()
 
 

@@ -36,6 +36,17 @@ def test_all_queues_of_all_targets_and_the_dead_ones_are_made(pauses):
     assert declared[-1].queue == "sp.dead"
 
 
+def test_what_the_queues_need_is_told_and_gets_time_too(pauses):
+    broker = Topology()
+    declare(broker, ["crm"], 1, pause=pauses.append)
+    broker.declare = lambda _queues: ["sp.limit"]
+
+    declared = declare(broker, ["crm"], 1, pause=pauses.append)
+
+    assert [each.queue for each in declared if each.made] == ["sp.limit"]
+    assert pauses == [SETTLE_S, SETTLE_S]
+
+
 def test_what_is_new_gets_time_to_be_written_down(pauses):
     broker = Topology()
 

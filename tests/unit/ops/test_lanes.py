@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.core.routing import Lane, Priority
+from syncpipe.errors import BrokerUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
@@ -124,3 +125,29 @@ def test_what_waits_too_long_is_a_problem_whoever_lives(broker, clock):
     (problem,) = look(broker, ["crm"], 1).problems
 
     assert problem.startswith("Envelopes for 'crm' wait for 61 s")
+
+
+def test_workers_that_nobody_can_ask_for_are_unknown_and_a_problem(broker):
+    def alarm():
+        raise BrokerUnavailable("RabbitMQ takes nothing.")
+
+    broker.workers = alarm
+    put(broker, "sp.crm.0.normal", 4)
+
+    status = look(broker, ["crm"], 1)
+
+    assert (status.depth, status.workers) == (4, None)
+    assert status.problems == ("Which workers live cannot be found out: RabbitMQ takes nothing.",)
+
+
+def test_queues_that_are_missing_are_a_problem(broker):
+    broker.missing = lambda queues: [*queues[1:2], "sp.limit"]
+    (problem,) = look(broker, ["crm"], 1).problems
+    assert problem.startswith("The broker has no queue 'sp.crm.0.high' and 1 more.")
+    assert "`syncpipe migrate`" in problem
+
+
+def test_queues_of_other_properties_are_a_problem(broker):
+    broker.unfit = lambda queues: queues[-1:]
+    (problem,) = look(broker, ["crm"], 1).problems
+    assert problem.startswith("The queue 'sp.dead' has other properties")

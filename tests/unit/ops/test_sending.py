@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import json
+from io import BytesIO
+
 from syncpipe.core.operation import Kind
-from syncpipe.errors import BrokerUnavailable, BufferFull, InvalidKey, InvalidValue
-from syncpipe.ops.records import BadLine, Row
+from syncpipe.errors import (
+    BrokerUnavailable,
+    BufferFull,
+    DeliveryTimeout,
+    InvalidKey,
+    InvalidValue,
+)
+from syncpipe.ops.records import BadLine, Row, read
 from syncpipe.ops.sending import Sending, Sent
-from syncpipe.ops.shaping import Shape
+from syncpipe.ops.shaping import Change, Shape
 
 SHAPE = Shape(Kind.UPSERT, ("id",))
 
@@ -78,6 +87,37 @@ def test_reading_ends_when_the_buffer_stays_full():
 def test_what_fails_at_the_end_is_reported_too():
     away = BrokerUnavailable("away")
     assert send(rows("a", "b"), StubClient({"a": away})) == (Sent(2, 1, 0, 1, None), [(1, away)])
+
+
+def test_what_is_to_be_sent_again_is_kept_with_id_and_version_and_the_rest_as_it_is():
+    lost = DeliveryTimeout("lost", operation_id="an-id", version=7)
+    lines = b'{"id": "a"}\n {"id": "b", "price": 0.10}\nx\n{"id": "c"}\n'
+    kept, reports = [], []
+    client = StubClient({"b": lost}, at_once=True)
+    sending = Sending(client.send, SHAPE, report=reports.append, progress=print, keep=kept.append)
+
+    sent = sending.run(read(BytesIO(lines), "jsonl", exact=False), client.flush)
+
+    assert sent == Sent(2, 1, 0, 1, 2)
+    assert kept == [
+        '{"syncpipe_id": "an-id", "syncpipe_version": 7, "id": "b", "price": 0.10}\n',
+        '{"id": "c"}\n',
+    ]
+    assert [bad.line for bad in reports] == [2, 3]
+    again = next(read(BytesIO(kept[0].encode()), "jsonl", exact=False))
+    assert SHAPE.change(again.fields) == Change("b", {"price": 0.1}, 7, "an-id")
+    assert again.again(lost) == kept[0]
+
+
+def test_what_is_to_be_sent_again_of_a_table_is_json():
+    lost = DeliveryTimeout("lost", operation_id="an-id", version=7)
+    (row,) = read(BytesIO(b"id,n\na,\n"), "csv", exact=False)
+    assert json.loads(row.again(lost)) == {
+        "syncpipe_id": "an-id",
+        "syncpipe_version": 7,
+        "id": "a",
+        "n": None,
+    }
 
 
 def test_what_nobody_knows_about_counts_as_unconfirmed():

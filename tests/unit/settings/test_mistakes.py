@@ -276,3 +276,32 @@ def test_what_a_reference_stands_for_is_not_shown(mistakes_of):
 
 def test_without_anything_near_all_known_words_are_named():
     assert did_you_mean("xyz", ["b", "a"]) == "Known here: a, b."
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "why"),
+    [
+        ("url", "amqp://me:sEcret@h:x/", "malformed host or port"),
+        ("url", "amqp://me:sEcret@h/v?heartbeat=3", "leave them out"),
+        ("url", "amqp://me:sEcret@a/v;amqp://b/x", "more than one RabbitMQ"),
+        ("management_url", "ftp://me:sEcret@x", "none of http or https"),
+        ("management_url", "http://me:sEcret@h:abc", "malformed host or port"),
+        ("management_url", "http://h:99999", "malformed host or port"),
+        ("management_url", "http://[::1", "malformed host or port"),
+    ],
+)
+def test_what_rabbitmq_is_not_opened_with_is_a_mistake(mistakes_of, key, url, why):
+    urls = {"url": "amqp://broker/v"} | {key: url}
+    lines = "".join(f'{name} = "{value}"\n' for name, value in urls.items())
+
+    mistake = only(mistakes_of(f"[broker]\n{lines}"))
+
+    assert mistake.key == f"broker.{key}"
+    assert why in mistake.message
+    assert "sEcret" not in str(mistake)
+
+
+@pytest.mark.parametrize("url", ["amqps://me:s%2Fecret@[::1]:77/v", "amqp://"])
+def test_what_rabbitmq_is_opened_with_is_none(mistakes_of, url):
+    text = f'[broker]\nurl = "{url}"\nmanagement_url = "https://me@h/api-of/rabbit/"\n'
+    assert mistakes_of(text) == []

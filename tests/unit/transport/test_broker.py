@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from syncpipe.errors import ConfigError
+from syncpipe.system import SystemClock
 from syncpipe.transport import broker, open_broker
 
 
@@ -28,7 +29,7 @@ def test_an_unknown_scheme_is_refused():
     "url", ["redis://h/1", "rediss://h", "redis+socket:///r.sock", "amqp://h", "amqps://h"]
 )
 def test_opening_connects_nothing(url):
-    open_broker(url, clock=None).close()
+    open_broker(url, clock=SystemClock()).close()
 
 
 def test_the_port_and_its_redis_adapter_do_not_load_kombu():

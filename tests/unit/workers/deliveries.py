@@ -25,9 +25,6 @@ class Delivery:
         assert self.fate is None
         self.fate = "acknowledged"
 
-    def ack_log_error(self, _logger, _errors):
-        self.ack()
-
     def reject(self, *, requeue):
         assert self.fate is None
         self.fate = "returned" if requeue else "dropped"

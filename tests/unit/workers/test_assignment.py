@@ -32,6 +32,16 @@ def test_two_have_every_lane_once_and_half_of_them_each(first):
     assert first.queues | second.queues == DECLARED
 
 
+def test_one_of_two_does_what_one_does_for_all(first):
+    second = Assignment("b", DECLARED)
+    assert not first.leads
+    for each in (first, second):
+        each.look(["a", "b"])
+    assert first.leads is not second.leads
+    second.look([])
+    assert second.leads
+
+
 def test_what_is_ours_is_claimed_at_once_and_what_was_is_released_one_look_later(first):
     first.look(["a"])
     change = first.look(["a", "b"])

@@ -3,11 +3,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from celery.exceptions import WorkerShutdown
+from celery.worker import state
 from celery.worker.control import Panel
 
 from syncpipe.errors import QueueMissing, UnknownTarget
 from syncpipe.transport.dialect import dialect_of
 from tests.unit.workers.deliveries import Delivery
+from workers import consumer as module
 from workers.consumer import Consumer
 from workers.subscriptions import Subscriptions
 
@@ -128,3 +131,47 @@ def test_what_is_no_lane_of_ours_is_refused_with_the_reason(
     assert station.subscriptions.wanted == {f"{MINE}.v1"}
     if error is UnknownTarget:
         assert control("cancel_consumer", queue)["error"].startswith(error.code)
+
+
+class Refused(Exception):
+    """What a broker says that is there."""
+
+
+class Broker:
+    """kombu's connection to a broker that fails in some ways before it lets us connect."""
+
+    recoverable_connection_errors = (OSError,)
+    connection_errors = (OSError,)
+    channel_errors = (Refused,)
+
+    def __init__(self, *failures):
+        self._failures = list(failures)
+
+    def ensure_connection(self, *, max_retries, reraise_as_library_errors):
+        assert (max_retries, reraise_as_library_errors) == (0, False)
+        if self._failures:
+            raise self._failures.pop(0)
+        return self
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [
+        (OSError(), [0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0]),
+        (Refused(), [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]),
+    ],
+)
+def test_it_connects_in_the_end_with_pauses_that_grow(monkeypatch, error, pauses):
+    paused = []
+    monkeypatch.setattr(module, "_pause", paused.append)
+    broker = Broker(*[error] * len(pauses))
+    assert object.__new__(Consumer).ensure_connected(broker) is broker
+    assert paused == pytest.approx(pauses)
+
+
+def test_who_is_told_to_end_tries_no_more(monkeypatch):
+    monkeypatch.setattr(state, "should_stop", 0)
+    with pytest.raises(WorkerShutdown):
+        module._pause(3600)
+    with pytest.raises(WorkerShutdown):
+        object.__new__(Consumer).ensure_connected(Broker())

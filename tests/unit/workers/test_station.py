@@ -9,7 +9,13 @@ from structlog.testing import capture_logs
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import DEAD_QUEUE, queues_of
-from syncpipe.errors import BrokerUnavailable, ClockSkew, QueueMissing, TargetUnavailable
+from syncpipe.errors import (
+    BrokerFull,
+    BrokerUnavailable,
+    ClockSkew,
+    QueueMissing,
+    TargetUnavailable,
+)
 from syncpipe.pipeline import Done, Report
 from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
@@ -151,13 +157,31 @@ def test_a_broker_that_cannot_be_asked_leaves_everything_as_it_is():
     assert each.subscriptions.wanted == set(each.lanes)
 
 
-def test_queues_that_are_missing_are_told():
+def test_one_queue_of_a_lane_is_enough_to_start_and_none_is_told():
     each = station()
     each.require_queues()
-    each.broker.missing = lambda queues: [name for name in queues if name != DEAD_QUEUE]
-    number = len(each.lanes) - 1
-    with pytest.raises(QueueMissing, match=f"'sp.crm.0.critical' and {number} more.*migrate"):
+    each.broker.missing = lambda queues: [*queues, "sp.limit"]
+    number = len(each.lanes)
+    with pytest.raises(QueueMissing, match=f"none of the {number}.*'sp.crm.0.critical'.*migrate"):
         each.require_queues()
+    there = next(iter(each.lanes))
+    each.broker.missing = lambda queues: [name for name in queues if name != there] + ["sp.limit"]
+    each.require_queues()
+
+
+def test_what_the_broker_lacks_beside_the_lanes_is_told_too():
+    each = station()
+    each.look()
+    each.broker.missing = lambda _: [DEAD_QUEUE, "sp.limit"]
+    with capture_logs() as lines:
+        assert each.check_queues()
+    (line,) = lines
+    assert f"no queue {DEAD_QUEUE!r} and 1 more" in line["error"]
+    assert each.subscriptions.wanted == set(each.lanes)
+    each.broker.missing = lambda _: []
+    with capture_logs() as lines:
+        each.check_queues()
+    assert [(line["event"], line["queues"]) for line in lines] == [("queue-back", 2)]
 
 
 def test_a_queue_that_is_missing_is_told_once_and_not_wanted_until_it_is_back():
@@ -227,6 +251,18 @@ def test_a_broker_that_does_not_answer_holds_up_nobody_who_leaves(monkeypatch):
     assert not each.withdraw()
     assert heard == []
     silence.set()
+
+
+def test_under_an_alarm_who_knows_nobody_wants_every_lane():
+    """Several owners of a lane do no harm, and what they drain may end the alarm."""
+    each = station()
+
+    def full():
+        raise BrokerFull("an alarm")
+
+    each.broker.workers = full
+    assert each.look()
+    assert each.subscriptions.wanted == set(each.lanes)
 
 
 def test_withdrawing_needs_no_broker():

@@ -7,7 +7,7 @@ import pytest
 from syncpipe.errors import ConfigError
 from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
-from syncpipe.transport.rabbitmq.address import address_of
+from syncpipe.transport.rabbitmq.address import address_of, management_of
 
 
 def test_a_url_says_where_and_as_whom():
@@ -52,4 +52,27 @@ def test_a_malformed_host_is_refused_with_what_to_write(host):
 def test_what_would_be_misread_is_refused_without_the_password(url, what):
     with pytest.raises(ConfigError, match=what) as refused:
         address_of(url)
+    assert "sEcret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("broker", "url", "place", "user"),
+    [
+        ("amqp://me:x@broker/v", "auto", ("broker", 15672, False, ""), ("me", "x")),
+        ("amqps://me:x@[::1]/v", "auto", ("::1", 15671, True, ""), ("me", "x")),
+        ("amqp://broker/v", "https://a:b%40@h/r/", ("h", 15671, True, "/r"), ("a", "b@")),
+    ],
+)
+def test_the_management_api_is_where_its_url_says(broker, url, place, user):
+    found = management_of(url, address_of(broker))
+    assert (found.host, found.port, found.tls, found.path) == place
+    assert (found.user, found.password) == user
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:sEcret@h:abc", "http://h:99999", "http://[::1", "ftp://x"]
+)
+def test_a_management_url_that_is_none_is_refused(url):
+    with pytest.raises(ConfigError, match="http://user:password@host:15672") as refused:
+        open_broker("amqp://", clock=SystemClock(), management_url=url)
     assert "sEcret" not in str(refused.value)
