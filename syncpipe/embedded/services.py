@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -180,9 +180,16 @@ def discard(state_dir: Path) -> None:
         try:
             for name in _LEFTOVERS:
                 for path in state_dir.glob(name):
-                    shutil.rmtree(path)
+                    _remove(path)
         except OSError as error:
             raise EmbeddedError(f"{state_dir} cannot be emptied: {error}.") from error
+
+
+def _remove(path: Path) -> None:
+    """Remove the directory *path*, from which a server that is ending may remove files too."""
+    while path.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 def _await_services(state_dir: Path, keeper: ProcessId, log: Path) -> Services:

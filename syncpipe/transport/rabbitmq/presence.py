@@ -140,6 +140,8 @@ class Presence:
     def close(self) -> None:
         """Stop listening. Idempotent."""
         ear = self._ear()
+        if ear.line is None and ear.voice is None:
+            return
         with suppress(BrokerUnavailable), self._turn(ear, self._deadline()):
             _stop_listening(ear)
             if ear.voice is not None:

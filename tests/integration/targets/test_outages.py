@@ -63,10 +63,11 @@ def test_a_deadlock_with_an_outsider_makes_one_of_them_busy(place, at):
     lock = "UPDATE syncpipe.{} SET floor = floor WHERE key = '{}'"
     table = "records" if place.columns else "documents"
     name = conninfo.conninfo_to_dict(place.dsn)["dbname"]
-    execute(place.dsn, f'ALTER DATABASE "{name}" SET deadlock_timeout = 20')
-    target = place.another()
+    # Who looks for a deadlock last is its victim: ours, when the outsider waits for long.
+    execute(place.dsn, f'ALTER DATABASE "{name}" SET deadlock_timeout = 1500')
+    target = place.another(lock_timeout_s=60)
     with ThreadPoolExecutor(1) as thread, psycopg.connect(place.dsn) as outsider:
-        outsider.execute("SET deadlock_timeout = '10s'")
+        outsider.execute("SET deadlock_timeout = '60s'")
         outsider.execute(lock.format(table, "k2"))
         applying = thread.submit(place.apply, one, two, by=target)
         _until_somebody_waits(place.dsn)
