@@ -31,19 +31,27 @@
     │   ├── TargetUnavailable       SP-E501
     │   ├── TargetBusy              SP-E502
     │   ├── TargetMisconfigured     SP-E503
+    │   ├── TargetThrottled         SP-E504
     │   ├── RefusedForNow           SP-E510
+    │   │   └── TooSlow             SP-E515
     │   ├── Refused                 SP-E511
     │   ├── VersionAhead            SP-E512
     │   ├── TooLate                 SP-E513
-    │   └── UnexpectedMessage       SP-E514
-    └── ServiceError                SP-E600  a process of ours cannot do its work
-        ├── EmbeddedError           SP-E601
-        │   ├── AlreadyRunning      SP-E606
-        │   └── DirectoryClosed     SP-E607
-        ├── ClockSkew               SP-E602
-        ├── NotRunning              SP-E603
-        ├── ChildFailed             SP-E604
-        └── Stalled                 SP-E605
+    │   ├── UnexpectedMessage       SP-E514
+    │   ├── Quarantined             SP-E516
+    │   └── Cancelled               SP-E517
+    ├── ServiceError                SP-E600  a process of ours cannot do its work
+    │   ├── EmbeddedError           SP-E601
+    │   │   ├── AlreadyRunning      SP-E606
+    │   │   └── DirectoryClosed     SP-E607
+    │   ├── ClockSkew               SP-E602
+    │   ├── NotRunning              SP-E603
+    │   ├── ChildFailed             SP-E604
+    │   └── Stalled                 SP-E605
+    └── StoreError                  SP-E700  the store cannot be asked
+        ├── StoreUnavailable        SP-E701
+        ├── StoreOutdated           SP-E702
+        └── StoreMissing            SP-E703
 
 A code is stable for ever and is what people search for; ``syncpipe explain CODE`` prints the class
 docstring and the hint.
@@ -288,19 +296,28 @@ class TargetError(SyncpipeError):
     """A target did not take operations.
 
     *sqlstate* is the five-character SQLSTATE of PostgreSQL where there is one, *constraint* the
-    name of the violated constraint.
+    name of the violated constraint; *status* is the status of HTTP where there is one, *endpoint*
+    the path that answered.
     """
 
     code = "SP-E500"
     hint = "Run `syncpipe target test NAME`."
 
     def __init__(
-        self, message: str, *, sqlstate: str | None = None, constraint: str | None = None
+        self,
+        message: str,
+        *,
+        sqlstate: str | None = None,
+        constraint: str | None = None,
+        status: int | None = None,
+        endpoint: str | None = None,
     ) -> None:
         """Keep what the target said beside the *message*."""
         super().__init__(message)
         self.sqlstate = sqlstate
         self.constraint = constraint
+        self.status = status
+        self.endpoint = endpoint
 
 
 class TargetUnavailable(TargetError):
@@ -330,12 +347,42 @@ class TargetMisconfigured(TargetError):
     )
 
 
+class TargetThrottled(TargetError):
+    """The target takes no more for now, because it was asked too often.
+
+    *retry_after_s* is how long it wants to be left alone, in seconds; None where it did not say.
+    """
+
+    code = "SP-E504"
+    retryable = True
+    hint = "Operations wait and go on by themselves; set `rate` of the target to what it takes."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        status: int | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        """Keep *retry_after_s* beside what the target said."""
+        super().__init__(message, status=status, endpoint=endpoint)
+        self.retry_after_s = retry_after_s
+
+
 class RefusedForNow(TargetError):
     """The target refused one operation for a reason that may pass, such as a missing parent row."""
 
     code = "SP-E510"
     retryable = True
     hint = "It is tried again for a while; send what it depends on."
+
+
+class TooSlow(RefusedForNow):
+    """The target needed longer for one operation than a statement or request may take."""
+
+    code = "SP-E515"
+    hint = "It is tried again for a while; look at the target's triggers, indexes and load."
 
 
 class Refused(TargetError):
@@ -367,6 +414,20 @@ class UnexpectedMessage(TargetError):
 
     code = "SP-E514"
     hint = "Give producers and workers the same configuration, then replay the dead letter."
+
+
+class Quarantined(TargetError):
+    """The worker process died each time it applied this operation, so it is tried no more."""
+
+    code = "SP-E516"
+    hint = "Read the workers' log for how they died; mend that, then replay the dead letter."
+
+
+class Cancelled(TargetError):
+    """Another operation of its group ended dead before this one was applied."""
+
+    code = "SP-E517"
+    hint = "Look at the group's other dead letters; send the group again as new operations."
 
 
 class ServiceError(SyncpipeError):
@@ -427,4 +488,37 @@ class Stalled(ServiceError):
     hint = (
         "Read the workers' log (`syncpipe up` leaves it in .syncpipe/logs); `syncpipe target test "
         "NAME` shows what a target lacks."
+    )
+
+
+class StoreError(SyncpipeError):
+    """The store, syncpipe's own memory, cannot be asked; nothing is lost meanwhile.
+
+    Dead letters wait in the broker, and what is to be tried later stays unacknowledged.
+    """
+
+    code = "SP-E700"
+    hint = "Check the store's database; everything goes on by itself."
+
+
+class StoreUnavailable(StoreError):
+    """The store's database does not answer, or refused a statement."""
+
+    code = "SP-E701"
+    retryable = True
+
+
+class StoreOutdated(StoreError):
+    """The store's tables are missing, or of another release."""
+
+    code = "SP-E702"
+    hint = "Run `syncpipe migrate`."
+
+
+class StoreMissing(StoreError):
+    """The configuration names no store, and this needs one."""
+
+    code = "SP-E703"
+    hint = (
+        'Write [store] with dsn = "postgresql://…" in the configuration, then `syncpipe migrate`.'
     )

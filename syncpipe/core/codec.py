@@ -1,14 +1,17 @@
 """Operations to bytes and back: strict MessagePack, whatever goes in comes out equal.
 
-An operation is the array ``[id, kind, collection, key, version, data]``. Values that MessagePack
-does not know travel as extension types, numbered below; lists and dicts are plain. An operation is
-encoded once, when it is enqueued: the same bytes go to every target and into dead letters.
+An operation is the array ``[id, kind, collection, key, version, data]``, followed by a map of what
+few operations have: ``n`` (not before, ms), ``x`` (expires, ms) and ``g`` (group id, 16 bytes).
+Values that MessagePack does not know travel as extension types, numbered below; lists and dicts are
+plain. An operation is encoded once, when it is enqueued: the same bytes go to every target, into
+the schedule and into dead letters.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,8 @@ MAX_OPERATION_BYTES = 1024 * 1024
 
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
 _ID_BYTES = 16
+#: Milliseconds that fit into a hybrid logical clock stamp.
+_MAX_MS = 2**47
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -36,16 +41,17 @@ def encode(operation: Operation) -> bytes:
         OperationTooLarge: they are more than `MAX_OPERATION_BYTES`.
 
     """
-    data = _pack(
-        [
-            operation.id,
-            int(operation.kind),
-            operation.collection,
-            operation.key,
-            operation.version,
-            operation.data,
-        ]
-    )
+    fields = [
+        operation.id,
+        int(operation.kind),
+        operation.collection,
+        operation.key,
+        operation.version,
+        operation.data,
+    ]
+    if rare := _rare(operation):
+        fields.append(rare)
+    data = _pack(fields)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(
             f"The operation has {len(data)} bytes, limit {MAX_OPERATION_BYTES}."
@@ -75,6 +81,12 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
         start = end
 
 
+def _rare(operation: Operation) -> dict[str, int | bytes]:
+    """Return what few operations have, without what this one has not."""
+    members = {"n": operation.not_before_ms, "x": operation.expires_ms, "g": operation.group_id}
+    return {name: value for name, value in members.items() if value}
+
+
 def _operation(fields: Any) -> Operation:
     match fields:
         case [
@@ -84,11 +96,28 @@ def _operation(fields: Any) -> Operation:
             str() as key,
             int() as version,
             data,
+            *rest,
         ]:
             fits = data is None if kind == Kind.DELETE else type(data) is dict
             if len(id_) == _ID_BYTES and kind in _KINDS and 0 < version <= MAX_VERSION and fits:
-                return Operation(id_, _KINDS[kind], collection, key, version, data)
+                plain = Operation(id_, _KINDS[kind], collection, key, version, data)
+                return _with_rare(plain, *rest) if rest else plain
     raise MalformedEnvelope("An operation does not have the form of this format.")
+
+
+def _with_rare(plain: Operation, rare: Any, *more: Any) -> Operation:
+    if not more and type(rare) is dict and rare and rare.keys() <= {"n", "x", "g"}:
+        not_before_ms, expires_ms, group_id = rare.get("n", 0), rare.get("x", 0), rare.get("g")
+        times = all(type(ms) is int and 0 <= ms < _MAX_MS for ms in (not_before_ms, expires_ms))
+        if times and (group_id is None or _is_id(group_id)):
+            return replace(
+                plain, not_before_ms=not_before_ms, expires_ms=expires_ms, group_id=group_id
+            )
+    raise MalformedEnvelope("What follows an operation's data is not of this format.")
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is bytes and len(value) == _ID_BYTES
 
 
 def _pack(value: Any) -> bytes:

@@ -6,10 +6,14 @@ Dead letters travel through the queue ``sp.dead`` as ``SPD``, a format byte, and
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import re
 from dataclasses import dataclass
 
 import msgpack
 
+from syncpipe.core.attempt import Attempt, attempts_of
+from syncpipe.core.routing import parse_queue
 from syncpipe.errors import MalformedEnvelope
 
 _PREFIX = b"SPD\x01"
@@ -23,7 +27,7 @@ class DeadLetter:
     raw: bytes
     #: Queue it came from.
     queue: str
-    #: Stage that gave it up: decode, verify or apply.
+    #: Stage that gave it up: decode, verify, admit or apply.
     stage: str
     #: Stable code of the error, ``SP-E…``.
     code: str
@@ -45,9 +49,37 @@ class DeadLetter:
     sqlstate: str | None = None
     #: Name of the violated constraint, where there is one.
     constraint: str | None = None
+    #: Status of HTTP, where there is one.
+    status: int | None = None
+    #: Path of the endpoint that refused it, where there is one.
+    endpoint: str | None = None
+    #: Every attempt that is known, the last one included.
+    attempts: tuple[Attempt, ...] = ()
+    #: Trace context (W3C traceparent) of its producer, if there is one.
+    trace: str | None = None
+
+    @property
+    def target(self) -> str | None:
+        """The target it was for; None where its queue is no lane's."""
+        lane = parse_queue(self.queue)
+        return lane[0].target if lane else None
+
+    @property
+    def fingerprint(self) -> str:
+        """What it has in common with others of the same cause: 16 hexadecimal digits.
+
+        BLAKE2b (RFC 7693) of target, stage, code, constraint or endpoint, and the message without
+        what differs from one to the other: quoted text, and numbers.
+        """
+        cause = self.constraint or self.endpoint or ""
+        message = _VARYING.sub("?", self.message)
+        parts = (self.target or "", self.stage, self.code, cause, message)
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
 
 _FIELDS = frozenset(field.name for field in dataclasses.fields(DeadLetter))
+#: Quoted text, what PostgreSQL shows in parentheses, hexadecimal runs and numbers.
+_VARYING = re.compile(r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\b[0-9a-f]{8,}\b|\d+")
 
 
 def encode_dead(letter: DeadLetter) -> bytes:
@@ -69,6 +101,7 @@ def decode_dead(data: bytes) -> DeadLetter:
         raise MalformedEnvelope("The bytes do not begin like a dead letter.")
     try:
         members = msgpack.unpackb(data[len(_PREFIX) :])
-        return DeadLetter(**{n: value for n, value in members.items() if n in _FIELDS})
+        known = {n: value for n, value in members.items() if n in _FIELDS}
+        return DeadLetter(**known | {"attempts": attempts_of(known.get("attempts", []))})
     except Exception as fault:  # the library raises many kinds for malformed bytes
         raise MalformedEnvelope(f"The dead letter cannot be decoded: {fault!r}.") from fault

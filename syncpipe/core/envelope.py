@@ -11,6 +11,9 @@
     26      …     header: a MessagePack array, in clear
     …       …     body: operations (see `codec`), compressed when that pays
 
+The header's members are those of `Header`, with the codec, the length of the raw body and the id of
+a key (none yet) after the time; earlier attempts, if there were any, come last.
+
 The checksum is checked before anything is parsed. Decompression stops at a cap whatever the frame
 declares. Readers accept this format and, once there is another, the one before.
 """
@@ -25,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import zstandard
 
+from syncpipe.core.attempt import Attempt, attempts_of
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
     ChecksumMismatch,
@@ -69,6 +73,8 @@ class Header:
     created_ms: int
     #: Trace context (W3C traceparent) of the producer, if there is one.
     trace: str | None = None
+    #: Earlier attempts at its operations; who is tried again travels alone, or with its like.
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +101,21 @@ def seal(header: Header, operations: Sequence[bytes]) -> bytes:
     if len(raw) > MAX_BODY_BYTES:
         raise EnvelopeTooLarge(f"The body has {len(raw)} bytes, limit {MAX_BODY_BYTES}.")
     codec, body = _compress(raw)
-    packed: bytes = msgpack.packb(
-        [
-            header.id,
-            header.lane.target,
-            header.lane.shard,
-            header.priority.value,
-            header.count,
-            header.created_ms,
-            codec,
-            len(raw),
-            None,
-            header.trace,
-        ]
-    )
+    fields: list[Any] = [
+        header.id,
+        header.lane.target,
+        header.lane.shard,
+        header.priority.value,
+        header.count,
+        header.created_ms,
+        codec,
+        len(raw),
+        None,
+        header.trace,
+    ]
+    if header.attempts:
+        fields.append(header.attempts)
+    packed: bytes = msgpack.packb(fields, unicode_errors="replace")
     total = _PREFIX.size + len(packed) + len(body)
     if total > MAX_ENVELOPE_BYTES:
         raise EnvelopeTooLarge(f"The envelope has {total} bytes, limit {MAX_ENVELOPE_BYTES}.")
@@ -167,8 +174,12 @@ def _check_prefix(data: bytes) -> int:
 def _header(packed: bytes) -> tuple[Header, str, int]:
     try:
         fields = msgpack.unpackb(packed)
-        id_, target, shard, priority, count, created_ms, codec, raw_length, key_id, trace = fields
-        header = Header(id_, Lane(target, shard), Priority(priority), count, created_ms, trace)
+        id_, target, shard, priority, count, created_ms, codec, raw_length, key_id, *rest = fields
+        trace, attempts = rest if rest[1:] else (*rest, [])
+        lane = Lane(target, shard)
+        header = Header(
+            id_, lane, Priority(priority), count, created_ms, trace, attempts_of(attempts)
+        )
     except Exception as fault:  # the library raises many kinds for malformed bytes
         raise MalformedEnvelope(f"The header cannot be read: {fault!r}.") from fault
     if key_id is not None or not _typed(header, raw_length):

@@ -54,6 +54,12 @@ class Operation:
     version: int
     #: Fields (upsert, patch), amounts (increment), or None (delete).
     data: Mapping[str, Any] | None
+    #: Not to be applied before this, milliseconds since the Unix epoch; 0 is at once.
+    not_before_ms: int = 0
+    #: Not to be tried from this on, milliseconds since the Unix epoch; 0 is never.
+    expires_ms: int = 0
+    #: Group whose members are compensated when one of them ends dead, 16 bytes.
+    group_id: bytes | None = None
 
     @property
     def stamp(self) -> Stamp:

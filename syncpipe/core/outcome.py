@@ -24,6 +24,8 @@ class Outcome(enum.Enum):
     SUPERSEDED = "superseded"
     #: It is tried again later.
     RETRYING = "retrying"
+    #: Its time had run out before it was applied; nothing tries it again.
+    EXPIRED = "expired"
     #: It was given up and is a dead letter.
     DEAD = "dead"
     #: It came after the horizon and can no longer be judged; it is a dead letter.

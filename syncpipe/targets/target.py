@@ -68,6 +68,26 @@ class Target(Protocol):
         """
         ...
 
+    def ping(self) -> None:
+        """Return if the target can be reached now: the cheapest thing that tells.
+
+        Raises:
+            TargetError: it cannot.
+
+        """
+        ...
+
+    def seen(self, groups: Sequence[Group]) -> set[bytes]:
+        """Return the ids of those operations of *groups* that are known to have been applied.
+
+        Writes nothing. A target that remembers nothing, or no longer remembers, knows of none.
+
+        Raises:
+            TargetError: it cannot be reached.
+
+        """
+        ...
+
     def apply(self, groups: Sequence[Group], *, now_ms: int) -> list[Result]:
         """Apply the operations and return one result for each, in any order.
 
@@ -78,6 +98,7 @@ class Target(Protocol):
         Raises:
             TargetUnavailable: the target is down; nothing is wrong with the operations.
             TargetBusy: trying again at once may succeed.
+            TargetThrottled: it was asked too often, and says for how long to leave it alone.
             TargetMisconfigured: it would refuse everything.
             Refused, RefusedForNow: at least one group was refused; fewer at a time
                 tell which.

@@ -63,6 +63,20 @@ class MemoryTarget:
         """Return the target's own clock, milliseconds since the Unix epoch."""
         return self._clock.now_ms()
 
+    def ping(self) -> None:
+        """Do nothing: memory can always be reached."""
+
+    def seen(self, groups: Sequence[Group]) -> set[bytes]:
+        """Return the ids of those operations of *groups* that are known to have been applied."""
+        with self._lock:
+            return {
+                operation.id
+                for group in groups
+                if (record := self._records.get((group.collection.name, group.key)))
+                for operation in group.operations
+                if judge(operation, record.memory, record.ledger) is Outcome.DUPLICATE
+            }
+
     def apply(
         self,
         groups: Sequence[Group],

@@ -56,6 +56,10 @@ class PostgresTarget:
             row = connection.execute(statement("session", "clock")).fetchone()
         return cast("tuple[int]", row)[0]
 
+    def ping(self) -> None:
+        """Return if the database answers."""
+        self.now_ms()
+
     def apply(self, groups: Sequence[Group], *, now_ms: int) -> list[Result]:
         """Apply operations as `Target.apply` promises."""
         try:

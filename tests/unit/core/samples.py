@@ -38,6 +38,11 @@ values = st.recursive(
 documents = st.dictionaries(texts, values, max_size=4)
 ids = st.binary(min_size=16, max_size=16)
 versions = st.integers(1, 2**63 - 1)
+_rare = {
+    "not_before_ms": st.just(0) | st.integers(0, 2**47 - 1),
+    "expires_ms": st.just(0) | st.integers(0, 2**47 - 1),
+    "group_id": st.none() | ids,
+}
 operations = st.one_of(
     st.builds(
         Operation,
@@ -47,8 +52,9 @@ operations = st.one_of(
         texts,
         versions,
         documents,
+        **_rare,
     ),
-    st.builds(Operation, ids, st.just(Kind.DELETE), texts, texts, versions, st.none()),
+    st.builds(Operation, ids, st.just(Kind.DELETE), texts, texts, versions, st.none(), **_rare),
 )
 
 

@@ -54,6 +54,27 @@ def test_an_operation_of_the_limit_travels_and_one_byte_more_is_refused():
         encode(_upsert({"text": "x" * (room + 1)}))
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        [{}],
+        [{"n": -1}],
+        [{"n": True}],
+        [{"x": 2**47}],
+        [{"g": b"short"}],
+        [{"g": "0123456789abcdef"}],
+        [{"z": 1}],
+        [[1]],
+        [{"n": 1}, None],
+    ],
+)
+def test_what_follows_the_data_is_of_the_format_or_refused(rest):
+    packed = msgpack.packb([ID, int(Kind.DELETE), "notes", "k", 1, None, *rest])
+
+    with pytest.raises(MalformedEnvelope):
+        list(decode_all(packed))
+
+
 @pytest.mark.parametrize("value", [(1, 2), {1}, object()])
 def test_a_type_that_is_not_part_of_the_format_is_refused(value):
     with pytest.raises(InvalidValue):

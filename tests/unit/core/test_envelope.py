@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import tracemalloc
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncpipe.core import envelope
+from syncpipe.core.attempt import Attempt
 from syncpipe.core.envelope import MAX_BODY_BYTES, MAX_OPERATIONS, Envelope, Header, seal, unseal
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
@@ -211,3 +213,10 @@ def test_an_envelope_of_too_many_operations_is_neither_sealed_nor_opened():
         seal(_header(MAX_OPERATIONS + 1), [b"x"] * (MAX_OPERATIONS + 1))
     with pytest.raises(EnvelopeTooLarge, match="10001 operations"):
         unseal(_forged(_fields(count=MAX_OPERATIONS + 1), b"abc"))
+
+
+def test_attempts_travel_in_the_header():
+    attempts = (Attempt(1, "w1", 12, "SP-E510", "No."), Attempt(2, "w2", 3, "SP-E515", "Slow."))
+    header = replace(_header(1), attempts=attempts)
+
+    assert unseal(seal(header, [b"x"])).header == header
