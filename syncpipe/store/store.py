@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from syncpipe.store.deadletters import KeptLetters
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -25,6 +27,11 @@ class Store(Protocol):
     Everything raises StoreUnavailable while the database is away, and StoreOutdated while its
     tables are missing or of a later release.
     """
+
+    @property
+    def dead_letters(self) -> KeptLetters:
+        """What was given up."""
+        ...
 
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""

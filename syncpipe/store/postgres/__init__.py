@@ -6,6 +6,7 @@ module               noun
 :mod:`.store`        the store itself
 :mod:`.connections`  the pool, with database errors translated, and the check of the tables
 :mod:`.migrating`    the numbered migrations in ``migrations/``
+:mod:`.deadletters`  what was given up
 :mod:`.statements`   the named SQL statements in ``sql/``
 ===================  ============================================================================
 

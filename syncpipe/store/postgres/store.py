@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from syncpipe.store.postgres import migrating
 from syncpipe.store.postgres.connections import Connections
+from syncpipe.store.postgres.deadletters import PostgresLetters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.options import StoreOptions
     from syncpipe.store.store import Migration
 
@@ -21,6 +23,8 @@ class PostgresStore:
         """Prepare; nothing is opened yet."""
         self._options = options
         self._connections = Connections(options)
+        #: What was given up.
+        self.dead_letters: KeptLetters = PostgresLetters(self._connections, options.schema)
 
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""
