@@ -48,10 +48,12 @@ class Station:
         self.lanes = lanes
         self.clock = parts.clock
         self.options = parts.settings.worker
-        self.pipelines = {target: parts.pipeline(target, name) for target in parts.settings.targets}
-        self.broker = parts.broker()
-        #: Where dead letters are brought; None without a store.
+        #: Where dead letters are brought, and what is to be tried later; None without a store.
         self.store = parts.store()
+        self.pipelines = {
+            target: parts.pipeline(target, name, self.store) for target in parts.settings.targets
+        }
+        self.broker = parts.broker()
         #: The thread that does so, beside those of the pool: nobody else waits for the store.
         self.recording = ThreadPoolExecutor(1, thread_name_prefix="syncpipe-recording")
         #: Tells Flower of them.

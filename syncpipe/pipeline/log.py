@@ -57,6 +57,10 @@ class BatchLog:
         """Say that the target takes operations again."""
         self.logger.warning("target-resumed", worker=self.worker, target=self.target)
 
+    def without_store(self) -> None:
+        """Say that delayed operations are held, because there is nowhere to put them."""
+        self.logger.warning("delayed-without-store", worker=self.worker, target=self.target)
+
     def store_away(self, error: StoreError) -> None:
         """Say that what is to be tried later waits in the broker."""
         self.logger.error(

@@ -71,6 +71,7 @@ class Pipeline:
         self._scheduling = (
             Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
         )
+        self._told_of_delays = False
         self._stopped = threading.Event()
 
     def run(self, messages: Sequence[Message]) -> Report:
@@ -104,6 +105,7 @@ class Pipeline:
             batch = watch("fold", fold, batch, self._declared.collections)
             batch = watch("apply", self._apply, batch)
             batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+        self._tell_of_delays(batch)
         return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
     def _apply(self, batch: Batch) -> Batch:
@@ -118,6 +120,14 @@ class Pipeline:
             stopped=self._stopped,
         )
         return apply(batch, attempt, self._retries)
+
+    def _tell_of_delays(self, batch: Batch) -> None:
+        """Say once that operations are delayed though there is no store to keep them."""
+        if self._scheduling is None and not self._told_of_delays:
+            delayed = any(each.wait_ms and each.error is None for each in batch.settled)
+            if delayed:
+                self._told_of_delays = True
+                self._log.without_store()
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
