@@ -17,7 +17,7 @@ from syncpipe.cli import main
 from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
 from tests.acceptance.kept import AWAY
-from tests.acceptance.processes import ENVIRONMENT, SYNCPIPE
+from tests.acceptance.processes import ENVIRONMENT, SYNCPIPE, run
 from tests.patience import eventually
 
 

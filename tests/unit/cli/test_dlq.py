@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from syncpipe import app as wiring
 from syncpipe.cli import main
-from syncpipe.cli.dlq import _age
+from syncpipe.cli.dlq import _COLUMNS, _age
 from syncpipe.cli.output import Exit
 from syncpipe.core.attempt import Attempt
 from syncpipe.errors import StoreOutdated
@@ -64,16 +64,7 @@ def letter(number=1, **members):
 def test_a_list_shows_age_record_and_cause(run, store):
     store.dead_letters.record([letter()])
     lines = run("list").stdout.splitlines()
-    assert lines[0].split() == [
-        "ID",
-        "AGE",
-        "TIMES",
-        "TARGET",
-        "RECORD",
-        "CODE",
-        "CAUSE",
-        "MESSAGE",
-    ]
+    assert lines[0].lower().split() == [*_COLUMNS]
     assert lines[1].split()[1:8] == ["3h", "1", "crm", "orders/k1", "SP-E511", "23514", "positive"]
     assert "canary" not in "".join(lines)
 
