@@ -11,6 +11,9 @@ from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message
 
+#: Characters of the longest trace context that goes on with an operation; W3C's has 55.
+_MOST_TRACE = 256
+
 
 def decode(batch: Batch) -> Batch:
     """Return *batch* with the operations of its messages; unreadable ones are set aside."""
