@@ -56,6 +56,16 @@ class BatchLog:
         """Say that the target takes operations again."""
         self.logger.warning("target-resumed", worker=self.worker, target=self.target)
 
+    def unknown(self, code: str, operations: int) -> None:
+        """Say that the target refused so many operations with a *code* that nobody knows."""
+        self.logger.warning(
+            "unknown-error",
+            worker=self.worker,
+            target=self.target,
+            code=code,
+            operations=operations,
+        )
+
     def failed(self, fault: BaseException) -> None:
         """Report a fault of ours, with its trace but without the values in it."""
         self.logger.error(

@@ -9,10 +9,13 @@ from typing import Literal
 from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema reads these annotations
 from syncpipe.pipeline.options import WorkerOptions
 from syncpipe.producer.options import ClientOptions
+from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
+#: Options of a target, whatever its type.
+TargetOptions = PostgresOptions | HttpOptions
 #: Options of a target, by the `type` that the configuration names.
-TARGET_TYPES: Mapping[str, type[PostgresOptions]] = {"postgres": PostgresOptions}
+TARGET_TYPES: Mapping[str, type[TargetOptions]] = {"postgres": PostgresOptions, "http": HttpOptions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,6 @@ class Settings:
     #: What workers write about themselves.
     log: LogSettings = field(default_factory=LogSettings)
     #: Where operations are applied, by name.
-    targets: Mapping[str, PostgresOptions] = field(default_factory=dict)
+    targets: Mapping[str, TargetOptions] = field(default_factory=dict)
     #: What is synchronised, by name.
     collections: Mapping[str, Collection] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from syncpipe.errors import TargetBusy, TargetUnavailable
+from syncpipe.resilience.classification import Classification
 from syncpipe.targets.postgres.refusal import translate
 from syncpipe.targets.postgres.statements import statement
 
@@ -31,6 +32,7 @@ class Connections:
     def __init__(self, options: PostgresOptions) -> None:
         """Remember *options*; nothing is opened yet."""
         self._options = options
+        self._classification = Classification(options.classify)
         self._pool = ConnectionPool(
             options.dsn,
             kwargs=_connect_arguments(options),
@@ -59,7 +61,7 @@ class Connections:
         except PoolTimeout as fault:
             raise self._why_none_was_free(fault) from fault
         except psycopg.Error as fault:
-            error = translate(fault, self._options.name)
+            error = translate(fault, self._options.name, self._classification)
             if isinstance(error, TargetUnavailable):
                 self._pool.check()  # a restart breaks all idle connections at once
             raise error from fault
@@ -85,7 +87,7 @@ class Connections:
         try:
             psycopg.connect(self._options.dsn, **_connect_arguments(self._options)).close()
         except psycopg.Error as cause:
-            return translate(cause, self._options.name)
+            return translate(cause, self._options.name, self._classification)
         return TargetBusy(f"Target {self._options.name!r}: all connections are in use: {fault}.")
 
 
