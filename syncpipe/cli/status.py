@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +12,11 @@ from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, Form, form_option, note, write
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from syncpipe.cli.options import Configuration
     from syncpipe.ops.lanes import LaneStatus, Status
+    from syncpipe.store.store import Store
     from syncpipe.transport.broker import WorkerInfo
 
 
@@ -24,16 +28,18 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
     """Show what waits in which lane, how old it is, who works, and what is not well.
 
     Exit code 5 says that something is not well: the broker is away, a queue is missing, nobody can
-    tell which workers live, or envelopes wait that no worker takes. JSON is one object.
+    tell which workers live, envelopes wait that no worker takes, or the store is away or lacks
+    migrations. JSON is one object.
     """
     from syncpipe.app import build
     from syncpipe.errors import SendError
     from syncpipe.ops.lanes import look
 
-    settings = configuration.load().settings
+    app = build(configuration.load().settings)
+    settings = app.settings
     try:
-        with build(settings).broker() as broker:
-            seen = look(broker, list(settings.targets), settings.shards)
+        with app.broker() as broker, _closing(app.store()) as store:
+            seen = look(broker, list(settings.targets), settings.shards, store)
     except SendError as error:
         _write_unreachable(error, form)
         ctx.exit(Exit.UNHEALTHY)
@@ -43,6 +49,10 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
         _write_object(_object(seen), form)
     if seen.problems:
         ctx.exit(Exit.UNHEALTHY)
+
+
+def _closing(store: Store | None) -> AbstractContextManager[Store | None]:
+    return nullcontext() if store is None else closing(store)
 
 
 def _write_unreachable(error: Any, form: Form) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue, queues_of
-from syncpipe.errors import SendError
+from syncpipe.errors import SendError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from syncpipe.store.store import Store
     from syncpipe.transport.broker import Broker, QueueDepth, WorkerInfo
 
 #: Seconds for which an envelope may wait before that is a problem.
@@ -71,10 +72,10 @@ class Status:
         return sum(lane.depth for lane in self.lanes)
 
 
-def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
+def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | None = None) -> Status:
     """Return the state of the lanes of *targets*. Raises BrokerUnavailable.
 
-    Who lives may be unknown all the same: that is one of its problems then.
+    Who lives may be unknown all the same, and the *store* away: those are problems of it then.
     """
     declared = {_Place(lane, "") for target in targets for lane in lanes_of(target, shards)}
     places = {queue: _place(queue) for queue in broker.queues()}
@@ -93,6 +94,7 @@ def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
         (
             *_topology_problems(broker, targets, shards),
             *silence,
+            *_store_problems(store),
             *_problems(statuses, workers, targets),
         ),
     )
@@ -104,6 +106,15 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return tuple(broker.workers()), ()
     except SendError as error:
         return None, (f"Which workers live cannot be found out: {error.message}",)
+
+
+def _store_problems(store: Store | None) -> Iterator[str]:
+    """Yield a sentence if the *store* cannot be used."""
+    try:
+        if store is not None:
+            store.check()
+    except StoreError as error:
+        yield f"{error.message} {error.hint}"
 
 
 def _topology_problems(broker: Broker, targets: Sequence[str], shards: int) -> Iterator[str]:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def translate(fault: psycopg.Error, target: str, classification: Classification) -> TargetError:
     """Return what *fault*, raised by the driver or the database of *target*, means there."""
+    if isinstance(fault, psycopg_pool.PoolTimeout):
+        message = f"Target {target!r}: all connections are in use: {_first_line(fault)}."
+        return classification.of_fault("connections", message)
     if fault.sqlstate is None:
-        local = isinstance(fault, psycopg.DataError) and not isinstance(
-            fault, psycopg_pool.PoolTimeout
-        )
-        kind = "data" if local else "connection"
+        kind = "data" if isinstance(fault, psycopg.DataError) else "connection"
         return classification.of_fault(kind, f"Target {target!r}: {_first_line(fault)}.")
     diagnostic = fault.diag
     return classification.of_sqlstate(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.core.routing import Lane, Priority
-from syncpipe.errors import BrokerUnavailable
+from syncpipe.errors import BrokerUnavailable, StoreOutdated, StoreUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
@@ -151,3 +151,13 @@ def test_queues_of_other_properties_are_a_problem(broker):
     broker.unfit = lambda queues: queues[-1:]
     (problem,) = look(broker, ["crm"], 1).problems
     assert problem.startswith("The queue 'sp.dead' has other properties")
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("It is away."), StoreOutdated("It is old.")])
+def test_a_store_that_cannot_be_used_is_a_problem(broker, error):
+    class Away:
+        def check(self):
+            raise error
+
+    (problem,) = look(broker, ["crm"], 1, Away()).problems
+    assert problem == f"{error.message} {error.hint}"

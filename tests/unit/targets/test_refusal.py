@@ -19,7 +19,7 @@ TABLE = Classification()
     [
         (psycopg.OperationalError("server closed the connection"), TargetUnavailable),
         (psycopg.InterfaceError("the connection is closed"), TargetUnavailable),
-        (psycopg_pool.PoolTimeout("couldn't get a connection"), TargetUnavailable),
+        (psycopg_pool.PoolTimeout("couldn't get a connection"), TargetBusy),
         (psycopg.DataError("cannot dump"), Refused),
     ],
 )

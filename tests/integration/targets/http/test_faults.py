@@ -19,8 +19,6 @@ from syncpipe.errors import (
 )
 from syncpipe.resilience.classification import ErrorClass
 from tests.integration.targets.http.endpoint import (
-    CERTIFICATE,
-    NOTES,
     Endpoint,
     answers,
     closes,
@@ -33,50 +31,10 @@ from tests.integration.targets.http.endpoint import (
     talks,
     truncates,
 )
-from tests.integration.targets.places import YOUNG, groups, new_key, operation
+from tests.integration.targets.http.posting import apply, failing, outcomes, upsert
+from tests.integration.targets.places import YOUNG, new_key, operation
 
 OK = b"HTTP/1.1 200 OK\r\n"
-
-
-@pytest.fixture
-def endpoint():
-    with Endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def opened(endpoint):
-    """Open targets that post to the endpoint."""
-    targets = []
-
-    def open_target(**options):
-        targets.append(endpoint.opened(**options))
-        return targets[-1]
-
-    yield open_target
-    for target in targets:
-        target.close()
-
-
-def upsert(**data):
-    return operation("upsert", new_key(), YOUNG, data or {"a": 1})
-
-
-def apply(target, *operations):
-    return target.apply(groups(NOTES, operations), now_ms=0)
-
-
-def outcomes(target, *operations):
-    found = {r.operation.id: r.outcome for r in apply(target, *operations)}
-    return [found[each.id] for each in operations]
-
-
-def failing(target, kind, *operations):
-    """The error that applying raises, exactly of this *kind*."""
-    with pytest.raises(kind) as caught:
-        apply(target, *(operations or [upsert()]))
-    assert type(caught.value) is kind
-    return caught.value
 
 
 def test_an_endpoint_that_is_not_there_is_down(endpoint, opened):
@@ -380,68 +338,6 @@ def test_what_the_endpoint_repeats_of_our_secrets_is_masked(endpoint, opened):
     assert result.error.message == "Target 'test' answered 422 (not ***): not ***."
     for shown in (str(error), repr(error), str(result), repr(target._options)):
         assert "hunter" not in shown
-
-
-class TestOverTls:
-    @pytest.fixture
-    def endpoint(self):
-        with Endpoint(secure=True) as endpoint:
-            yield endpoint
-
-    def test_a_trusted_certificate_is_taken(self, opened):
-        target = opened(ca_file=str(CERTIFICATE))
-        assert outcomes(target, upsert()) == [Outcome.APPLIED]
-        target.ping()
-        assert [check.ok for check in target.test()] == [True, True]
-
-    def test_a_certificate_that_nobody_vouches_for_is_a_misconfiguration(self, endpoint, opened):
-        target = opened()
-        error = failing(target, TargetMisconfigured)
-        assert "cannot be trusted" in error.message
-        assert "self-signed certificate" in error.message
-        with pytest.raises(TargetMisconfigured):
-            target.ping()
-        assert endpoint.received == []
-
-    def test_the_environment_makes_nobody_trusted(self, opened, monkeypatch):
-        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-        failing(opened(), TargetMisconfigured)
-
-    def test_a_certificate_of_another_name_is_a_misconfiguration(
-        self, endpoint, opened, monkeypatch
-    ):
-        known = socket.getaddrinfo
-        monkeypatch.setattr(
-            socket, "getaddrinfo", lambda _, *rest, **options: known("127.0.0.1", *rest, **options)
-        )
-        url = endpoint.url.replace("127.0.0.1", "hub.example")
-        error = failing(opened(url=url, ca_file=str(CERTIFICATE)), TargetMisconfigured)
-        assert "hub.example" in error.message
-
-    def test_certificates_that_cannot_be_read_are_a_misconfiguration(self, opened, tmp_path):
-        (tmp_path / "empty.pem").touch()
-        for file in (tmp_path / "empty.pem", tmp_path / "none.pem"):
-            error = failing(opened(ca_file=str(file)), TargetMisconfigured)
-            assert str(file) in error.message
-
-    def test_an_endpoint_that_hangs_in_the_handshake_is_down(self, opened):
-        with socket.create_server(("127.0.0.1", 0)) as deaf:
-            url = f"https://127.0.0.1:{deaf.getsockname()[1]}/in"
-            failing(opened(url=url, connect_timeout_s=0.2), TargetUnavailable)
-
-    def test_an_endpoint_that_ends_in_the_handshake_is_down(self, endpoint, opened):
-        endpoint.slams = True
-        failing(opened(ca_file=str(CERTIFICATE)), TargetUnavailable)
-
-    def test_http_where_tls_is_spoken_is_told(self, endpoint, opened):
-        target = opened(url=endpoint.url.replace("https", "http"))
-        with pytest.raises((TargetBusy, TargetMisconfigured)):
-            apply(target, upsert())
-
-
-def test_tls_where_http_is_spoken_is_a_misconfiguration(endpoint, opened):
-    target = opened(url=endpoint.url.replace("http", "https"))
-    assert "cannot be trusted" in failing(target, TargetMisconfigured).message
 
 
 def test_the_body_that_is_too_large_is_told_apart_by_the_number_of_operations(endpoint, opened):
