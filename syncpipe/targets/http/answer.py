@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -73,8 +74,9 @@ def retry_after_s(headers: Mapping[str, str], now_ms: int) -> float | None:
 
 
 def _seconds_of(date: str) -> float | None:
-    """Return a date of HTTP as seconds since the Unix epoch, None if it is none."""
+    """Return a date of HTTP, which is always GMT, as seconds since the Unix epoch; else None."""
     try:
-        return parsedate_to_datetime(date).timestamp()
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
