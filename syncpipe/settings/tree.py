@@ -19,6 +19,11 @@ TargetOptions = PostgresOptions | HttpOptions
 TARGET_TYPES: Mapping[str, type[TargetOptions]] = {"postgres": PostgresOptions, "http": HttpOptions}
 
 
+def type_of(options: TargetOptions) -> str:
+    """Return the `type` that the configuration names for *options*."""
+    return next(name for name, each in TARGET_TYPES.items() if isinstance(options, each))
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
     """Where operations travel, ``[broker]``."""
