@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -21,6 +21,8 @@ FORMAT = 1
 #: Digits of a version: so many that texts are in the order of their numbers.
 _VERSION_DIGITS = 19
 _KEY_BYTES = 16
+#: The fastest: for JSON, the slowest saves a tenth more and takes five times as long.
+_GZIP_LEVEL = 1
 
 
 def key_of(target: str, operations: Iterable[str]) -> str:
@@ -35,8 +37,8 @@ def body_of(target: str, key: str, operations: Iterable[str]) -> bytes:
     """Return the JSON text of a batch."""
     members = {
         "format": str(FORMAT),
-        "target": json.dumps(target),
-        "batch": json.dumps(key),
+        "target": encode_basestring(target),
+        "batch": encode_basestring(key),
         "operations": f"[{','.join(operations)}]",
     }
     return json_object(members).encode()
@@ -50,19 +52,19 @@ def text_of(operation: Operation) -> str:
     """
     return json_object(
         {
-            "id": json.dumps(operation.uuid),
-            "collection": json.dumps(operation.collection),
-            "key": json.dumps(operation.key, ensure_ascii=False),
-            "kind": json.dumps(operation.kind.word),
+            "id": f'"{operation.uuid}"',
+            "collection": encode_basestring(operation.collection),
+            "key": encode_basestring(operation.key),
+            "kind": f'"{operation.kind.word}"',
             "version": f'"{operation.version:0{_VERSION_DIGITS}}"',
-            "tie": json.dumps(operation.id[8:].hex()),
+            "tie": f'"{operation.id[8:].hex()}"',
             "data": tagged(operation.data),
         }
     )
 
 
 def _gzip(body: bytes) -> bytes:
-    return gzip.compress(body, mtime=0)
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0)
 
 
 def _zstd(body: bytes) -> bytes:

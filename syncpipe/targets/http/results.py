@@ -76,7 +76,7 @@ class Reading:
         ]
         common = [result.error for result in results if isinstance(result.error, _COMMON)]
         if common and len(common) == len(results):
-            raise common[0]
+            raise self._for_all(common[0])
         return list(map(_own, results))
 
     def _result(
@@ -106,6 +106,18 @@ class Reading:
             retry_after_s=retry_after_s,
         )
         return _failed(operation, error)
+
+    def _for_all(self, error: TargetError) -> TargetError:
+        """Return *error* without what was said of one operation: it goes into the log."""
+        message = f"Target {self.target!r} answered {error.status} for every operation."
+        if isinstance(error, TargetThrottled):
+            return TargetThrottled(
+                message,
+                retry_after_s=error.retry_after_s,
+                status=error.status,
+                endpoint=error.endpoint,
+            )
+        return type(error)(message, status=error.status, endpoint=error.endpoint)
 
     def _message(self, status: object, code: object, text: object) -> str:
         answer = status if isinstance(status, int | str) else "something"

@@ -121,8 +121,10 @@ def test_a_long_explanation_is_cut():
 )
 def test_what_holds_for_all_is_nobodys_own_fault(status, kind):
     with pytest.raises(kind) as caught:
-        told(status, status, status)
+        read(*({"id": id_, "status": status, "message": "payload"} for id_ in IDS), retry_after_s=7)
     assert type(caught.value) is kind
+    assert caught.value.message == f"Target 'hub' answered {status} for every operation."
+    assert getattr(caught.value, "retry_after_s", 7) == 7
 
 
 def test_what_is_nobodys_own_fault_is_not_counted():
