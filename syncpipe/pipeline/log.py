@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from syncpipe.errors import StoreError
     from syncpipe.pipeline.batch import Message
     from syncpipe.pipeline.report import Report
 
@@ -65,6 +66,20 @@ class BatchLog:
             code=code,
             operations=operations,
         )
+
+    def store_away(self, error: StoreError) -> None:
+        """Say that what is to be tried later waits in the broker."""
+        self.logger.error(
+            "store-away",
+            worker=self.worker,
+            target=self.target,
+            code=error.code,
+            error=str(error),
+        )
+
+    def store_back(self) -> None:
+        """Say that the schedule takes operations again."""
+        self.logger.warning("store-back", worker=self.worker, target=self.target)
 
     def failed(self, fault: BaseException) -> None:
         """Report a fault of ours, with its trace but without the values in it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.core.routing import TARGET_NAME
@@ -112,6 +113,9 @@ def _client_faults(settings: Settings) -> Iterator[Fault]:
 
 def _pause_faults(settings: Settings) -> Iterator[Fault]:
     worker = settings.worker
+    if worker.refused_attempts > MAX_ATTEMPTS_KEPT:
+        hint = f"Write at most {MAX_ATTEMPTS_KEPT}, and longer pauses if it should take longer."
+        yield Fault(("worker", "refused_attempts"), "No operation carries so many.", hint)
     if worker.refused_delay_max_s < worker.refused_delay_s:
         yield _short_pause("refused_delay")
     if worker.outage_delay_max_s < worker.outage_delay_s:

@@ -109,8 +109,9 @@ class Endpoint:
     def _ask(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int
     ) -> Answer:
-        request = self._opened().build_request(method, url, content=body, headers=headers)
-        response = self._opened().send(request, stream=True)
+        client = self._opened()
+        request = client.build_request(method, url, content=body, headers=headers)
+        response = client.send(request, stream=True)
         try:
             answer = Answer(
                 response.status_code,

@@ -73,6 +73,11 @@ class PostgresTarget:
             self._forget_tables()  # a column may have been added or dropped
             raise
 
+    def seen(self, groups: Sequence[Group]) -> set[bytes]:
+        """Return the ids that are known to have been applied, as `Target.seen` promises."""
+        with self._connections.connection() as connection:
+            return self._merging.seen(connection, groups)
+
     def init(self) -> list[str]:
         """Make syncpipe's own tables; may run again and again. Returns their names."""
         with self._connections.connection() as connection:

@@ -133,7 +133,12 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "batch_max_bytes must be between 1 and 4194304.",
         ),
         (
-            "[worker]\nrefused_delay_s = 9",
+            "[worker]\nrefused_attempts = 33",
+            "worker.refused_attempts",
+            "No operation carries so many.",
+        ),
+        (
+            "[worker]\nrefused_delay_s = '2h'",
             "worker.refused_delay_max_s",
             "The longest pause is the shorter one.",
         ),
