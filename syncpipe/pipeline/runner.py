@@ -152,7 +152,7 @@ class Pipeline:
             if news:
                 self._log.paused(batch.outage)
             return pause_s
-        if batch.now_ms and any((self._outage.passed(), self._throttle.passed())):
+        if batch.groups and any((self._outage.passed(), self._throttle.passed())):
             self._log.resumed()
         return 0.0
 
