@@ -243,4 +243,9 @@ def _collections(station: Station) -> list[Periodic]:
 
 
 def _collect(station: Station, name: str) -> None:
-    collect(station.pipelines[name].target, station.parts.collections(name), station.broker)
+    collect(
+        station.pipelines[name].target,
+        station.parts.collections(name),
+        station.broker,
+        station.store,
+    )

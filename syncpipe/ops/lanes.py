@@ -59,6 +59,8 @@ class Status:
     lanes: tuple[LaneStatus, ...]
     #: Dead letters that wait in the broker.
     dead: int
+    #: Open dead letters that the store keeps; None without a store, or while it cannot be asked.
+    kept: int | None
     #: Messages in queues of ours that are neither lanes nor the dead letters', by name.
     others: Mapping[str, int]
     #: The workers that live; None when the broker could not tell.
@@ -86,15 +88,17 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
+    kept, absence = _kept(store)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
+        kept,
         {queue: _all(depths[queue]) for queue in others},
         workers,
         (
             *_topology_problems(broker, targets, shards),
             *silence,
-            *_store_problems(store),
+            *absence,
             *_problems(statuses, workers, targets),
         ),
     )
@@ -108,13 +112,15 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return None, (f"Which workers live cannot be found out: {error.message}",)
 
 
-def _store_problems(store: Store | None) -> Iterator[str]:
-    """Yield a sentence if the *store* cannot be used."""
+def _kept(store: Store | None) -> tuple[int | None, tuple[str, ...]]:
+    """Return how many dead letters the *store* keeps, or None and why it cannot be asked."""
+    if store is None:
+        return None, ()
     try:
-        if store is not None:
-            store.check()
+        store.check()
+        return store.dead_letters.count(), ()
     except StoreError as error:
-        yield f"{error.message} {error.hint}"
+        return None, (f"{error.message} {error.hint}",)
 
 
 def _topology_problems(broker: Broker, targets: Sequence[str], shards: int) -> Iterator[str]:
