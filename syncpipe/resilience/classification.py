@@ -156,7 +156,7 @@ FAULTS: Mapping[str, ErrorClass] = MappingProxyType(
 #: The kinds that an HTTP target knows.
 HTTP_FAULTS = frozenset(FAULTS) - {"data", "crash"}
 
-_STATUS_KEY = re.compile(r"http ([1-5][0-9][0-9])")
+_STATUS_KEY = re.compile(r"http ([3-5][0-9][0-9])")
 _SQLSTATE_KEY = re.compile(r"[0-9A-Z]{2,5}")
 _RETRY_AFTER = " retry-after"
 
