@@ -69,8 +69,8 @@ class DeadLetter:
     def id(self) -> str:
         """Its own id: the same whenever this operation, or message, is given up for this target.
 
-        A UUIDv8 (RFC 9562) of the target and the operation's id, or the SHA-256 of the message. With
-        the record, lest somebody who gives two operations one id loses one of them.
+        A UUIDv8 (RFC 9562) of the target and the operation's id, or the SHA-256 of the message. The
+        record is part of it, so that whoever gives two operations one id loses neither.
         """
         subject = self.operation_id or hashlib.sha256(self.raw).hexdigest()
         parts = ("dead letter", self.target, subject, self.collection, self.key)
