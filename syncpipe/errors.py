@@ -51,7 +51,10 @@ docstring and the hint.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SyncpipeError(Exception):
@@ -79,6 +82,11 @@ class ConfigError(SyncpipeError):
 
     code = "SP-E100"
     hint = "Run `syncpipe config check` to see every mistake at once."
+
+    def __init__(self, message: str, *, unfit: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """Keep of each *unfit* option what is wrong and what to write instead, a sentence each."""
+        super().__init__(message)
+        self.unfit = unfit or {}
 
 
 class UnknownCollection(ConfigError):

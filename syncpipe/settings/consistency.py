@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.collection import VersionSource
-from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.mistake import did_you_mean
@@ -54,6 +53,8 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     yield from _client_faults(settings)
     yield from _pause_faults(settings)
     yield from _stall_faults(settings)
+    for name in sorted(declared):
+        yield from _target_name_faults(name)
     for name in settings.targets:
         yield from _target_faults(settings, name)
     for collection in settings.collections.values():
@@ -94,9 +95,6 @@ def _rabbitmq_faults(broker: BrokerSettings) -> Iterator[Fault]:
 
 def _client_faults(settings: Settings) -> Iterator[Fault]:
     client = settings.client
-    if client.batch_max_ops > MAX_OPERATIONS:
-        hint = f"Write at most {MAX_OPERATIONS}."
-        yield Fault(("client", "batch_max_ops"), "No envelope holds so many.", hint)
     if client.batch_max_bytes > client.buffer_max_bytes:
         yield Fault(
             ("client", "batch_max_bytes"),
@@ -124,12 +122,15 @@ def _short_pause(name: str) -> Fault:
     return Fault(("worker", f"{name}_max_s"), "The longest pause is the shorter one.", hint)
 
 
-def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
-    target = settings.targets[name]
+def _target_name_faults(name: str) -> Iterator[Fault]:
     if not TARGET_NAME.fullmatch(name):
         hint = "Use up to 48 small letters, digits, - and _, a letter first: queues are named so."
         yield Fault(("targets", name), f"A target cannot be called {name!r}.", hint)
-    if not _DSN.fullmatch(target.dsn):
+
+
+def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
+    target = settings.targets[name]
+    if target.dsn and not _DSN.fullmatch(target.dsn):
         hint = "Write postgresql://user@host/database, or host=… dbname=…."
         yield Fault(("targets", name, "dsn"), "This is no connection string.", hint)
     for field in ("statement_timeout_s", "lock_timeout_s", "idle_in_transaction_timeout_s"):

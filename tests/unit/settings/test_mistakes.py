@@ -141,8 +141,8 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
         ),
         (
             "[client]\nbatch_max_bytes = '1GiB'\nbuffer_max_bytes = '2GiB'",
-            "client",
-            "batch_max_bytes must be between 1 and 4194304.",
+            "client.batch_max_bytes",
+            "No envelope holds so much.",
         ),
         (
             "[worker]\nrefused_delay_s = 9",
@@ -220,6 +220,30 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
 def test_what_does_not_fit_together_is_a_mistake(mistakes_of, text, key, message):
     mistake = only(mistakes_of(text))
     assert (mistake.key, mistake.message) == (key, message)
+
+
+def test_no_mistake_hides_another(mistakes_of):
+    found = {
+        each.key
+        for each in mistakes_of(
+            "[client]\nlinger_ms = '60s'\nbatch_max_bytes = '1GiB'\nbuffer_max_bytes = '1MB'\n"
+            "[targets.CRM]\ntype = 'mysql'\n"
+            "[targets.x]\ntype = 'postgres'\nschema = 'A b'\n"
+            "[collections.orders]\nkey = ['a', 'a']\nkey_types = ['str']\ntable = 'q'\n"
+            "horizon = '1h'\n"
+        )
+    }
+    assert found == {
+        *("client.linger_ms", "client.batch_max_bytes"),
+        *("targets.CRM", "targets.CRM.type", "targets.CRM.dsn", "targets.x.dsn"),
+        "targets.x.schema",
+        *(f"collections.orders.{key}" for key in ("target", "key", "key_types", "table")),
+        "collections.orders.horizon",
+    }
+
+
+def test_where_even_the_defaults_do_not_fit_the_rest_is_told_once(mistakes_of):
+    assert only(mistakes_of("[client]\ndelivery_timeout_s = '1ms'")).key == "client.linger_ms"
 
 
 def test_one_table_on_two_targets_is_right(mistakes_of):
