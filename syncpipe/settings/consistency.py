@@ -9,13 +9,14 @@ from syncpipe.core.collection import VersionSource
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.mistake import did_you_mean
+from syncpipe.settings.tree import BrokerSettings
 from syncpipe.transport.dialect import is_rabbitmq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncpipe.core.collection import Collection
-    from syncpipe.settings.tree import BrokerSettings, Settings
+    from syncpipe.settings.tree import Settings
 
 #: What a collection may be called.
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -75,6 +76,8 @@ def _broker_faults(settings: Settings) -> Iterator[Fault]:
         yield Fault(("broker", "url"), "No broker has such a URL.", f"Begin it with {known}.")
     elif is_rabbitmq(broker.url):
         yield from _rabbitmq_faults(broker)
+    elif broker.url != BrokerSettings().url:
+        yield from _redis_faults(broker)
 
 
 def _rabbitmq_faults(broker: BrokerSettings) -> Iterator[Fault]:
@@ -91,6 +94,17 @@ def _rabbitmq_faults(broker: BrokerSettings) -> Iterator[Fault]:
         management_of(broker.management_url, address)
     except ConfigError as error:
         yield Fault(("broker", key), error.message, "docs/rabbitmq.md says more.")
+
+
+def _redis_faults(broker: BrokerSettings) -> Iterator[Fault]:
+    """Yield what opening the broker would refuse."""
+    from syncpipe.transport.redis_link import pool_of  # noqa: PLC0415 - loads slowly
+
+    try:
+        pool_of(broker.url)
+    except ConfigError as error:
+        hint = "Write redis://host:6379/0, rediss:// for TLS, or redis+socket:///path."
+        yield Fault(("broker", "url"), error.message, hint)
 
 
 def _client_faults(settings: Settings) -> Iterator[Fault]:

@@ -325,6 +325,30 @@ def test_what_rabbitmq_is_not_opened_with_is_a_mistake(mistakes_of, key, url, wh
     assert "sEcret" not in str(mistake)
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://:sEcret@h:x/0", "malformed host or port"),
+        ("redis://:sEcret/@h:1/0", "malformed host or port"),
+        ("redis://u:12/sEcret@h", "not the number of a database"),
+        ("rediss://h/crm", "not the number of a database"),
+        ("redis://h?socket_timeout=sEcret", "Invalid value for 'socket_timeout'"),
+    ],
+)
+def test_what_redis_is_not_opened_with_is_a_mistake(mistakes_of, url, why):
+    mistake = only(mistakes_of(f'[broker]\nurl = "{url}"'))
+    assert mistake.key == "broker.url"
+    assert why in mistake.message
+    assert "sEcret" not in str(mistake)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "rediss://u:p@[::1]:6/3", "redis+socket:///run/a%20b?virtual_host=2"]
+)
+def test_what_redis_is_opened_with_is_none(mistakes_of, url):
+    assert mistakes_of(f'[broker]\nurl = "{url}"') == []
+
+
 @pytest.mark.parametrize("url", ["amqps://me:s%2Fecret@[::1]:77/v", "amqp://"])
 def test_what_rabbitmq_is_opened_with_is_none(mistakes_of, url):
     text = f'[broker]\nurl = "{url}"\nmanagement_url = "https://me@h/api-of/rabbit/"\n'
