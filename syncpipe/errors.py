@@ -387,7 +387,7 @@ class EmbeddedError(ServiceError):
     """A private Redis or PostgreSQL could not be started."""
 
     code = "SP-E601"
-    hint = "Read the log named above; `make clean` removes a broken state directory."
+    hint = "Mend what the message names; `make clean` removes a broken state directory."
 
 
 class AlreadyRunning(EmbeddedError):
