@@ -51,11 +51,7 @@ class Assembly:
         """Return the tree; it is of use only if there are no `mistakes` afterwards."""
         self._refuse_unknown()
         top = self._values((), schema.top_keys())
-        tables = {
-            name: self._make((name,), options, self._values((name,), schema.keys_of(options)))
-            or options()
-            for name, options in schema.sections().items()
-        }
+        tables = {name: self._table(name, options) for name, options in schema.sections().items()}
         settings = Settings(
             **top,
             **tables,
@@ -71,7 +67,7 @@ class Assembly:
         return {name: options for name, options in targets.items() if options is not None}
 
     def _target(self, path: tuple[str, str]) -> Any:
-        """Return the options of the target at *path*; None if they cannot be made."""
+        """Return the options of the target at *path*; None if its type is not known."""
         keys = schema.families()["targets"]
         values = self._values(path, keys)
         kind = values.pop("type", None)
@@ -79,10 +75,12 @@ class Assembly:
             fault = f"There is no type of target {kind!r}."
             self._mistake((*path, "type"), fault, did_you_mean(kind, TARGET_TYPES))
             return None
-        required = {key.field for key in keys.values() if key.default is schema.REQUIRED}
-        if kind is None or required - {"type"} - values.keys():
+        if kind is None:
             return None
-        return self._make(path, TARGET_TYPES[kind], {"name": path[1], **values})
+        # What is missing was reported; the rest is still looked at.
+        missing = {key.field: "" for key in keys.values() if key.default is schema.REQUIRED}
+        missing.pop("type")
+        return TARGET_TYPES[kind](**{"name": path[1], **missing, **values})
 
     def _collections(self) -> dict[str, Collection]:
         collections = {}
@@ -91,17 +89,23 @@ class Assembly:
             values = self._values(path, schema.keys_of(Collection))
             if (*path, "key_types") not in self._layer:
                 values["key_types"] = (KeyType.STR,) * len(values["key"])
-            if "targets" in values:
-                collections[name] = Collection(name=name, **values)
+            # A missing target was reported; the rest is still looked at.
+            collections[name] = Collection(**{"name": name, "targets": (), **values})
         return collections
 
-    def _make(self, path: tuple[str, ...], options: type, values: dict[str, Any]) -> Any:
-        """Return the *options*; None if they themselves refuse their *values*."""
+    def _table(self, name: str, options: type) -> Any:
+        """Return the *options* of the table *name*; for what they refuse the defaults stand in."""
+        values = self._values((name,), schema.keys_of(options))
         try:
             return options(**values)
         except ConfigError as error:
-            self._mistake(path, error.message, "Correct what the sentence names.")
-            return None
+            for option, (fault, hint) in error.unfit.items():
+                self._mistake((name, option), fault, hint)
+                values.pop(option)
+        try:
+            return options(**values)
+        except ConfigError:  # even a default does not fit the rest
+            return options()
 
     def _names(self, family: str) -> list[str]:
         paths = (path for path, leaf in self._layer.items() if isinstance(leaf.value, dict))

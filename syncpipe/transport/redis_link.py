@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -46,10 +47,7 @@ class RedisLink:
 
     def __init__(self, url: str, *, clock: Clock) -> None:
         """Prepare for *url* (Celery's form); connect nothing yet. Raises ``ConfigError`` if bad."""
-        try:
-            pool = redis.ConnectionPool.from_url(_native(url))
-        except ValueError as error:
-            raise ConfigError(f"The broker URL cannot be used: {error}.") from error
+        pool = pool_of(url)
         self._new_connection = cast("Callable[..., _Connection]", pool.connection_class)
         self._options: dict[str, Any] = {
             **pool.connection_kwargs,
@@ -79,7 +77,7 @@ class RedisLink:
                 replies.append(self._receive(connection, deadline))  # noqa: PERF401 - kept on failure
         except _BROKEN as error:
             connection.disconnect()
-            lost = DeliveryTimeout(f"Redis did not answer: {error}.")
+            lost = DeliveryTimeout(f"Redis did not answer: {_said(error)}")
             return replies + [lost] * (len(commands) - len(replies))
         except BaseException:
             connection.disconnect()
@@ -124,11 +122,11 @@ class RedisLink:
             connection.connect()
         except redis.AuthenticationError as error:
             raise BrokerUnavailable(
-                f"Redis refused the user or password of the broker URL: {error}."
+                f"Redis refused the user or password of the broker URL: {_said(error)}"
             ) from error
         except (*_BROKEN, redis.ResponseError) as error:
             connection.disconnect()
-            raise BrokerUnavailable(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailable(f"Redis cannot be reached: {_said(error)}") from error
         return connection
 
     def _left(self, deadline: float) -> float:
@@ -161,12 +159,43 @@ class RedisLink:
             return error
 
 
+def pool_of(url: str) -> redis.ConnectionPool:
+    """Return connections to *url*, none of them open. Raises ``ConfigError`` if it is no URL."""
+    try:
+        _check_address(url)
+        return redis.ConnectionPool.from_url(_native(url))
+    except ValueError as error:
+        raise ConfigError(f"The broker URL cannot be used: {_said(error)}") from error
+
+
+def _check_address(url: str) -> None:
+    """Raise ValueError for a malformed *url*, without showing what may be a part of its password.
+
+    Of a database that is no number redis-py makes 0, and kombu an error.
+    """
+    if url.startswith("redis+socket://"):
+        return
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it is checked when it is asked for
+    except ValueError:
+        raise ValueError("malformed host or port") from None
+    database = parts.path.strip("/")
+    if database and not database.isdecimal():
+        raise ValueError("what follows the host is not the number of a database")
+
+
 def _alive(connection: _Connection) -> bool:
     """Tell whether an idle connection is open and has nothing unread."""
     try:
         return not connection.can_read()
     except _BROKEN:
         return False
+
+
+def _said(error: Exception) -> str:
+    """Return what Redis, or the way to it, said, as the end of a sentence."""
+    return (str(error) or type(error).__name__).rstrip(".") + "."
 
 
 def _native(url: str) -> str:
