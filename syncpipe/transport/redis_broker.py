@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout, SyncpipeError
+from syncpipe.errors import (
+    BrokerFull,
+    BrokerUnavailable,
+    BrokerUnsupported,
+    DeliveryTimeout,
+    SyncpipeError,
+)
 from syncpipe.transport import message as wire
 from syncpipe.transport.broker import QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
 from syncpipe.transport.redis_keys import Keys, script
@@ -55,6 +61,8 @@ class RedisBroker(Broker):
             replies = self._link.exchange(commands, timeout_s=timeout_s) if commands else []
         except BrokerUnavailable as error:
             return [error] * len(messages)
+        except BrokerUnsupported as error:
+            return [BrokerUnavailable(error.message)] * len(messages)
         verdicts = dict(zip(queues, map(_verdict, replies[::3]), strict=True))
         return [verdicts[message.queue] for message in messages]
 

@@ -9,7 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from syncpipe.errors import BrokerUnavailable, ConfigError, DeliveryTimeout
+from syncpipe.errors import BrokerUnavailable, BrokerUnsupported, ConfigError, DeliveryTimeout
 
 if TYPE_CHECKING:
     import socket
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds that verbs without a deadline of their own may take.
 DEFAULT_TIMEOUT_S = 5.0
+#: Why a node of a Redis Cluster is refused.
+CLUSTERED = "This Redis is a node of a Redis Cluster: no script can reach all queues."
 #: What a connection raises when the other side is away, closes, or does not speak Redis.
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse, OSError)
 #: One part of a command.
@@ -68,7 +70,7 @@ class RedisLink:
 
         A command that Redis refused has its ``redis.ResponseError`` in its place; one whose reply
         did not come has a ``DeliveryTimeout``: nobody can know whether it was carried out. Raises
-        ``BrokerUnavailable`` when nothing was sent.
+        ``BrokerUnavailable`` when nothing was sent, and ``BrokerUnsupported`` for a Redis Cluster.
         """
         deadline = self._clock.monotonic() + timeout_s
         connection = self._connect(deadline)
@@ -122,14 +124,25 @@ class RedisLink:
         connection = self._new_connection(**{**self._options, **timeouts})
         try:
             connection.connect()
+            clustered = self._is_clustered(connection, deadline)
         except redis.AuthenticationError as error:
+            connection.disconnect()
             raise BrokerUnavailable(
                 f"Redis refused the user or password of the broker URL: {error}."
             ) from error
         except (*_BROKEN, redis.ResponseError) as error:
             connection.disconnect()
             raise BrokerUnavailable(f"Redis cannot be reached: {error}.") from error
+        if clustered:
+            connection.disconnect()
+            raise BrokerUnsupported(CLUSTERED)
         return connection
+
+    def _is_clustered(self, connection: _Connection, deadline: float) -> bool:
+        """Ask whether this is a node of a Redis Cluster; one that does not tell is none."""
+        self._send(connection, [("INFO", "cluster")], deadline)
+        told = self._receive(connection, deadline)
+        return isinstance(told, bytes) and b"cluster_enabled:1" in told
 
     def _left(self, deadline: float) -> float:
         """Return the seconds left; raise ``BrokerUnavailable`` when there are none."""
