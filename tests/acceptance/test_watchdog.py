@@ -108,14 +108,14 @@ class Crew:
         eventually(lambda: self.fleet.rows() == expected, within_s=PATIENCE_S)
 
     def status(self):
-        """What ``syncpipe status`` tells about the worker, as soon as it tells anything."""
+        """What ``syncpipe status`` tells about the worker, as soon as it tells of its last life."""
 
         def look():
             result = run("status", "-o", "json", "--config", self.fleet.config, cwd=self.folder)
-            return json.loads(result.stdout)["workers"]
+            workers = {each["pid"]: each for each in json.loads(result.stdout)["workers"]}
+            return workers.get(self.pids()[-1])
 
-        (worker,) = eventually(look, within_s=60)
-        return worker
+        return eventually(look, within_s=60)
 
 
 @pytest.fixture
