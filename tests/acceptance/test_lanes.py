@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from syncpipe.app import REFUSED
-from syncpipe.core.routing import queues_of
+from syncpipe.core.codec import encode
+from syncpipe.core.routing import Lane, Priority, queues_of
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.broker import CONTENT_TYPE
 from tests.acceptance.fleet import PATIENCE_S, Fleet, end, until
@@ -185,6 +186,30 @@ def test_while_the_target_is_away_its_lanes_are_left_alone(rabbit_fleet):
     fleet.arrive()
     assert fleet.dead() == []
     assert fleet.events()["target-paused"] == 1
+
+
+def test_a_worker_holds_few_messages_of_each_queue_whatever_waits_in_the_others(rabbit_fleet):
+    fleet = rabbit_fleet
+    lane = Lane("crm", 0)
+    crowds = {
+        priority: [fleet.outbound(lane, priority, [encode(each)]) for each in fleet.operations(50)]
+        for priority in (Priority.CRITICAL, Priority.LOW)
+    }
+    with psycopg.connect(fleet.dsn) as other:
+        other.execute("LOCK TABLE syncpipe.documents")
+        fleet.start()
+        for priority, crowd in crowds.items():
+            assert set(fleet.broker.publish(crowd, timeout_s=20)) == {None}
+            held = functools.partial(depth, fleet, lane.queue(priority))
+            until(lambda held=held: held() == (42, 8), "eight that are held")
+    until(lambda: not fleet.pending(), "acknowledgements")
+    assert fleet.dead() == []
+
+
+def depth(fleet, queue):
+    """How many messages of a queue wait, and how many a worker holds."""
+    found = fleet.broker.depths([queue])[queue]
+    return found.ready, found.unacked
 
 
 def test_messages_that_are_held_for_longer_than_the_broker_allows_are_applied_all_the_same(
