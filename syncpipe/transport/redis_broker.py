@@ -18,7 +18,7 @@ from syncpipe.errors import (
 from syncpipe.transport import message as wire
 from syncpipe.transport.broker import QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
 from syncpipe.transport.redis_keys import Keys, script
-from syncpipe.transport.redis_link import RedisLink
+from syncpipe.transport.redis_link import RedisLink, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -151,8 +151,8 @@ def _verdict(reply: object) -> SyncpipeError | None:
         case DeliveryTimeout():
             return reply
         case redis.exceptions.OutOfMemoryError():
-            return BrokerFull(f"Redis refused the message: {reply}.")
+            return BrokerFull(f"Redis refused the message: {said(reply)}")
         case redis.ResponseError():
-            return BrokerUnavailable(f"Redis refused the message: {reply}.")
+            return BrokerUnavailable(f"Redis refused the message: {said(reply)}")
         case _:
             return None

@@ -81,7 +81,7 @@ class RedisLink:
                 replies.append(self._receive(connection, deadline))  # noqa: PERF401 - kept on failure
         except _BROKEN as error:
             connection.disconnect()
-            lost = DeliveryTimeout(f"Redis did not answer: {error}.")
+            lost = DeliveryTimeout(f"Redis did not answer: {said(error)}")
             return replies + [lost] * (len(commands) - len(replies))
         except BaseException:
             connection.disconnect()
@@ -93,7 +93,7 @@ class RedisLink:
         """Return the reply to one command; raise ``BrokerUnavailable`` when there is none."""
         (reply,) = self.exchange([(name, *args)])
         if isinstance(reply, DeliveryTimeout | redis.ResponseError):
-            raise BrokerUnavailable(f"Redis did not carry out {name}: {reply}") from reply
+            raise BrokerUnavailable(f"Redis did not carry out {name}: {said(reply)}") from reply
         return reply
 
     def close(self) -> None:
@@ -128,11 +128,11 @@ class RedisLink:
         except redis.AuthenticationError as error:
             connection.disconnect()
             raise BrokerUnavailable(
-                f"Redis refused the user or password of the broker URL: {error}."
+                f"Redis refused the user or password of the broker URL: {said(error)}"
             ) from error
         except (*_BROKEN, redis.ResponseError) as error:
             connection.disconnect()
-            raise BrokerUnavailable(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailable(f"Redis cannot be reached: {said(error)}") from error
         if clustered:
             connection.disconnect()
             raise BrokerUnsupported(CLUSTERED)
@@ -172,6 +172,11 @@ class RedisLink:
             return connection.read_response(timeout=left)
         except redis.ResponseError as error:
             return error
+
+
+def said(error: Exception) -> str:
+    """Return what Redis, or the way to it, said, as the end of a sentence."""
+    return (str(error).rstrip(". \n") or type(error).__name__) + "."
 
 
 def _alive(connection: _Connection) -> bool:
