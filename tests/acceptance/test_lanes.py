@@ -10,6 +10,7 @@ import signal
 import time
 from collections import Counter
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -83,6 +84,43 @@ def test_every_lane_goes_on_when_a_worker_comes_or_goes(fleet, happen, left):
     assert silence.longest_s < MOST_SILENCE_S
     until(lambda: (len(fleet.owned()), sum(fleet.owned())) == (left, 4), "one owner of each lane")
     assert fleet.dead() == []
+
+
+@pytest.fixture
+def forget(request, fleet):
+    """Has the broker take back what a stopped worker holds; Redis does that by itself."""
+    if fleet.broker.unacked_lag_s == 0:
+        return lambda: until(lambda: not fleet.pending(), "everything that is done by others")
+    rabbitmq = request.getfixturevalue("rabbitmq")
+    host = request.getfixturevalue("rabbitmq_url").rpartition("/")[2]
+
+    def cut():
+        for each in rabbitmq.call("GET", f"vhosts/{host}/connections"):
+            rabbitmq.call("DELETE", f"connections/{quote(each['name'], safe='')}")
+
+    return cut
+
+
+def test_a_stopped_worker_that_wakes_up_changes_nothing(fleet, forget):
+    zombie = fleet.start()
+    fleet.start()
+    until(lambda: fleet.owned() == [2, 2], "two halves")
+    with psycopg.connect(fleet.dsn) as other:
+        other.execute("LOCK TABLE syncpipe.documents")
+        fleet.send(1000)
+        until(fleet.busy, "batches that run")
+        zombie.send_signal(signal.SIGSTOP)
+    until(lambda: fleet.owned() == [4], "lanes that are taken over")
+    fleet.send(300)
+    forget()
+    zombie.send_signal(signal.SIGCONT)
+    fleet.send(300)
+    fleet.arrive()
+    until(lambda: fleet.owned() == [2, 2], "two halves again")
+    until(lambda: not fleet.pending(), "acknowledgements")
+    assert fleet.rows() == fleet.expected()
+    assert fleet.dead() == []
+    assert zombie.poll() is None
 
 
 class Silence:
