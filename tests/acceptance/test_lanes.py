@@ -10,14 +10,12 @@ import signal
 import time
 from collections import Counter
 from contextlib import contextmanager
-from urllib.parse import quote
 
 import psycopg
 import pytest
 
 from syncpipe.app import REFUSED
-from syncpipe.core.codec import encode
-from syncpipe.core.routing import Lane, Priority, queues_of
+from syncpipe.core.routing import queues_of
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.broker import CONTENT_TYPE
 from tests.acceptance.fleet import PATIENCE_S, Fleet, end, until
@@ -84,43 +82,6 @@ def test_every_lane_goes_on_when_a_worker_comes_or_goes(fleet, happen, left):
     assert silence.longest_s < MOST_SILENCE_S
     until(lambda: (len(fleet.owned()), sum(fleet.owned())) == (left, 4), "one owner of each lane")
     assert fleet.dead() == []
-
-
-@pytest.fixture
-def forget(request, fleet):
-    """Has the broker take back what a stopped worker holds; Redis does that by itself."""
-    if fleet.broker.unacked_lag_s == 0:
-        return lambda: until(lambda: not fleet.pending(), "everything that is done by others")
-    rabbitmq = request.getfixturevalue("rabbitmq")
-    host = request.getfixturevalue("rabbitmq_url").rpartition("/")[2]
-
-    def cut():
-        for each in rabbitmq.call("GET", f"vhosts/{host}/connections"):
-            rabbitmq.call("DELETE", f"connections/{quote(each['name'], safe='')}")
-
-    return cut
-
-
-def test_a_stopped_worker_that_wakes_up_changes_nothing(fleet, forget):
-    zombie = fleet.start()
-    fleet.start()
-    until(lambda: fleet.owned() == [2, 2], "two halves")
-    with psycopg.connect(fleet.dsn) as other:
-        other.execute("LOCK TABLE syncpipe.documents")
-        fleet.send(1000)
-        until(fleet.busy, "batches that run")
-        zombie.send_signal(signal.SIGSTOP)
-    until(lambda: fleet.owned() == [4], "lanes that are taken over")
-    fleet.send(300)
-    forget()
-    zombie.send_signal(signal.SIGCONT)
-    fleet.send(300)
-    fleet.arrive()
-    until(lambda: fleet.owned() == [2, 2], "two halves again")
-    until(lambda: not fleet.pending(), "acknowledgements")
-    assert fleet.rows() == fleet.expected()
-    assert fleet.dead() == []
-    assert zombie.poll() is None
 
 
 class Silence:
@@ -224,30 +185,6 @@ def test_while_the_target_is_away_its_lanes_are_left_alone(rabbit_fleet):
     fleet.arrive()
     assert fleet.dead() == []
     assert fleet.events()["target-paused"] == 1
-
-
-def test_a_worker_holds_few_messages_of_each_queue_whatever_waits_in_the_others(rabbit_fleet):
-    fleet = rabbit_fleet
-    lane = Lane("crm", 0)
-    crowds = {
-        priority: [fleet.outbound(lane, priority, [encode(each)]) for each in fleet.operations(50)]
-        for priority in (Priority.CRITICAL, Priority.LOW)
-    }
-    with psycopg.connect(fleet.dsn) as other:
-        other.execute("LOCK TABLE syncpipe.documents")
-        fleet.start()
-        for priority, crowd in crowds.items():
-            assert set(fleet.broker.publish(crowd, timeout_s=20)) == {None}
-            held = functools.partial(depth, fleet, lane.queue(priority))
-            until(lambda held=held: held() == (42, 8), "eight that are held")
-    until(lambda: not fleet.pending(), "acknowledgements")
-    assert fleet.dead() == []
-
-
-def depth(fleet, queue):
-    """How many messages of a queue wait, and how many a worker holds."""
-    found = fleet.broker.depths([queue])[queue]
-    return found.ready, found.unacked
 
 
 def test_messages_that_are_held_for_longer_than_the_broker_allows_are_applied_all_the_same(
