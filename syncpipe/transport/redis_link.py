@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from syncpipe.errors import BrokerUnavailable, ConfigError, DeliveryTimeout
+from syncpipe.errors import BrokerUnavailable, BrokerUnsupported, ConfigError, DeliveryTimeout
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds that verbs without a deadline of their own may take.
 DEFAULT_TIMEOUT_S = 5.0
+#: Why a node of a Redis Cluster is refused.
+CLUSTERED = "This Redis is a node of a Redis Cluster: no script can reach all queues."
 #: What a connection raises when the other side is away, closes, or does not speak Redis.
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse, OSError)
 #: One part of a command.
@@ -66,7 +68,7 @@ class RedisLink:
 
         A command that Redis refused has its ``redis.ResponseError`` in its place; one whose reply
         did not come has a ``DeliveryTimeout``: nobody can know whether it was carried out. Raises
-        ``BrokerUnavailable`` when nothing was sent.
+        ``BrokerUnavailable`` when nothing was sent, and ``BrokerUnsupported`` for a Redis Cluster.
         """
         deadline = self._clock.monotonic() + timeout_s
         connection = self._connect(deadline)
@@ -77,7 +79,7 @@ class RedisLink:
                 replies.append(self._receive(connection, deadline))  # noqa: PERF401 - kept on failure
         except _BROKEN as error:
             connection.disconnect()
-            lost = DeliveryTimeout(f"Redis did not answer: {_said(error)}")
+            lost = DeliveryTimeout(f"Redis did not answer: {said(error)}")
             return replies + [lost] * (len(commands) - len(replies))
         except BaseException:
             connection.disconnect()
@@ -89,7 +91,7 @@ class RedisLink:
         """Return the reply to one command; raise ``BrokerUnavailable`` when there is none."""
         (reply,) = self.exchange([(name, *args)])
         if isinstance(reply, DeliveryTimeout | redis.ResponseError):
-            raise BrokerUnavailable(f"Redis did not carry out {name}: {reply}") from reply
+            raise BrokerUnavailable(f"Redis did not carry out {name}: {said(reply)}") from reply
         return reply
 
     def close(self) -> None:
@@ -120,14 +122,25 @@ class RedisLink:
         connection = self._new_connection(**{**self._options, **timeouts})
         try:
             connection.connect()
+            clustered = self._is_clustered(connection, deadline)
         except redis.AuthenticationError as error:
+            connection.disconnect()
             raise BrokerUnavailable(
-                f"Redis refused the user or password of the broker URL: {_said(error)}"
+                f"Redis refused the user or password of the broker URL: {said(error)}"
             ) from error
         except (*_BROKEN, redis.ResponseError) as error:
             connection.disconnect()
-            raise BrokerUnavailable(f"Redis cannot be reached: {_said(error)}") from error
+            raise BrokerUnavailable(f"Redis cannot be reached: {said(error)}") from error
+        if clustered:
+            connection.disconnect()
+            raise BrokerUnsupported(CLUSTERED)
         return connection
+
+    def _is_clustered(self, connection: _Connection, deadline: float) -> bool:
+        """Ask whether this is a node of a Redis Cluster; one that does not tell is none."""
+        self._send(connection, [("INFO", "cluster")], deadline)
+        told = self._receive(connection, deadline)
+        return isinstance(told, bytes) and b"cluster_enabled:1" in told
 
     def _left(self, deadline: float) -> float:
         """Return the seconds left; raise ``BrokerUnavailable`` when there are none."""
@@ -165,7 +178,7 @@ def pool_of(url: str) -> redis.ConnectionPool:
         _check_address(url)
         return redis.ConnectionPool.from_url(_native(url))
     except ValueError as error:
-        raise ConfigError(f"The broker URL cannot be used: {_said(error)}") from error
+        raise ConfigError(f"The broker URL cannot be used: {said(error)}") from error
 
 
 def _check_address(url: str) -> None:
@@ -193,9 +206,9 @@ def _alive(connection: _Connection) -> bool:
         return False
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """Return what Redis, or the way to it, said, as the end of a sentence."""
-    return (str(error) or type(error).__name__).rstrip(".") + "."
+    return (str(error).rstrip(". \n") or type(error).__name__) + "."
 
 
 def _native(url: str) -> str:

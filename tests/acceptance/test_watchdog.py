@@ -108,12 +108,13 @@ class Crew:
         eventually(lambda: self.fleet.rows() == expected, within_s=PATIENCE_S)
 
     def await_counts(self, *names):
-        """Wait until ``syncpipe status`` tells what the worker says in its second life."""
+        """Wait until ``syncpipe status`` tells what the worker says in its last life."""
 
         def look():
             result = run("status", "-o", "json", "--config", self.fleet.config, cwd=self.folder)
-            workers = json.loads(result.stdout)["workers"]
-            return [each for each in workers if all(each[name] >= 1 for name in names)]
+            workers = {each["pid"]: each for each in json.loads(result.stdout)["workers"]}
+            last = workers.get(self.pids()[-1])
+            return last and all(last[name] >= 1 for name in names)
 
         eventually(look, within_s=60)
 
