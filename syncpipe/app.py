@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.store.store import Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
 
@@ -75,8 +76,19 @@ class App:
         make = getattr(importlib.import_module(module), kind)
         return cast("Target", make(options, self.collections(name)))
 
-    def pipeline(self, target: str, worker: str) -> Pipeline:
-        """Return the pipeline that applies operations to *target* in the process *worker*."""
+    def store(self) -> Store | None:
+        """Return a new connection to the store, which the caller closes; None without a store."""
+        if not self.settings.store.dsn:
+            return None
+        from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
+
+        return PostgresStore(self.settings.store)
+
+    def pipeline(self, target: str, worker: str, store: Store | None = None) -> Pipeline:
+        """Return the pipeline that applies operations to *target* in the process *worker*.
+
+        What is to be tried later goes into *store*, which the caller closes.
+        """
         import structlog  # noqa: PLC0415 -- only workers need these
 
         from syncpipe.pipeline import BatchLog, Pipeline  # noqa: PLC0415
@@ -89,6 +101,7 @@ class App:
             random=self.random,
             options=self.settings.worker,
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
+            schedule=store.schedule if store else None,
         )
 
 

@@ -16,7 +16,9 @@ from celery.worker.consumer import Control as StockControl
 from syncpipe import app as wiring
 from syncpipe.errors import BrokerUnsupported, ClockSkew, QueueMissing, SendError
 from syncpipe.ops.horizon import collect
+from syncpipe.ops.promoting import Promoting, strangers
 from workers import lanes, logging
+from workers.flower import Teller
 from workers.periodic import Periodic
 from workers.station import Station
 from workers.watch import watching
@@ -28,6 +30,8 @@ _PRESENCE_S = 0.5
 #: Seconds between two looks for missing queues, for lanes nobody declared, and for what the broker
 #: has set aside.
 _QUEUES_S, _LANES_S, _RECLAIM_S = 10.0, 10.0, 10.0
+#: Seconds between two looks for what is due, and for what is scheduled for no target of ours.
+_PROMOTE_S, _STRANGERS_S = 0.5, 60.0
 #: Seconds that the end may take beside draining.
 _END_S = 5.0
 _FRACTION_BITS = 32
@@ -45,6 +49,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         super().__init__(worker, **options)
         parts = worker.app.syncpipe
         worker.station = Station(parts, worker.hostname, lanes.declared(parts.settings))
+        worker.station.teller = Teller(worker.app, worker.hostname, parts.clock)
         self._periodic: list[Periodic] = []
 
     def start(self, worker: Any) -> None:
@@ -74,6 +79,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
             periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
+            *_promotions(station),
             watching(worker),
         ]
         for job in self._periodic:
@@ -142,8 +148,9 @@ class Lanes(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             _end_within(_END_S, int(consumer.controller.exitcode or EX_OK))
             return
         station.subscriptions.disconnect()
-        if consumer.batcher is not None:
-            consumer.batcher.retire()
+        for each in (consumer.batcher, consumer.recorder):
+            if each is not None:
+                each.retire()
 
 
 def _why_no_control(error: Exception, name: str) -> str:
@@ -166,8 +173,13 @@ def _drain(consumer: Any, station: Station) -> None:
         with contextlib.suppress(*consumer.connection_errors, *consumer.channel_errors):
             station.subscriptions.cancel()
             returned = consumer.batcher.give_back()
+            if consumer.recorder is not None:
+                returned += consumer.recorder.give_back()
     left_s = deadline - station.clock.monotonic()
     running = consumer.batcher.drain(left_s, cancelled=_hurried)
+    if consumer.recorder is not None:
+        left_s = deadline - station.clock.monotonic()
+        consumer.recorder.drain(left_s, cancelled=_hurried)
     station.say("drained", returned=returned, unfinished=running)
 
 
@@ -236,3 +248,43 @@ def _collections(station: Station) -> list[Periodic]:
 
 def _collect(station: Station, name: str) -> None:
     collect(station.pipelines[name].target, station.parts.collections(name), station.broker)
+
+
+def _promotions(station: Station) -> list[Periodic]:
+    """Return the jobs that look after the schedule; none without a store."""
+    store, parts = station.store, station.parts
+    if store is None:
+        return []
+    promoting = Promoting(
+        store.schedule,
+        station.broker,
+        targets=list(station.pipelines),
+        shards=parts.settings.shards,
+        clock=parts.clock,
+        random=parts.random,
+    )
+    told: dict[str, int] = {}
+
+    def look_for_strangers() -> None:
+        if station.assignment.leads:
+            _tell_strangers(station, strangers(store.schedule, station.pipelines), told)
+
+    periodic = functools.partial(Periodic, troubles=station.troubles)
+    return [
+        periodic("promote", lambda: _promote(station, promoting), every_s=_PROMOTE_S),
+        periodic("strangers", look_for_strangers, every_s=_STRANGERS_S),
+    ]
+
+
+def _promote(station: Station, promoting: Promoting) -> None:
+    """Send on what is due."""
+    if sent := promoting.promote():
+        station.say("promoted", operations=sent)
+
+
+def _tell_strangers(station: Station, found: dict[str, int], told: dict[str, int]) -> None:
+    """Say what is scheduled for targets that are not ours, once for each until it is gone."""
+    for target in found.keys() - told.keys():
+        station.complain("scheduled-for-unknown-target", target=target, operations=found[target])
+    told.clear()
+    told.update(found)

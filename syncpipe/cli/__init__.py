@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("syncpipe.cli.init:init", "Write a commented configuration to start from."),
     "migrate": (
         "syncpipe.cli.migrate:migrate",
-        "Bring the broker to where operations need it; may run again and again.",
+        "Bring store and broker to where operations need them; may run again and again.",
     ),
     "op": ("syncpipe.cli.op:op", "Send operations: one, or a file of them."),
     "queue": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +12,11 @@ from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, Form, form_option, note, write
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from syncpipe.cli.options import Configuration
     from syncpipe.ops.lanes import LaneStatus, Status
+    from syncpipe.store.store import Store
     from syncpipe.transport.broker import WorkerInfo
 
 
@@ -24,16 +28,18 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
     """Show what waits in which lane, how old it is, who works, and what is not well.
 
     Exit code 5 says that something is not well: the broker is away, a queue is missing, nobody can
-    tell which workers live, or envelopes wait that no worker takes. JSON is one object.
+    tell which workers live, envelopes wait that no worker takes, or the store is away or lacks
+    migrations. JSON is one object.
     """
     from syncpipe.app import build
     from syncpipe.errors import SendError
     from syncpipe.ops.lanes import look
 
-    settings = configuration.load().settings
+    app = build(configuration.load().settings)
+    settings = app.settings
     try:
-        with build(settings).broker() as broker:
-            seen = look(broker, list(settings.targets), settings.shards)
+        with app.broker() as broker, _closing(app.store()) as store:
+            seen = look(broker, list(settings.targets), settings.shards, store)
     except SendError as error:
         _write_unreachable(error, form)
         ctx.exit(Exit.UNHEALTHY)
@@ -43,6 +49,10 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
         _write_object(_object(seen), form)
     if seen.problems:
         ctx.exit(Exit.UNHEALTHY)
+
+
+def _closing(store: Store | None) -> AbstractContextManager[Store | None]:
+    return nullcontext() if store is None else closing(store)
 
 
 def _write_unreachable(error: Any, form: Form) -> None:
@@ -66,6 +76,9 @@ def _write_tables(seen: Status) -> None:
         )
     for queue, messages in seen.others.items():
         click.echo(f"{messages} messages in {queue}.")
+    for target, outlook in (seen.scheduled or {}).items():
+        when = f"in {outlook.next_s:.0f} s" if outlook.next_s > 0 else "now"
+        click.echo(f"{outlook.count} scheduled for {target}, the next is due {when}.")
     click.echo(f"{seen.dead} dead letters.\n")
     if seen.workers is None:
         click.echo("Which workers live is not known.")
@@ -85,8 +98,18 @@ def _object(seen: Status) -> dict[str, Any]:
         "depth": seen.depth,
         "dead": seen.dead,
         "others": seen.others,
+        "scheduled": _scheduled(seen),
         "lanes": [_lane_row(lane) for lane in seen.lanes],
         "workers": None if seen.workers is None else list(map(_worker_row, seen.workers)),
+    }
+
+
+def _scheduled(seen: Status) -> dict[str, object] | None:
+    if seen.scheduled is None:
+        return None
+    return {
+        target: {"operations": outlook.count, "next_s": round(outlook.next_s, 1)}
+        for target, outlook in seen.scheduled.items()
     }
 
 

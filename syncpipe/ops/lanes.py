@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue, queues_of
-from syncpipe.errors import SendError
+from syncpipe.errors import SendError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from syncpipe.store.schedule import Outlook
+    from syncpipe.store.store import Store
     from syncpipe.transport.broker import Broker, QueueDepth, WorkerInfo
 
 #: Seconds for which an envelope may wait before that is a problem.
@@ -64,6 +66,8 @@ class Status:
     workers: tuple[WorkerInfo, ...] | None
     #: What is not well, a sentence each that says what to do.
     problems: tuple[str, ...]
+    #: What waits for its time in the store, by target; None without a store that answers.
+    scheduled: Mapping[str, Outlook] | None = None
 
     @property
     def depth(self) -> int:
@@ -71,10 +75,10 @@ class Status:
         return sum(lane.depth for lane in self.lanes)
 
 
-def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
+def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | None = None) -> Status:
     """Return the state of the lanes of *targets*. Raises BrokerUnavailable.
 
-    Who lives may be unknown all the same: that is one of its problems then.
+    Who lives may be unknown all the same, and the *store* away: those are problems of it then.
     """
     declared = {_Place(lane, "") for target in targets for lane in lanes_of(target, shards)}
     places = {queue: _place(queue) for queue in broker.queues()}
@@ -85,6 +89,7 @@ def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
+    scheduled, complaints = _scheduled(store, targets)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
@@ -93,8 +98,10 @@ def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
         (
             *_topology_problems(broker, targets, shards),
             *silence,
+            *complaints,
             *_problems(statuses, workers, targets),
         ),
+        scheduled,
     )
 
 
@@ -104,6 +111,34 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return tuple(broker.workers()), ()
     except SendError as error:
         return None, (f"Which workers live cannot be found out: {error.message}",)
+
+
+def _scheduled(
+    store: Store | None, targets: Sequence[str]
+) -> tuple[Mapping[str, Outlook] | None, tuple[str, ...]]:
+    """Return what is scheduled, and what is not well with that or with the *store* as such."""
+    if store is None:
+        return None, ()
+    try:
+        store.check()
+        scheduled = store.schedule.outlook()
+    except StoreError as error:
+        return None, (f"{error.message} {error.hint}",)
+    return scheduled, tuple(_schedule_problems(scheduled, targets))
+
+
+def _schedule_problems(scheduled: Mapping[str, Outlook], targets: Sequence[str]) -> Iterator[str]:
+    for target, outlook in scheduled.items():
+        if target not in targets:
+            yield (
+                f"{outlook.count} operations are scheduled for {target!r}, which is not a target "
+                "of this configuration: no worker sends them on. Declare it again."
+            )
+        elif outlook.next_s < -OVERDUE_S:
+            yield (
+                f"What is scheduled for {target!r} has been due for {-outlook.next_s:.0f} s, and "
+                "no worker sends it on. See the workers' log."
+            )
 
 
 def _topology_problems(broker: Broker, targets: Sequence[str], shards: int) -> Iterator[str]:

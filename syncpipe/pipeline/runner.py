@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.pipeline import report as reports
+from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.apply import apply, ask_time
 from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.batch import Batch, Message
@@ -14,6 +16,8 @@ from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
 from syncpipe.pipeline.outage import Outage
 from syncpipe.pipeline.report import Report
+from syncpipe.pipeline.retries import Retries
+from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
 from syncpipe.pipeline.verdict import Later
@@ -26,14 +30,18 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
+
+#: Stages between the look at the target's clock and the end of the commit.
+_AFTER_CLOCK = ("verify", "admit", "fold", "apply")
 
 
 class Pipeline:
     """Brings messages of one target's lanes to their outcomes. Safe to use from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the list of its parts
         self,
         *,
         target: Target,
@@ -43,8 +51,12 @@ class Pipeline:
         random: Random,
         options: WorkerOptions,
         log: BatchLog,
+        schedule: Schedule | None = None,
     ) -> None:
-        """Apply to *target* what *collections* declare for it; dead letters go to *broker*."""
+        """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
+
+        What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
+        """
         #: Where operations are applied.
         self.target = target
         self._declared = Declared(target.name, collections)
@@ -55,6 +67,11 @@ class Pipeline:
         self._options = options
         self._log = log
         self._outage = Outage(options, clock, random)
+        self._retries = Retries(options, random, durable=schedule is not None)
+        self._scheduling = (
+            Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
+        )
+        self._told_of_delays = False
         self._stopped = threading.Event()
 
     def run(self, messages: Sequence[Message]) -> Report:
@@ -83,9 +100,13 @@ class Pipeline:
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
+            batch = watch("admit", admit, batch, self.target, self._declared.collections)
+        if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
             batch = watch("apply", self._apply, batch)
-        return watch("settle", settle, batch, self._dead_letters)
+            batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+        self._tell_of_delays(batch)
+        return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
     def _apply(self, batch: Batch) -> Batch:
         if not batch.groups:
@@ -98,18 +119,24 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, most_attempts=self._options.refused_attempts)
+        return apply(batch, attempt, self._retries)
+
+    def _tell_of_delays(self, batch: Batch) -> None:
+        """Say once that operations are delayed though there is no store to keep them."""
+        if self._scheduling is None and not self._told_of_delays:
+            delayed = any(each.wait_ms and each.error is None for each in batch.settled)
+            if delayed:
+                self._told_of_delays = True
+                self._log.without_store()
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
         if batch.now_ms:
-            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in ("verify", "fold", "apply"))
+            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in _AFTER_CLOCK)
             committed_ms = batch.now_ms + round(after_clock)
         pause_s = self._pause_s(batch)
         return Report(
-            verdicts=reports.verdicts(
-                batch, pause_s=pause_s, options=self._options, random=self._random
-            ),
+            verdicts=reports.verdicts(batch, pause_s=pause_s, options=self._options),
             counts=reports.counts(batch),
             spent_ms=watch.spent_ms,
             committed_ms=committed_ms,

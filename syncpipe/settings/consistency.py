@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from syncpipe.core.collection import Collection
     from syncpipe.settings.tree import Settings
+    from syncpipe.store.options import StoreOptions
+    from syncpipe.targets.postgres.options import PostgresOptions
 
 #: What a collection may be called.
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -51,6 +54,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     """Yield all that does not fit together; *written* are the paths that somebody has set."""
     declared = {path[1] for path in written if len(path) > 1 and path[0] == "targets"}
     yield from _broker_faults(settings)
+    yield from _store_faults(settings)
     yield from _client_faults(settings)
     yield from _pause_faults(settings)
     yield from _stall_faults(settings)
@@ -119,6 +123,9 @@ def _client_faults(settings: Settings) -> Iterator[Fault]:
 
 def _pause_faults(settings: Settings) -> Iterator[Fault]:
     worker = settings.worker
+    if worker.refused_attempts > MAX_ATTEMPTS_KEPT:
+        hint = f"Write at most {MAX_ATTEMPTS_KEPT}, and longer pauses if it should take longer."
+        yield Fault(("worker", "refused_attempts"), "No operation carries so many.", hint)
     if worker.refused_delay_max_s < worker.refused_delay_s:
         yield _short_pause("refused_delay")
     if worker.outage_delay_max_s < worker.outage_delay_s:
@@ -143,17 +150,25 @@ def _target_name_faults(name: str) -> Iterator[Fault]:
 
 
 def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
-    target = settings.targets[name]
-    if target.dsn and not _DSN.fullmatch(target.dsn):
+    yield from _database_faults(("targets", name), settings.targets[name])
+
+
+def _store_faults(settings: Settings) -> Iterator[Fault]:
+    if settings.store.dsn:
+        yield from _database_faults(("store",), settings.store)
+
+
+def _database_faults(path: Path, options: PostgresOptions | StoreOptions) -> Iterator[Fault]:
+    if options.dsn and not _DSN.fullmatch(options.dsn):
         hint = "Write postgresql://user@host/database, or host=… dbname=…."
-        yield Fault(("targets", name, "dsn"), "This is no connection string.", hint)
+        yield Fault((*path, "dsn"), "This is no connection string.", hint)
     for field in ("statement_timeout_s", "lock_timeout_s", "idle_in_transaction_timeout_s"):
-        if getattr(target, field) > MAX_SERVER_TIMEOUT_S:
+        if getattr(options, field) > MAX_SERVER_TIMEOUT_S:
             hint = 'Write at most "24d".'
-            yield Fault(("targets", name, field), "PostgreSQL cannot count that far.", hint)
-    if not _PLAIN_NAME.fullmatch(target.schema):
+            yield Fault((*path, field), "PostgreSQL cannot count that far.", hint)
+    if not _PLAIN_NAME.fullmatch(options.schema):
         hint = "Use small letters, digits and _."
-        yield Fault(("targets", name, "schema"), f"No schema of ours is {target.schema!r}.", hint)
+        yield Fault((*path, "schema"), f"No schema of ours is {options.schema!r}.", hint)
 
 
 def _name_faults(collection: Collection) -> Iterator[Fault]:

@@ -211,13 +211,40 @@ def test_a_target_that_is_not_declared_is_named(kept, verb):
 def test_the_broker_keeps_what_it_confirms(kept):
     for _ in range(2):
         found = json.loads(kept("migrate", "-o", "json").stdout)
-        assert [each["value"] for each in found] == ["yes", "always", "noeviction"]
+        values = [each["value"] for each in found if "setting" in each]
+        assert values == ["yes", "always", "noeviction"]
+
+
+def test_the_store_is_migrated_once(kept, dsn):
+    override = f"store.dsn={dsn}"
+    lacking = kept("status", "--set", override, "-o", "json", status=5)
+    first = kept("migrate", "--set", override, "-o", "jsonl")
+    again = kept("migrate", "--set", override, "-o", "jsonl")
+
+    assert "SP-E702" not in lacking.stdout
+    assert "`syncpipe migrate`" in lacking.stdout
+    assert json.loads(first.stdout.splitlines()[0]) == {
+        "migration": "0001_pre_dead_letters",
+        "state": "ran",
+    }
+    assert "migrations of the store were run." in first.stderr
+    assert '"ran"' not in again.stdout
+    assert "The store needs nothing." in again.stderr
+    kept("status", "--set", override)
+
+
+def test_a_store_that_is_away_is_a_problem_and_nothing_is_migrated(kept):
+    override = "store.dsn=host=/nowhere dbname=x"
+    status = json.loads(kept("status", "--set", override, "-o", "json", status=5).stdout)
+    (problem,) = status["problems"]
+    assert problem.startswith("The store does not answer: ")
+    assert "SP-E701" in kept("migrate", "--set", override, status=1).stderr
 
 
 def test_a_broker_that_can_lose_something_is_unhealthy(kept, redis_url):
     override = f"broker.url={redis_url}"
     found = json.loads(kept("migrate", "--set", override, "-o", "json", status=5).stdout)
-    (fault,) = [each for each in found if not each["ok"]]
+    (fault,) = [each for each in found if not each.get("ok", True)]
     assert fault["advice"].endswith("Set `appendfsync always`.")
 
 

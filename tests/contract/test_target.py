@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 
 import pytest
@@ -17,6 +17,7 @@ from tests.integration.targets.places import (
     PLACES,
     YOUNG,
     Place,
+    groups,
     new_key,
     operation,
     typed,
@@ -38,6 +39,10 @@ class MemoryPlace(Place):
     def rows(self, keys):
         """The records of *keys*."""
         return self.rows_on(None, keys)
+
+    def locked(self, _key):
+        """Nothing: in memory there are no locks to wait for."""
+        return nullcontext()
 
     def another(self):
         """Another target in memory."""
@@ -279,6 +284,48 @@ def test_a_batch_of_known_and_new_operations_tells_them_apart(place, key, at):
     place.apply(old, other)
 
     assert place.outcomes(old, new, other) == [DUPLICATE, APPLIED, DUPLICATE]
+
+
+def seen(place, *operations):
+    return place.target.seen(groups(place.collection, operations))
+
+
+def test_what_never_came_is_not_known(place, key, at):
+    assert seen(place) == set()
+    assert seen(place, operation("upsert", key, at, {"a": 1})) == set()
+
+
+@pytest.mark.parametrize("kind", ["upsert", "patch", "delete", "increment"])
+def test_what_was_applied_is_known_as_long_as_it_is_remembered(place, key, at, kind):
+    data = None if kind == "delete" else {"a": 5}
+    change, other = operation(kind, key, at, data), operation("upsert", key, at + 1, {"a": 6})
+    place.apply(change)
+    before = stored(place, key)
+    known = {change.id} if place.remembers else set()
+
+    assert seen(place, change, other) == known
+    assert seen(place, change, other, operation("patch", new_key(), at, {"a": 1})) == known
+    assert stored(place, key) == before
+
+
+def test_increments_and_fields_above_the_base_are_known(place, key, at):
+    base = operation("upsert", key, at, {"a": 1, "b": 1})
+    counted = [operation("increment", key, at + n, {"a": 1}) for n in (1, 2)]
+    patched = operation("patch", key, at + 3, {"c": 1})
+    place.apply(base)
+    place.apply(*counted)
+    place.apply(patched)
+    late = operation("increment", key, at + 1, {"a": 1})
+
+    ids = {each.id for each in (base, *counted, patched)}
+    assert seen(place, base, *counted, patched, late) == (ids if place.remembers else set())
+
+
+def test_whoever_looks_waits_for_no_lock(place, key, at):
+    change = operation("upsert", key, at, {"a": 1})
+    place.apply(change)
+    with place.locked(key):
+        assert seen(place, change) == ({change.id} if place.remembers else set())
 
 
 def test_closing_twice_is_harmless(place):

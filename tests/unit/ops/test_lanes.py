@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.core.routing import Lane, Priority
-from syncpipe.errors import BrokerUnavailable
+from syncpipe.errors import BrokerUnavailable, StoreOutdated, StoreUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
+from syncpipe.testing.store import MemoryStore
+from tests.contract.schedules import entry
 from tests.unit.ops.brokers import put, worker
 
 
@@ -151,3 +153,34 @@ def test_queues_of_other_properties_are_a_problem(broker):
     broker.unfit = lambda queues: queues[-1:]
     (problem,) = look(broker, ["crm"], 1).problems
     assert problem.startswith("The queue 'sp.dead' has other properties")
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("It is away."), StoreOutdated("It is old.")])
+def test_a_store_that_cannot_be_used_is_a_problem(broker, error):
+    class Away:
+        def check(self):
+            raise error
+
+    (problem,) = look(broker, ["crm"], 1, Away()).problems
+    assert problem == f"{error.message} {error.hint}"
+
+
+def test_what_is_scheduled_is_shown_and_worth_a_word_if_nobody_sends_it_on(broker):
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    store.schedule.put([entry(1, hours=1), entry(2, hours=2), entry(3, hours=9, target="gone")])
+    seen = look(broker, ["crm"], 1, store)
+    assert {name: (each.count, each.next_s) for name, each in seen.scheduled.items()} == {
+        "crm": (2, 3600),
+        "gone": (1, 9 * 3600),
+    }
+    (stranger,) = seen.problems
+    assert stranger.startswith("1 operations are scheduled for 'gone', which is not a target")
+
+    clock.advance(3600 + 61)
+    overdue, _ = look(broker, ["crm"], 1, store).problems
+    assert overdue.startswith("What is scheduled for 'crm' has been due for 61 s")
+
+
+def test_without_a_store_nothing_is_known_of_what_is_scheduled(broker):
+    assert look(broker, ["crm"], 1).scheduled is None

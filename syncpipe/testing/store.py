@@ -1,0 +1,34 @@
+"""A store in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncpipe.system import SystemClock
+from syncpipe.testing.deadletters import MemoryLetters
+from syncpipe.testing.schedule import MemorySchedule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.core.chance import Clock
+    from syncpipe.store.store import Migration
+
+
+class MemoryStore:
+    """A store in memory, as :class:`syncpipe.store.store.Store`; it needs no migrations."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Keep nothing yet; *clock* tells what is due, the machine's if None."""
+        self.dead_letters = MemoryLetters()
+        self.schedule = MemorySchedule(clock or SystemClock())
+
+    def check(self) -> None:
+        """Return: it can always be used."""
+
+    def migrate(self, *, post: bool = False) -> Sequence[Migration]:  # noqa: ARG002 - the port's
+        """Return: there is nothing to do."""
+        return []
+
+    def close(self) -> None:
+        """Do nothing: what is kept outlives the caller."""
