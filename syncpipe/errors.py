@@ -59,7 +59,10 @@ docstring and the hint.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SyncpipeError(Exception):
@@ -87,6 +90,11 @@ class ConfigError(SyncpipeError):
 
     code = "SP-E100"
     hint = "Run `syncpipe config check` to see every mistake at once."
+
+    def __init__(self, message: str, *, unfit: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """Keep of each *unfit* option what is wrong and what to write instead, a sentence each."""
+        super().__init__(message)
+        self.unfit = unfit or {}
 
 
 class UnknownCollection(ConfigError):
@@ -297,7 +305,7 @@ class TargetError(SyncpipeError):
 
     *sqlstate* is the five-character SQLSTATE of PostgreSQL where there is one, *constraint* the
     name of the violated constraint; *status* is the status of HTTP where there is one, *endpoint*
-    the path that answered.
+    the path that answered. *unknown* is the code of an error of which nothing says what it means.
     """
 
     code = "SP-E500"
@@ -311,6 +319,7 @@ class TargetError(SyncpipeError):
         constraint: str | None = None,
         status: int | None = None,
         endpoint: str | None = None,
+        unknown: str | None = None,
     ) -> None:
         """Keep what the target said beside the *message*."""
         super().__init__(message)
@@ -318,6 +327,7 @@ class TargetError(SyncpipeError):
         self.constraint = constraint
         self.status = status
         self.endpoint = endpoint
+        self.unknown = unknown
 
 
 class TargetUnavailable(TargetError):
@@ -362,11 +372,15 @@ class TargetThrottled(TargetError):
         message: str,
         *,
         retry_after_s: float | None = None,
+        sqlstate: str | None = None,
+        constraint: str | None = None,
         status: int | None = None,
         endpoint: str | None = None,
     ) -> None:
         """Keep *retry_after_s* beside what the target said."""
-        super().__init__(message, status=status, endpoint=endpoint)
+        super().__init__(
+            message, sqlstate=sqlstate, constraint=constraint, status=status, endpoint=endpoint
+        )
         self.retry_after_s = retry_after_s
 
 
@@ -440,7 +454,7 @@ class EmbeddedError(ServiceError):
     """A private Redis or PostgreSQL could not be started."""
 
     code = "SP-E601"
-    hint = "Read the log named above; `make clean` removes a broken state directory."
+    hint = "Mend what the message names; `make clean` removes a broken state directory."
 
 
 class AlreadyRunning(EmbeddedError):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from syncpipe.errors import StoreError
     from syncpipe.pipeline.batch import Message
     from syncpipe.pipeline.report import Report
 
@@ -55,6 +56,34 @@ class BatchLog:
     def resumed(self) -> None:
         """Say that the target takes operations again."""
         self.logger.warning("target-resumed", worker=self.worker, target=self.target)
+
+    def without_store(self) -> None:
+        """Say that delayed operations are held, because there is nowhere to put them."""
+        self.logger.warning("delayed-without-store", worker=self.worker, target=self.target)
+
+    def unknown(self, code: str, operations: int) -> None:
+        """Say that the target refused so many operations with a *code* that nobody knows."""
+        self.logger.warning(
+            "unknown-error",
+            worker=self.worker,
+            target=self.target,
+            code=code,
+            operations=operations,
+        )
+
+    def store_away(self, error: StoreError) -> None:
+        """Say that what is to be tried later waits in the broker."""
+        self.logger.error(
+            "store-away",
+            worker=self.worker,
+            target=self.target,
+            code=error.code,
+            error=str(error),
+        )
+
+    def store_back(self) -> None:
+        """Say that the schedule takes operations again."""
+        self.logger.warning("store-back", worker=self.worker, target=self.target)
 
     def failed(self, fault: BaseException) -> None:
         """Report a fault of ours, with its trace but without the values in it."""

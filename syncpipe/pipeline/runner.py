@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncpipe.errors import TargetThrottled
 from syncpipe.pipeline import report as reports
+from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.apply import apply, ask_time
 from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.batch import Batch, Message
@@ -14,8 +17,11 @@ from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
 from syncpipe.pipeline.outage import Outage
 from syncpipe.pipeline.report import Report
+from syncpipe.pipeline.retries import Retries
+from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
+from syncpipe.pipeline.throttle import Throttle
 from syncpipe.pipeline.verdict import Later
 from syncpipe.pipeline.verify import Declared, verify
 
@@ -24,16 +30,21 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
+
+#: Stages between the look at the target's clock and the end of the commit.
+_AFTER_CLOCK = ("verify", "admit", "fold", "apply")
 
 
 class Pipeline:
     """Brings messages of one target's lanes to their outcomes. Safe to use from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the list of its parts
         self,
         *,
         target: Target,
@@ -43,8 +54,12 @@ class Pipeline:
         random: Random,
         options: WorkerOptions,
         log: BatchLog,
+        schedule: Schedule | None = None,
     ) -> None:
-        """Apply to *target* what *collections* declare for it; dead letters go to *broker*."""
+        """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
+
+        What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
+        """
         #: Where operations are applied.
         self.target = target
         self._declared = Declared(target.name, collections)
@@ -55,13 +70,22 @@ class Pipeline:
         self._options = options
         self._log = log
         self._outage = Outage(options, clock, random)
+        self._throttle = Throttle(clock)
+        self._retries = Retries(options, random, durable=schedule is not None)
+        self._scheduling = (
+            Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
+        )
+        self._told_of_delays = False
         self._stopped = threading.Event()
 
-    def run(self, messages: Sequence[Message]) -> Report:
-        """Bring *messages* as far as possible and say what to do with each. Never raises."""
+    def run(self, messages: Sequence[Message], care: Care | None = None) -> Report:
+        """Bring *messages* as far as possible and say what to do with each. Never raises.
+
+        *care* is for a message that may have killed a process.
+        """
         watch = Stopwatch(self._clock)
         try:
-            batch = self._travel(Batch(tuple(messages)), watch)
+            batch = self._travel(Batch(tuple(messages)), watch, care)
             report = self._report(batch, watch)
         except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
             report = self._failed(messages, fault, watch)
@@ -78,16 +102,20 @@ class Pipeline:
         self.target.close()
         self._broker.close()
 
-    def _travel(self, batch: Batch, watch: Stopwatch) -> Batch:
+    def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
         batch = watch("decode", decode, batch)
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
+            batch = watch("admit", admit, batch, self.target, self._declared.collections)
+        if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
-            batch = watch("apply", self._apply, batch)
-        return watch("settle", settle, batch, self._dead_letters)
+            batch = watch("apply", self._apply, batch, care)
+            batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+        self._tell_of_delays(batch)
+        return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
-    def _apply(self, batch: Batch) -> Batch:
+    def _apply(self, batch: Batch, care: Care | None) -> Batch:
         if not batch.groups:
             return batch
         attempt = Attempt(
@@ -98,34 +126,47 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, most_attempts=self._options.refused_attempts)
+        return apply(batch, attempt, self._retries, care)
+
+    def _tell_of_delays(self, batch: Batch) -> None:
+        """Say once that operations are delayed though there is no store to keep them."""
+        if self._scheduling is None and not self._told_of_delays:
+            delayed = any(each.wait_ms and each.error is None for each in batch.settled)
+            if delayed:
+                self._told_of_delays = True
+                self._log.without_store()
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
         if batch.now_ms:
-            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in ("verify", "fold", "apply"))
+            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in _AFTER_CLOCK)
             committed_ms = batch.now_ms + round(after_clock)
         pause_s = self._pause_s(batch)
+        unknown = reports.unknown(batch)
+        for code, operations in unknown.items():
+            self._log.unknown(code, operations)
         return Report(
-            verdicts=reports.verdicts(
-                batch, pause_s=pause_s, options=self._options, random=self._random
-            ),
+            verdicts=reports.verdicts(batch, pause_s=pause_s, options=self._options),
             counts=reports.counts(batch),
             spent_ms=watch.spent_ms,
             committed_ms=committed_ms,
             latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
             outage=batch.outage,
             pause_s=pause_s,
+            unknown=unknown,
         )
 
     def _pause_s(self, batch: Batch) -> float:
         """Return how long to leave the target alone, and say so when that is news."""
         if batch.outage:
-            pause_s, news = self._outage.failed()
+            if isinstance(batch.outage, TargetThrottled):
+                pause_s, news = self._throttle.told(batch.outage, took=reports.took(batch))
+            else:
+                pause_s, news = self._outage.failed()
             if news:
                 self._log.paused(batch.outage)
             return pause_s
-        if batch.now_ms and self._outage.passed():
+        if batch.groups and any((self._outage.passed(), self._throttle.passed())):
             self._log.resumed()
         return 0.0
 
