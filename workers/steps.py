@@ -14,7 +14,14 @@ from celery.worker import state
 from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
-from syncpipe.errors import ClockSkew, QueueMissing, SendError, StoreError, SyncpipeError
+from syncpipe.errors import (
+    BrokerUnsupported,
+    ClockSkew,
+    QueueMissing,
+    SendError,
+    StoreError,
+    SyncpipeError,
+)
 from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
 from workers import lanes, logging
@@ -63,7 +70,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             station.check_clocks()
             station.require_queues()
             station.look()
-        except (ClockSkew, QueueMissing) as error:
+        except (BrokerUnsupported, ClockSkew, QueueMissing) as error:
             worker.refusal = str(error)
             station.complain("refused-to-start", code=error.code, error=worker.refusal)
             station.close()
