@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 JOB = "dead-letters"
 #: Most letters in one write.
 _MOST = 256
-#: So many in hand, or so many writes' bytes, are plenty, where no prefetch bounds them. Half as much
-#: is little enough to take more: on Redis that takes up to a second to begin.
+#: So many in hand, or so many writes' bytes, are plenty, where no prefetch bounds them. More are
+#: taken from half of that on: on Redis it takes up to a second until they come.
 _PLENTY, _PLENTY_WRITES = 2_000, 4
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1

@@ -247,7 +247,12 @@ def _collections(station: Station) -> list[Periodic]:
 
 
 def _collect(station: Station, name: str) -> None:
-    collect(station.pipelines[name].target, station.parts.collections(name), station.broker)
+    collect(
+        station.pipelines[name].target,
+        station.parts.collections(name),
+        station.broker,
+        station.store,
+    )
 
 
 def _promotions(station: Station) -> list[Periodic]:

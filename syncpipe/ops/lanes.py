@@ -60,14 +60,16 @@ class Status:
     lanes: tuple[LaneStatus, ...]
     #: Dead letters that wait in the broker.
     dead: int
+    #: Open dead letters that the store keeps; None without a store, or while it cannot be asked.
+    kept: int | None
     #: Messages in queues of ours that are neither lanes nor the dead letters', by name.
     others: Mapping[str, int]
     #: The workers that live; None when the broker could not tell.
     workers: tuple[WorkerInfo, ...] | None
     #: What is not well, a sentence each that says what to do.
     problems: tuple[str, ...]
-    #: What waits for its time in the store, by target; None without a store that answers.
-    scheduled: Mapping[str, Outlook] | None = None
+    #: What waits for its time in the store, by target; None as `kept`.
+    scheduled: Mapping[str, Outlook] | None
 
     @property
     def depth(self) -> int:
@@ -89,16 +91,18 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
-    scheduled, complaints = _scheduled(store, targets)
+    kept, scheduled, absence = _stored(store)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
+        kept,
         {queue: _all(depths[queue]) for queue in others},
         workers,
         (
             *_topology_problems(broker, targets, shards),
             *silence,
-            *complaints,
+            *absence,
+            *_schedule_problems(scheduled, targets),
             *_problems(statuses, workers, targets),
         ),
         scheduled,
@@ -113,22 +117,26 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return None, (f"Which workers live cannot be found out: {error.message}",)
 
 
-def _scheduled(
-    store: Store | None, targets: Sequence[str]
-) -> tuple[Mapping[str, Outlook] | None, tuple[str, ...]]:
-    """Return what is scheduled, and what is not well with that or with the *store* as such."""
+def _stored(
+    store: Store | None,
+) -> tuple[int | None, Mapping[str, Outlook] | None, tuple[str, ...]]:
+    """Return how many dead letters the *store* keeps, and what is scheduled in it.
+
+    Or None, and why it cannot be asked.
+    """
     if store is None:
-        return None, ()
+        return None, None, ()
     try:
         store.check()
-        scheduled = store.schedule.outlook()
+        return store.dead_letters.count(), store.schedule.outlook(), ()
     except StoreError as error:
-        return None, (f"{error.message} {error.hint}",)
-    return scheduled, tuple(_schedule_problems(scheduled, targets))
+        return None, None, (f"{error.message} {error.hint}",)
 
 
-def _schedule_problems(scheduled: Mapping[str, Outlook], targets: Sequence[str]) -> Iterator[str]:
-    for target, outlook in scheduled.items():
+def _schedule_problems(
+    scheduled: Mapping[str, Outlook] | None, targets: Sequence[str]
+) -> Iterator[str]:
+    for target, outlook in (scheduled or {}).items():
         if target not in targets:
             yield (
                 f"{outlook.count} operations are scheduled for {target!r}, which is not a target "

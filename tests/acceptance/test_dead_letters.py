@@ -205,6 +205,19 @@ def test_while_the_store_is_away_letters_wait_and_everything_else_goes_on(fleet)
     assert fleet.troubles() == [("periodic-fails", "SP-E701"), ("periodic-works", None)]
 
 
+def test_a_store_that_hangs_holds_up_nothing(place):
+    with place(extra="lock_timeout_s = 2\n[worker]\nthreads = 1") as fleet:
+        fleet.start()
+        with psycopg.connect(fleet.store_dsn) as other:
+            other.execute("LOCK TABLE syncpipe.dead_letters")
+            fleet.bury(50)
+            for _ in range(5):
+                fleet.send(100)
+                fleet.arrive()
+            until(lambda: fleet.troubles() == [("periodic-fails", "SP-E701")], "an alarm")
+        until(lambda: fleet.holds(50), "fifty letters")
+
+
 def test_a_store_without_tables_is_waited_for(fleet):
     with psycopg.connect(fleet.store_dsn, autocommit=True) as connection:
         connection.execute("ALTER SCHEMA syncpipe RENAME TO away")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncpipe.core.deadletter import decode_dead
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import BrokerUnavailable, StoreOutdated, StoreUnavailable
 from syncpipe.ops.lanes import look
@@ -9,7 +10,7 @@ from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.store import MemoryStore
 from tests.contract.schedules import entry
-from tests.unit.ops.brokers import put, worker
+from tests.unit.ops.brokers import dead, put, worker
 
 
 @pytest.fixture
@@ -161,8 +162,18 @@ def test_a_store_that_cannot_be_used_is_a_problem(broker, error):
         def check(self):
             raise error
 
-    (problem,) = look(broker, ["crm"], 1, Away()).problems
-    assert problem == f"{error.message} {error.hint}"
+    seen = look(broker, ["crm"], 1, Away())
+    assert seen.problems == (f"{error.message} {error.hint}",)
+    assert seen.kept is None
+
+
+def test_dead_letters_in_the_store_are_counted_apart(broker):
+    store = MemoryStore()
+    store.dead_letters.record([decode_dead(dead("orders", "k"))])
+    put(broker, "sp.dead", 3)
+    seen = look(broker, ["crm"], 1, store)
+    assert (seen.dead, seen.kept, seen.problems) == (3, 1, ())
+    assert look(broker, ["crm"], 1).kept is None
 
 
 def test_what_is_scheduled_is_shown_and_worth_a_word_if_nobody_sends_it_on(broker):
