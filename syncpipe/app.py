@@ -87,7 +87,8 @@ class App:
     def pipeline(self, target: str, worker: str, store: Store | None = None) -> Pipeline:
         """Return the pipeline that applies operations to *target* in the process *worker*.
 
-        What is to be tried later goes into *store*, which the caller closes.
+        What is to be tried later, and what is known of groups, goes into *store*, which the caller
+        closes.
         """
         import structlog  # noqa: PLC0415 -- only workers need these
 
@@ -102,6 +103,7 @@ class App:
             options=self.settings.worker,
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
             schedule=store.schedule if store else None,
+            groups=store.groups if store else None,
         )
 
 
