@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline import Pipeline
+    from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
     from syncpipe.store.store import Store
     from syncpipe.targets.target import Target
@@ -83,6 +84,12 @@ class App:
         from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
 
         return PostgresStore(self.settings.store)
+
+    def compensator(self) -> Compensator:
+        """Return what makes compensations. Raises ConfigError where a function is not there."""
+        from syncpipe.producer.compensation import Compensator  # noqa: PLC0415 -- workers need it
+
+        return Compensator(self.settings.collections, clock=self.clock, random=self.random)
 
     def pipeline(self, target: str, worker: str, store: Store | None = None) -> Pipeline:
         """Return the pipeline that applies operations to *target* in the process *worker*.

@@ -63,7 +63,8 @@ def compensation_id(operation: Operation) -> bytes:
     digest = int.from_bytes(hashlib.blake2b(subject, digest_size=2).digest(), "big")
     high = number >> 64 & ~(2**_HIGH_BITS - 1) | digest & (2**_HIGH_BITS - 1)
     low = 2 << _LOW_BITS | (number + 1) & (2**_LOW_BITS - 1)
-    return (high << 64 | low).to_bytes(16, "big")
+    value: int = high << 64 | low
+    return value.to_bytes(16, "big")
 
 
 def own_version(operation: Operation, collection: Collection, now_ms: int) -> int:

@@ -92,9 +92,7 @@ def _no_store() -> StoreMissing:
 
 
 def _because(death: Death) -> Cancelled:
-    return Cancelled(
-        f"The group ended dead with its operation {death.operation_id}: {death.code}."
-    )
+    return Cancelled(f"The group ended dead with its operation {death.operation_id}: {death.code}.")
 
 
 def _applied(

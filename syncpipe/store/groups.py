@@ -50,9 +50,7 @@ class Member:
     @property
     def identity(self) -> Identity:
         """What there is one member of."""
-        return Identity(
-            self.group_id, self.operation_id, self.target, self.collection, self.key
-        )
+        return Identity(self.group_id, self.operation_id, self.target, self.collection, self.key)
 
 
 class Identity(NamedTuple):
@@ -90,7 +88,7 @@ class Standing:
 
     #: The groups that ended dead, by id.
     deaths: Mapping[bytes, Death]
-    #: Members of these that had entered before, and may have been applied.
+    #: Those of the members given that had entered these before, and may have been applied.
     entered: Collection[Identity]
 
 

@@ -60,7 +60,8 @@ class MemoryGroups:
             for member in members:
                 if member.group_id not in deaths and member.identity not in self._rows:
                     self._rows[member.identity] = _Row(member, self._clock.now_ms())
-            return Standing(deaths, {each for each in self._rows if each.group_id in deaths})
+            entered = {member.identity for member in members} & self._rows.keys()
+            return Standing(deaths, {each for each in entered if each.group_id in deaths})
 
     def leave(self, members: Sequence[Member]) -> None:
         """Forget those of *members* that were not applied."""
@@ -138,9 +139,7 @@ class MemoryGroups:
         """Return how far a group has come."""
         with self._lock:
             rows = [row for each, row in self._rows.items() if each.group_id == group_id]
-            return Counts(
-                len(rows), sum(r.applied for r in rows), sum(r.compensated for r in rows)
-            )
+            return Counts(len(rows), sum(r.applied for r in rows), sum(r.compensated for r in rows))
 
     def forget(self, horizons_s: Mapping[str, int], longest_s: int) -> int:
         """Forget what is old."""
@@ -151,8 +150,7 @@ class MemoryGroups:
                 identity
                 for identity, row in self._rows.items()
                 if not row.pending
-                and row.entered_ms
-                < now_ms - horizons_s.get(identity.collection, longest_s) * 1000
+                and row.entered_ms < now_ms - horizons_s.get(identity.collection, longest_s) * 1000
             ]
             for identity in old:
                 del self._rows[identity]

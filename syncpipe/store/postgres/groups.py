@@ -45,10 +45,10 @@ class PostgresGroups:
             rows = connection.execute(self._statements["enter"], arguments).fetchall()
             if not rows:
                 return Standing({}, frozenset())
-            dead = {"dead": [row[0] for row in rows]}
-            entered = connection.execute(self._statements["entered"], dead).fetchall()
-        deaths = [_death(row) for row in rows]
-        found = (Identity(group.bytes, operation.bytes, *rest) for group, operation, *rest in entered)
+            arguments["dead"] = [row[0] for row in rows]
+            entered = connection.execute(self._statements["entered"], arguments).fetchall()
+        deaths = map(_death, rows)
+        found = [Identity(row[0].bytes, row[1].bytes, *row[2:]) for row in entered]
         return Standing({death.group_id: death for death in deaths}, frozenset(found))
 
     def leave(self, members: Sequence[Member]) -> None:

@@ -23,9 +23,15 @@ entering AS (
 SELECT group_id, operation_id::text, code, (extract(epoch FROM died_at) * 1000)::bigint FROM deaths;
 
 -- name: entered
-SELECT group_id, operation_id, target, collection, key
-FROM {schema}.group_members
-WHERE group_id = ANY(%(dead)s::uuid[]);
+SELECT m.group_id, m.operation_id, m.target, m.collection, m.key
+FROM unnest(
+    %(group_id)s::uuid[], %(operation_id)s::uuid[], %(target)s::text[],
+    %(collection)s::text[], %(key)s::text[]
+) AS d (group_id, operation_id, target, collection, key)
+JOIN {schema}.group_members AS m
+    ON m.group_id = d.group_id AND m.operation_id = d.operation_id AND m.target = d.target
+    AND m.collection = d.collection AND m.key = d.key
+WHERE m.group_id = ANY(%(dead)s::uuid[]);
 
 -- name: leave
 WITH refused AS (
