@@ -311,7 +311,7 @@ def _compensations(station: Station, compensator: compensating.Compensator) -> l
             compensating.forget(groups, parts.settings.collections)
 
     periodic = functools.partial(Periodic, troubles=station.troubles)
-    every_s = station.options.collect_interval_s
+    every_s = parts.settings.worker.collect_interval_s
     return [
         periodic(
             "compensate", lambda: _compensate(station, groups, compensator), every_s=_COMPENSATE_S

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Most members, and bytes of them, that are lent at once, and for how many seconds.
 _MOST_LENT, _MOST_LENT_BYTES, _LEASE_S = 200, 4 * 1024 * 1024, 5.0
+#: Seconds for which it is known that a group ended dead, or longer where a horizon is.
+_LONGEST_S = 30 * 24 * 3600
 #: Most rounds of one sweep, so that whoever wants to end is not held up.
 _MOST_ROUNDS = 10
 
@@ -83,4 +85,4 @@ def forget(groups: Groups, collections: Mapping[str, Collection]) -> int:
 
     """
     horizons_s = {name: each.horizon_s for name, each in collections.items()}
-    return groups.forget(horizons_s, max(horizons_s.values(), default=0))
+    return groups.forget(horizons_s, max([_LONGEST_S, *horizons_s.values()]))
