@@ -50,7 +50,7 @@ def operation(key="k", group=G1, **more):
 class Bench:
     """A pipeline with a store, all in memory, and what works beside it."""
 
-    def __init__(self, groups=True, schedule=True):
+    def __init__(self, *, stored=True):
         self.clock = FakeClock()
         self.store = MemoryStore(self.clock)
         self.broker = MemoryBroker(self.clock)
@@ -63,8 +63,8 @@ class Bench:
             random=SeededRandom(),
             options=WorkerOptions(),
             log=BatchLog(structlog.wrap_logger(None, [self._drop]), "crm", "w1"),
-            schedule=self.store.schedule if schedule else None,
-            groups=self.store.groups if groups else None,
+            schedule=self.store.schedule if stored else None,
+            groups=self.store.groups if stored else None,
         )
         self.compensator = Compensator(COLLECTIONS, clock=self.clock, random=SeededRandom())
         self.promoting = Promoting(
@@ -140,7 +140,7 @@ def test_a_copy_in_the_batch_is_the_same_member(bench):
 
 
 def test_without_a_store_members_are_dead_and_nothing_is_lost(bench):
-    alone = Bench(groups=False, schedule=False)
+    alone = Bench(stored=False)
     each = operation("a")
     report = alone.run(each, plain("b"))
     assert report.verdicts == (Done(),)

@@ -62,14 +62,16 @@ def undo(shop, drafted, undone=None, target="crm"):
     return compensator()(encode(undone or operation()), target, Priority.CRITICAL)
 
 
-def test_words_need_no_function(shop):
+@pytest.mark.usefixtures("shop")
+def test_words_need_no_function():
     undone = operation("plain")
     made = compensator()(encode(undone), "crm", Priority.HIGH)
     assert (made.operation.kind, made.priority) == (Kind.DELETE, Priority.HIGH)
     assert made.raw == encode(made.operation)
 
 
-def test_an_undeclared_collection_is_left_as_it_is(shop):
+@pytest.mark.usefixtures("shop")
+def test_an_undeclared_collection_is_left_as_it_is():
     assert compensator()(encode(operation("gone")), "crm", Priority.HIGH) is None
 
 
@@ -153,10 +155,11 @@ def test_what_a_function_raises_is_named_without_what_it_says(shop):
     assert "customer" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize(
     "form", ["shop_nowhere:undo", "shop_for_tests:gone", "shop_for_tests:thing"]
 )
-def test_a_function_that_is_not_there_is_told_at_once(shop, form):
+def test_a_function_that_is_not_there_is_told_at_once(form):
     collections = {"orders": replace(ORDERS, compensation=form)}
-    with pytest.raises(ConfigError, match="collections.orders.compensation"):
+    with pytest.raises(ConfigError, match=r"collections\.orders\.compensation"):
         Compensator(collections, clock=FakeClock(), random=SeededRandom())
