@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import RefusedForNow, TargetError
+from syncpipe.errors import RefusedForNow, TargetError, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
 from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
     from syncpipe.pipeline.retries import Retries
@@ -34,7 +36,7 @@ def apply(batch: Batch, attempt: Attempt, retries: Retries) -> Batch:
     An operation that the target refuses for now is tried again as *retries* say, and dead then.
     """
     isolation = Isolation(attempt)
-    outage = isolation.run(batch.groups)
+    outage = isolation.run(batch.groups) or _throttling(isolation.results)
     results = {identity(result.operation): result for result in isolation.results}
     settled, waiting = [], []
     for item in batch.items:
@@ -45,6 +47,12 @@ def apply(batch: Batch, attempt: Attempt, retries: Retries) -> Batch:
             attempts = len(item.attempts) + batch.messages[item.message].attempts + 1
             settled.append(_settled(item, result, retries, attempts))
     return replace(batch, items=tuple(waiting), settled=(*batch.settled, *settled), outage=outage)
+
+
+def _throttling(results: Iterable[Result]) -> TargetError | None:
+    """Return what a target said that took some operations, and no more for now."""
+    errors = (result.error for result in results)
+    return next((error for error in errors if isinstance(error, TargetThrottled)), None)
 
 
 def _settled(item: Item, result: Result, retries: Retries, attempts: int) -> Settled:

@@ -61,6 +61,16 @@ class BatchLog:
         """Say that delayed operations are held, because there is nowhere to put them."""
         self.logger.warning("delayed-without-store", worker=self.worker, target=self.target)
 
+    def unknown(self, code: str, operations: int) -> None:
+        """Say that the target refused so many operations with a *code* that nobody knows."""
+        self.logger.warning(
+            "unknown-error",
+            worker=self.worker,
+            target=self.target,
+            code=code,
+            operations=operations,
+        )
+
     def store_away(self, error: StoreError) -> None:
         """Say that what is to be tried later waits in the broker."""
         self.logger.error(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncpipe.core.operation import created_ms
 from syncpipe.core.outcome import Outcome
+from syncpipe.errors import TargetError
 from syncpipe.pipeline.fold import copies_in, identity
 from syncpipe.pipeline.verdict import Done, Later, Verdict
 
@@ -42,10 +43,12 @@ class Report:
     #: making of the id, or the due time, to the commit; of those whose effect the target holds,
     #: repeats not counted.
     latency_ms: Mapping[int, int]
-    #: Why the target took nothing, while it is down, misconfigured or too busy.
+    #: Why the target takes nothing more, while it is down, misconfigured, too busy or throttled.
     outage: BaseException | None
     #: Seconds for which the target should be left alone; 0 while it is well.
     pause_s: float
+    #: Operations that met an error of which nothing says what it means, by its code.
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 def verdicts(batch: Batch, *, pause_s: float, options: WorkerOptions) -> tuple[Verdict, ...]:
@@ -91,6 +94,19 @@ def counts(batch: Batch) -> Counter[Outcome]:
     if batch.items:
         tally[Outcome.RETRYING] += len(batch.items)
     return tally
+
+
+def took(batch: Batch) -> bool:
+    """Return whether the target took, or finally refused, anything of *batch*."""
+    return any(s.stage == "apply" and s.outcome is not Outcome.RETRYING for s in batch.settled)
+
+
+def unknown(batch: Batch) -> Counter[str]:
+    """Return the operations of *batch* that met an error which nobody knows, by its code."""
+    errors = (settled.error for settled in batch.settled)
+    return Counter(
+        error.unknown for error in errors if isinstance(error, TargetError) and error.unknown
+    )
 
 
 def latencies(batch: Batch, committed_ms: int) -> Counter[int]:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncpipe.errors import TargetThrottled
 from syncpipe.pipeline import report as reports
 from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.apply import apply, ask_time
@@ -22,6 +23,7 @@ from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
+from syncpipe.pipeline.throttle import Throttle
 from syncpipe.pipeline.verdict import Later
 from syncpipe.pipeline.verify import Declared, verify
 
@@ -72,6 +74,7 @@ class Pipeline:
         self._options = options
         self._log = log
         self._outage = Outage(options, clock, random)
+        self._throttle = Throttle(clock)
         self._retries = Retries(options, random, durable=schedule is not None)
         patience = Patience(clock=clock, random=random, log=log)
         self._scheduling = Scheduling(schedule, patience) if schedule else None
@@ -144,6 +147,9 @@ class Pipeline:
             after_clock = sum(watch.spent_ms.get(name, 0.0) for name in _AFTER_CLOCK)
             committed_ms = batch.now_ms + round(after_clock)
         pause_s = self._pause_s(batch)
+        unknown = reports.unknown(batch)
+        for code, operations in unknown.items():
+            self._log.unknown(code, operations)
         return Report(
             verdicts=reports.verdicts(batch, pause_s=pause_s, options=self._options),
             counts=reports.counts(batch),
@@ -152,16 +158,20 @@ class Pipeline:
             latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
             outage=batch.outage,
             pause_s=pause_s,
+            unknown=unknown,
         )
 
     def _pause_s(self, batch: Batch) -> float:
         """Return how long to leave the target alone, and say so when that is news."""
         if batch.outage:
-            pause_s, news = self._outage.failed()
+            if isinstance(batch.outage, TargetThrottled):
+                pause_s, news = self._throttle.told(batch.outage, took=reports.took(batch))
+            else:
+                pause_s, news = self._outage.failed()
             if news:
                 self._log.paused(batch.outage)
             return pause_s
-        if batch.now_ms and self._outage.passed():
+        if batch.groups and any((self._outage.passed(), self._throttle.passed())):
             self._log.resumed()
         return 0.0
 

@@ -11,7 +11,10 @@ from syncpipe.core.compensation import DELETE, NEGATE, is_function
 from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
+from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
 from syncpipe.settings.mistake import did_you_mean
+from syncpipe.targets.http.options import HttpOptions
+from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.transport.dialect import is_rabbitmq
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.settings.tree import BrokerSettings, Settings
     from syncpipe.store.options import StoreOptions
-    from syncpipe.targets.postgres.options import PostgresOptions
 
 #: What a collection may be called.
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -138,7 +140,13 @@ def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
     if not TARGET_NAME.fullmatch(name):
         hint = "Use up to 48 small letters, digits, - and _, a letter first: queues are named so."
         yield Fault(("targets", name), f"A target cannot be called {name!r}.", hint)
-    yield from _database_faults(("targets", name), target)
+    for below, fault, hint in meaning_findings(target):
+        yield Fault(("targets", name, *below), fault, hint)
+    if isinstance(target, PostgresOptions):
+        yield from _database_faults(("targets", name), target)
+        return
+    for below, fault, hint in endpoint_findings(target):
+        yield Fault(("targets", name, *below), fault, hint)
 
 
 def _store_faults(settings: Settings) -> Iterator[Fault]:
@@ -194,12 +202,17 @@ def _table_faults(collection: Collection, settings: Settings) -> Iterator[Fault]
             hint = "Name the `table`, or leave `fields` out: documents take every field."
             yield Fault((*path, "fields"), "Without a table, nothing has these columns.", hint)
         return
+    options = [settings.targets.get(target) for target in collection.targets]
+    if all(isinstance(each, HttpOptions) for each in options):
+        hint = "Leave it out, and `fields` too: an endpoint gets every field."
+        yield Fault((*path, "table"), "None of its targets has tables.", hint)
+        return
     schema, _, table = collection.table.partition(".")
     if not schema or not table or "." in table:
         hint = f"Write schema.table, such as public.{table or schema or 'orders'}."
         yield Fault((*path, "table"), f"{collection.table!r} is no table's full name.", hint)
-    for target in collection.targets:
-        if target in settings.targets and settings.targets[target].schema == schema:
+    for each in options:
+        if isinstance(each, PostgresOptions) and each.schema == schema:
             hint = "Name a table of your own, in another schema."
             yield Fault((*path, "table"), f"The schema {schema!r} is syncpipe's own.", hint)
 
@@ -233,7 +246,7 @@ def _shared_tables(settings: Settings) -> Iterator[Fault]:
     owners: dict[tuple[str, str], str] = {}
     for collection in settings.collections.values():
         for target in dict.fromkeys(collection.targets):
-            if collection.table is None:
+            if collection.table is None or isinstance(settings.targets.get(target), HttpOptions):
                 continue
             owner = owners.setdefault((target, collection.table), collection.name)
             if owner != collection.name:

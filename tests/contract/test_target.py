@@ -11,6 +11,7 @@ from syncpipe.core.collection import Collection
 from syncpipe.core.outcome import Outcome
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.target import MemoryTarget
+from tests.integration.targets.http.endpoint import Endpoint
 from tests.integration.targets.places import (
     NOW_MS,
     OLD,
@@ -55,6 +56,36 @@ def _in_memory(_server):
     yield MemoryPlace("", Collection("notes", ("test",)), target)
 
 
+class HttpPlace(MemoryPlace):
+    """A target that posts to an endpoint of ours, read through the endpoint's own door."""
+
+    remembers = False
+
+    def __init__(self, endpoint, **options):
+        super().__init__("", Collection("notes", ("test",)), endpoint.opened(**options))
+        self.endpoint = endpoint
+
+    def rows_on(self, _connection, keys):
+        """The records of *keys*."""
+        documents = {key: self.endpoint.target.record("notes", key) for key in keys}
+        return {key: typed(doc) if doc is not None else None for key, doc in documents.items()}
+
+    def another(self):
+        """Another target that posts to the same endpoint."""
+        return self.endpoint.opened()
+
+
+def _over_http(**options):
+    @contextmanager
+    def opened(_server):
+        with Endpoint() as endpoint:
+            place = HttpPlace(endpoint, **options)
+            yield place
+            place.target.close()
+
+    return opened
+
+
 def _on_postgres(mode):
     @contextmanager
     def opened(server):
@@ -69,6 +100,8 @@ def _on_postgres(mode):
 #: Every target: how to open it, and the fixture of the server it needs.
 TARGETS = {
     "memory": (_in_memory, None),
+    "http-gzip": (_over_http(), None),
+    "http-zstd": (_over_http(compression="zstd"), None),
     "document-pg18": (_on_postgres("document"), "postgres"),
     "table-pg18": (_on_postgres("table"), "postgres"),
     "document-pg16": (_on_postgres("document"), "postgres_16"),
@@ -284,6 +317,17 @@ def test_a_batch_of_known_and_new_operations_tells_them_apart(place, key, at):
     place.apply(old, other)
 
     assert place.outcomes(old, new, other) == [DUPLICATE, APPLIED, DUPLICATE]
+
+
+def test_an_id_on_two_records_names_two_operations(place, at):
+    first, second = (operation("increment", new_key(), at, {"a": 1}, id_=9) for _ in range(2))
+
+    assert place.outcomes(first, second) == [APPLIED, APPLIED]
+    assert place.outcomes(second, first) == [DUPLICATE, DUPLICATE]
+
+
+def test_it_can_be_reached(place):
+    place.target.ping()
 
 
 def seen(place, *operations):

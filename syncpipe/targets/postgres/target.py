@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
-    from syncpipe.targets.postgres.installation import Description
     from syncpipe.targets.postgres.options import PostgresOptions
-    from syncpipe.targets.target import Check, Collected
+    from syncpipe.targets.target import Check, Collected, Description
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
 _YOUNG_MS = 12 * 3600 * 1000

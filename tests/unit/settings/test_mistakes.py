@@ -10,17 +10,6 @@ TARGET = '[targets.ok]\ntype = "postgres"\ndsn = "host=h"\n'
 COLLECTION = f'{TARGET}[collections.orders]\ntarget = "ok"\n'
 
 
-@pytest.fixture
-def mistakes_of(tmp_path):
-    path = tmp_path / "syncpipe.toml"
-
-    def mistakes_of(text, **arguments):
-        path.write_text(text, encoding="utf-8")
-        return check(path, **{"environ": {}, **arguments})
-
-    return mistakes_of
-
-
 def only(mistakes):
     assert len(mistakes) == 1, [str(mistake) for mistake in mistakes]
     return mistakes[0]
@@ -75,7 +64,6 @@ def test_all_mistakes_of_a_file_are_reported_at_once_with_their_lines(mistakes_o
         (8, "worker.threads"),
         (10, "log.level"),
         (11, "targets.CRM"),
-        (14, "targets.bi.dsn"),
         (15, "targets.bi.type"),
         (18, "targets.x.dsn"),
         (20, "collections.orders.target"),
