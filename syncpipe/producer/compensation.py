@@ -68,21 +68,25 @@ class Compensator:
         collection = self._collections.get(operation.collection)
         if collection is None:
             return None
-        function = self._functions.get(collection.name)
-        if function is None:
-            undo = undoing(operation, collection, self._clock.now_ms())
-            return None if undo is None else Compensation(undo, encode(undo), priority)
+        if (function := self._functions.get(collection.name)) is not None:
+            return self._drafted(function, operation, collection, target)
+        undo = undoing(operation, collection, self._clock.now_ms())
+        return None if undo is None else Compensation(undo, encode(undo), priority)
+
+    def _drafted(
+        self, function: Function, operation: Operation, collection: Collection, target: str
+    ) -> Compensation | None:
+        name = collection.compensation
         try:
             drafted = function(operation)
+        except Exception as fault:  # whatever it is, others are compensated
+            raise CompensationFailed(f"{name} raised {type(fault).__name__}.") from fault
+        try:
             return None if drafted is None else self._accept(draft_of(drafted), operation, target)
         except SyncpipeError as error:
             raise CompensationFailed(
-                f"What {collection.compensation} returned cannot be sent: {error.message}"
+                f"What {name} returned cannot be sent: {error.message}"
             ) from error
-        except Exception as fault:  # whatever it is, others are compensated
-            raise CompensationFailed(
-                f"{collection.compensation} raised {type(fault).__name__}."
-            ) from fault
 
     def _accept(self, draft: Draft, operation: Operation, target: str) -> Compensation:
         chosen = [name for name in _OURS if getattr(draft, name) is not None]
