@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import parse_queue
-from syncpipe.errors import Refused, RefusedForNow, StoreError
+from syncpipe.errors import Refused, RefusedForNow, StoreError, TooLate
 from syncpipe.pipeline.fold import copies_in
 from syncpipe.store.groups import Member
 
@@ -82,7 +82,8 @@ class Membership:
 
 
 def _is_refused(settled: Settled) -> bool:
-    refusal = isinstance(settled.error, Refused | RefusedForNow)
+    """Whether the target itself said that it does not have the effect of *settled*."""
+    refusal = isinstance(settled.error, Refused | RefusedForNow | TooLate)
     return settled.stage == "apply" and settled.outcome not in _APPLIED and refusal
 
 

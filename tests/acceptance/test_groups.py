@@ -297,7 +297,7 @@ def test_a_thousand_groups(team):
         assert team.bills(target) == {2 * n + i for n in good for i in (0, 1)}
         for key in range(3):
             assert team.left(target, f"s{key}") == 1000 - sum(n % 3 == key for n in good)
-    until(lambda: team.buried(), "all dead letters in the store")
+    until(team.buried, "all dead letters in the store")
     assert {code for code, _ in team.codes()} <= {"SP-E511", "SP-E517"}
     assert not any(team.store.groups.death(groups[number].bytes) for number in good)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -165,14 +166,12 @@ def test_while_the_store_is_away_members_wait_uncounted_and_others_go_on(bench):
 
 def test_what_cannot_be_recorded_is_recorded_when_it_comes_again(bench):
     each = operation("a")
-    away = StoreUnavailable("away")
-    applied, bench.store.groups.applied = bench.store.groups.applied, lambda _: _raise(away)
-    report = bench.run(each, plain("b"))
+    with unrecorded(bench, StoreUnavailable("away")):
+        report = bench.run(each, plain("b"))
     assert isinstance(report.verdicts[0], Later)
     assert not report.verdicts[0].counted
     assert bench.target.keys("orders") == ["a", "b"]
     assert bench.counts() == Counts(1, 0, 0)
-    bench.store.groups.applied = applied
     bench.clock.advance(60)
     report = bench.run(each, plain("b"))
     assert report.verdicts == (Done(),)
@@ -206,10 +205,9 @@ def test_a_cancelled_member_ends_no_group(bench):
 def test_a_member_that_was_applied_but_not_recorded_is_recorded_and_undone(bench):
     """Whoever applied it died in between, and its group with another member."""
     each = operation("a")
-    recorded, bench.store.groups.applied = bench.store.groups.applied, lambda _: _raise(MemoryError)
-    report = bench.run(each)
+    with unrecorded(bench, MemoryError()):
+        report = bench.run(each)
     assert isinstance(report.verdicts[0], Later)
-    bench.store.groups.applied = recorded
     bench.kill(1)
     assert bench.run(each).counts == {Outcome.DUPLICATE: 1}
     assert bench.sweep().compensated == 1
@@ -326,12 +324,8 @@ def test_a_dead_member_ends_its_group_and_the_applied_are_undone_once(bench):
     assert bench.codes() == ["SP-E511"]
 
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["run", "lose", "die", "sweep", "deliver", "away"]), st.integers(0, 5)
-    ),
-    max_size=30,
-)
+STEPS = ["run", "lose", "unrecorded", "die", "sweep", "deliver", "away"]
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), max_size=30)
 
 
 @given(steps)
@@ -353,13 +347,12 @@ def test_whatever_comes_in_between_dead_groups_leave_nothing_and_others_everythi
     left = set(range(6))
     for step, number in taken:
         member = members[number]
-        if step == "run":
-            if bench.run(member).verdicts == (Done(),):
-                left.discard(number)
-        elif step == "lose":  # its worker is killed after the commit: it comes again
-            recorded, bench.store.groups.applied = bench.store.groups.applied, _die
-            bench.run(member)
-            bench.store.groups.applied = recorded
+        if step in {"run", "lose", "unrecorded"}:
+            # Its worker is killed after the commit, or finds the store away.
+            failing = {"run": None, "lose": MemoryError(), "unrecorded": StoreUnavailable("away")}
+            with unrecorded(bench, failing[step]):
+                if bench.run(member).verdicts == (Done(),):
+                    left.discard(number)
         elif step == "die":
             bench.kill(number, member.group_id)
             living.discard(member.group_id)
@@ -385,5 +378,15 @@ def test_whatever_comes_in_between_dead_groups_leave_nothing_and_others_everythi
     assert set(bench.codes()) <= {"SP-E517"}
 
 
-def _die(_members):
-    raise MemoryError
+@contextmanager
+def unrecorded(bench, error):
+    """Let nothing be recorded as applied for a while, unless *error* is None."""
+    groups = bench.store.groups
+    if error is None:
+        yield
+        return
+    groups.applied = lambda _members: _raise(error)
+    try:
+        yield
+    finally:
+        del groups.applied
