@@ -17,6 +17,7 @@ from syncpipe.errors import BrokerFull, ClockSkew, QueueMissing, SendError, Targ
 from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
+from workers.caution import Caution
 from workers.subscriptions import Subscriptions
 from workers.troubles import Troubles
 
@@ -62,6 +63,8 @@ class Station:
         self.assignment = Assignment(name, lanes)
         self.subscriptions = Subscriptions(self.dialect)
         self.troubles = Troubles()
+        #: Knows who may have killed a process.
+        self.caution = Caution()
         names = ("envelopes", "batches", "running", "lanes", "unknown_errors")
         self.counters = dict.fromkeys(names, 0)
         self.counters["plan"] = self.assignment.plan

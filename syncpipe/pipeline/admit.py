@@ -60,7 +60,7 @@ def admit(
         for item, death in deaths
         if item.operation.id not in known
     ]
-    going = [item for item in admitted if id(item) not in gone]
+    going = [item for item in admitted if id(item) not in gone] if gone else admitted
     going += [item for item, _ in deaths if item.operation.id in known]
     return replace(batch, items=tuple(going), settled=(*batch.settled, *settled))
 

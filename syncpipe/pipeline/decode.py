@@ -8,7 +8,7 @@ from dataclasses import replace
 from syncpipe.core.codec import decode_all
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import parse_queue
-from syncpipe.errors import EnvelopeError, MalformedEnvelope, UnexpectedMessage
+from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message
 
 #: Characters of the longest trace context that goes on with an operation; W3C's has 55.
@@ -22,7 +22,7 @@ def decode(batch: Batch) -> Batch:
     for index, message in enumerate(batch.messages):
         try:
             items += _items(index, message)
-        except (EnvelopeError, UnexpectedMessage) as error:
+        except (EnvelopeError, UnexpectedMessage, Quarantined) as error:
             faults.append(Fault(index, error))
     return replace(batch, items=tuple(items), faults=tuple(faults))
 

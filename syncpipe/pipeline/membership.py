@@ -65,8 +65,11 @@ class Membership:
         What the target has refused is forgotten, so that it is cancelled if its group ends dead
         while it waits. That may fail: tried once more, it is undone instead.
         """
+        mine = [settled for settled in batch.settled if settled.item.operation.group_id]
+        if not mine:
+            return batch
         copies = {id(settled) for settled in copies_in(batch)}
-        mine = [s for s in batch.settled if s.item.operation.group_id and id(s) not in copies]
+        mine = [settled for settled in mine if id(settled) not in copies]
         refused = [_member(batch, settled.item) for settled in mine if _is_refused(settled)]
         applied = [settled for settled in mine if settled.outcome in _APPLIED]
         members = [_member(batch, settled.item) for settled in applied]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
     from syncpipe.store.groups import Groups
@@ -82,11 +83,14 @@ class Pipeline:
         self._told_of_delays = False
         self._stopped = threading.Event()
 
-    def run(self, messages: Sequence[Message]) -> Report:
-        """Bring *messages* as far as possible and say what to do with each. Never raises."""
+    def run(self, messages: Sequence[Message], care: Care | None = None) -> Report:
+        """Bring *messages* as far as possible and say what to do with each. Never raises.
+
+        *care* is for a message that may have killed a process.
+        """
         watch = Stopwatch(self._clock)
         try:
-            batch = self._travel(Batch(tuple(messages)), watch)
+            batch = self._travel(Batch(tuple(messages)), watch, care)
             report = self._report(batch, watch)
         except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
             report = self._failed(messages, fault, watch)
@@ -103,7 +107,7 @@ class Pipeline:
         self.target.close()
         self._broker.close()
 
-    def _travel(self, batch: Batch, watch: Stopwatch) -> Batch:
+    def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
         batch = watch("decode", decode, batch)
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
@@ -113,14 +117,14 @@ class Pipeline:
             )
         if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
-            batch = watch("apply", self._apply, batch)
+            batch = watch("apply", self._apply, batch, care)
             batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
             if self._membership:
                 batch = self._membership.record(batch)
         self._tell_of_delays(batch)
         return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
-    def _apply(self, batch: Batch) -> Batch:
+    def _apply(self, batch: Batch, care: Care | None) -> Batch:
         if not batch.groups:
             return batch
         attempt = Attempt(
@@ -131,7 +135,7 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, self._retries)
+        return apply(batch, attempt, self._retries, care)
 
     def _tell_of_delays(self, batch: Batch) -> None:
         """Say once that operations are delayed though there is no store to keep them."""

@@ -131,7 +131,8 @@ class Groups(Protocol):
     def hasten(self) -> int:
         """Make due what dead groups have in the schedule or among the applied; return how much.
 
-        A death does so by itself, except for what is being written at that moment.
+        A death does so by itself, except for what is being written at that moment; a day later
+        nothing is left to be found.
         """
         ...
 

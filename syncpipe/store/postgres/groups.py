@@ -36,7 +36,7 @@ class PostgresGroups:
         self._statements = {
             name: statement("groups", name, schema=sql.Identifier(schema)) for name in _NAMES
         }
-        self._hasten = hastening(schema, "all")
+        self._hasten = hastening(schema, "recent")
 
     def enter(self, members: Sequence[Member], asked: Collection[bytes]) -> Standing:
         """Note *members* as about to be tried, as `Groups.enter` promises."""
@@ -60,7 +60,7 @@ class PostgresGroups:
         self._execute("applied", list({member.identity: member for member in members}.values()))
 
     def hasten(self) -> int:
-        """Make due what dead groups have anywhere."""
+        """Make due what recently dead groups have anywhere."""
         with self._connections.current() as connection:
             return sum(connection.execute(query).rowcount for query in self._hasten)
 

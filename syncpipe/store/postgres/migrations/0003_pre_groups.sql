@@ -35,6 +35,8 @@ CREATE TABLE {schema}.group_deaths (
     recorded_at timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE INDEX group_deaths_age ON {schema}.group_deaths (recorded_at);
+
 -- What undoes an operation: the same at all its targets.
 CREATE TABLE {schema}.compensations (
     group_id uuid NOT NULL,

@@ -119,8 +119,9 @@ WHERE s.operation_id = d.operation_id AND s.target = d.target
 -- name: these
 g.group_id = ANY(%(dead)s::uuid[])
 
--- name: all
-true
+-- name: recent
+-- What slips through does so within a batch's time of the death.
+g.recorded_at > now() - interval '1 day'
 
 -- name: lend
 -- What others hold is passed over. The sum of bytes ends the list; the first always fits.
