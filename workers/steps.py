@@ -15,22 +15,14 @@ from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
 from syncpipe.errors import (
-<<<<<<< HEAD
     ClockSkew,
     ConfigError,
-=======
-    BrokerUnsupported,
-    ClockSkew,
->>>>>>> fail-store
     QueueMissing,
     SendError,
     StoreError,
     SyncpipeError,
 )
-<<<<<<< HEAD
 from syncpipe.ops import compensating
-=======
->>>>>>> fail-store
 from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
 from workers import lanes, logging
@@ -85,11 +77,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             station.check_clocks()
             station.require_queues()
             station.look()
-<<<<<<< HEAD
         except (ClockSkew, ConfigError, QueueMissing) as error:
-=======
-        except (BrokerUnsupported, ClockSkew, QueueMissing) as error:
->>>>>>> fail-store
             worker.refusal = str(error)
             station.complain("refused-to-start", code=error.code, error=worker.refusal)
             station.close()

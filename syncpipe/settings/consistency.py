@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
-<<<<<<< HEAD
 from syncpipe.core.compensation import DELETE, NEGATE, is_function
-from syncpipe.core.envelope import MAX_OPERATIONS
-=======
->>>>>>> fail-store
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
