@@ -85,7 +85,7 @@ ON CONFLICT (group_id) DO NOTHING
 RETURNING group_id;
 
 -- name: hasten_members
--- {groups} is a condition on the row g of a dead group.
+-- The slot is a condition on the row g of a dead group.
 WITH late AS (
     SELECT m.group_id, m.operation_id, m.target, m.collection, m.key
     FROM {schema}.group_deaths AS g
