@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from syncpipe.errors import ChildFailed
@@ -66,7 +67,8 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         """End it."""
-        _pipe(self._process.stdin).close()
+        with suppress(BrokenPipeError):
+            _pipe(self._process.stdin).close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
