@@ -151,9 +151,11 @@ def _newest_candidate(group: Group, now_ms: int) -> Delta | None:
     delta = deltas.fold(group.operations)
     if delta.increments:
         return None
-    if group.collection.version is VersionSource.HLC:
-        young_ms = min(_YOUNG_MS, group.collection.horizon_s * 1000 // 2)
-        if delta.oldest.version < at_milliseconds(max(now_ms - young_ms, 0)):
+    collection = group.collection
+    if collection.version is VersionSource.HLC:
+        young_ms = min(_YOUNG_MS, collection.horizon_s * 1000 // 2)
+        oldest = delta.oldest if delta.writes else delta.base
+        if oldest.version < at_milliseconds(max(now_ms - young_ms, 0)):
             return None
     return delta
 
