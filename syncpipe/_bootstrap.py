@@ -247,7 +247,12 @@ def _install_project(*installer: str | Path) -> None:
 def _export(groups: tuple[str, ...]) -> str:
     """Return what the lock for pip of these *groups* should be."""
     done = subprocess.run(
-        [*EXPORT, *groups], cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True, check=True
+        [*EXPORT, *groups],
+        cwd=ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return done.stdout
 

@@ -201,9 +201,7 @@ def _single(here: Place, workload: str) -> Measured:  # noqa: ARG001 - it is its
         here.drain()
         used = cpu_s(here.pids(*producers)) - used
     tally = read_tally(here.stage.logs)
-    count = sum(
-        each["stop"] - number * scale.single_range for number, each in enumerate(sent)
-    )
+    count = sum(each["stop"] - number * scale.single_range for number, each in enumerate(sent))
     first_ms = min(each["first_ms"] for each in sent)
     confirmed_s = (max(each["confirmed_ms"] for each in sent) - first_ms) / _MS_PER_S
     rows = {int(row.key_text): row.document for row in actual(here.stage.services.dsn)}
@@ -251,7 +249,9 @@ def _producer(here: Place, workload: str) -> Measured:
     with here.producer(DISTINCT.name, room) as producer:
         _order(producer, do="call", start=0, stop=here.scale.sample)
         used = cpu_s(here.pids(producer))
-        answer = _order(producer, do="call", start=here.scale.sample, stop=here.scale.sample + count)
+        answer = _order(
+            producer, do="call", start=here.scale.sample, stop=here.scale.sample + count
+        )
         used = cpu_s(here.pids(producer)) - used
         rss_mb = peak_rss_mb([producer.pid])
     return Measured(

@@ -52,7 +52,9 @@ class Child:
             _pipe(self._process.stdin).write(json.dumps(value) + "\n")
             _pipe(self._process.stdin).flush()
         except OSError as error:
-            raise ChildFailed(f"A process of the benchmark has ended; {self._log} says why.") from error
+            raise ChildFailed(
+                f"A process of the benchmark has ended; {self._log} says why."
+            ) from error
 
     def hear(self) -> Any:
         """Wait for what it says. Raises ChildFailed when it ends instead."""

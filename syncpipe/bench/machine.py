@@ -19,7 +19,9 @@ def machine() -> dict[str, str | int | float]:
     return {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
-        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_GB),
+        "memory_gb": round(
+            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_GB
+        ),
         "load_before": round(os.getloadavg()[0], 1),
         "kernel": platform.release(),
         "python": platform.python_version(),

@@ -19,7 +19,9 @@ def tenths(logs: Path) -> tuple[float, float, float]:
 
     They begin with the first commit: what comes before is the start of processes.
     """
-    commits = sorted((b["committed_ms"], b["operations"]) for b in batches_in(logs) if b["committed_ms"])
+    commits = sorted(
+        (b["committed_ms"], b["operations"]) for b in batches_in(logs) if b["committed_ms"]
+    )
     begun_ms = commits[0][0]
     commits = commits[1:]
     done = list(itertools.accumulate(operations for _, operations in commits))

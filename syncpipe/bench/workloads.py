@@ -103,8 +103,12 @@ def _zipf_keys() -> Iterator[str]:
         yield from draw.choices(names, cum_weights=weights, k=_DRAWN)
 
 
-DISTINCT = Workload("distinct", "documents of about 250 bytes, each under a key of its own", _reports)
-HOT = Workload("hot", "the same documents on 10,000 records, by Zipf's law (1.1)", _reports, _zipf_keys)
+DISTINCT = Workload(
+    "distinct", "documents of about 250 bytes, each under a key of its own", _reports
+)
+HOT = Workload(
+    "hot", "the same documents on 10,000 records, by Zipf's law (1.1)", _reports, _zipf_keys
+)
 WIDE = Workload("wide", "documents of 4 KiB, each under a key of its own", _collections_of_reports)
 #: The workloads of upserts, by name.
 WORKLOADS = {workload.name: workload for workload in (DISTINCT, HOT, WIDE)}

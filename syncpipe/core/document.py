@@ -84,7 +84,8 @@ def _object(writers: _Writers, value: dict[str, Any]) -> str:
 def _tagged_object(value: dict[str, Any]) -> str:
     # Most values are text and most text has no tag, so it is written without a call of ours.
     members = [
-        _name(n) + (encode_basestring(v) if type(v) is str and v[:1] != "~" else _TAGGED[type(v)](v))
+        _name(n)
+        + (encode_basestring(v) if type(v) is str and v[:1] != "~" else _TAGGED[type(v)](v))
         for n, v in value.items()
     ]
     return "{" + ",".join(members) + "}"

@@ -16,7 +16,7 @@ from syncpipe.bench.machine import machine
 from syncpipe.bench.report import as_object, collected, faults, table
 from syncpipe.bench.scale import FULL, SHORT
 from tests.benchmarks.environments import Missing
-from tests.benchmarks.plan import cells
+from tests.benchmarks.plan import ROUNDS, cells
 from tests.benchmarks.racing import race
 from tests.benchmarks.readme import picture, section, spliced
 from tests.benchmarks.systems import PEERS
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     wanted = [
         cell
-        for cell in cells(short=options.short)
+        for cell in cells(short=options.short, rounds=options.rounds)
         if not options.only or any(text in cell.name for text in options.only)
     ]
     if not wanted:
@@ -143,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="TEXT",
         help="only cells whose name holds it, such as 'distinct / syncpipe'; repeatable",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help=f"of the full form; default: {ROUNDS}"
     )
     parser.add_argument("--fresh", action="store_true", help="forget what was finished before")
     parser.add_argument(

@@ -40,7 +40,7 @@ class Cell:
         return f"{self.workload} / {self.system} / {self.round}"
 
 
-def cells(*, short: bool) -> list[Cell]:
+def cells(*, short: bool, rounds: int = ROUNDS) -> list[Cell]:
     """Return all cells, round by round, so that what disturbs the machine disturbs everybody."""
     workloads = list(dict.fromkeys(workload for workload, _ in CELLS))
     pairs = [
@@ -53,13 +53,11 @@ def cells(*, short: bool) -> list[Cell]:
     ]
     if short:
         pairs = [
-            pair
-            for pair in pairs
-            if (pair in CELLS and pair not in _LONG) or pair in _SHORT_PEERS
+            pair for pair in pairs if (pair in CELLS and pair not in _LONG) or pair in _SHORT_PEERS
         ]
     return [
         Cell(workload, system, number)
-        for number in range(1, 2 if short else ROUNDS + 1)
+        for number in range(1, 2 if short else rounds + 1)
         for workload, system in pairs
         if number == 1 or workload not in _ONCE
     ]

@@ -214,4 +214,6 @@ def _window(here: Ground, scale: Scale, *children: Child) -> tuple[int, float, f
     operations, began, used = here.done(), time.monotonic(), cpu_s(here.pids(*children))
     time.sleep(scale.window_s)
     operations = here.done() - operations
+    if not operations:
+        raise RuntimeError(f"{here.peer.name} has done nothing.")
     return operations, time.monotonic() - began, cpu_s(here.pids(*children)) - used

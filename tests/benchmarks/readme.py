@@ -67,7 +67,9 @@ def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
 
 def picture(workloads: Mapping[str, Mapping[str, Any]], note: str) -> str:
     """Return the chart of the workload distinct."""
-    ranked = sorted(_measured(workloads["distinct"]).items(), key=lambda item: -item[1]["ops_per_s"])
+    ranked = sorted(
+        _measured(workloads["distinct"]).items(), key=lambda item: -item[1]["ops_per_s"]
+    )
     kinds = {OURS: "ours", LIMIT: "possible", RAW: "possible"}
     bars = [
         (name.replace("_", " "), each["ops_per_s"], kinds.get(name, "peer"))

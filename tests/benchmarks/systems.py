@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psycopg import conninfo
+
 from tests.benchmarks.environments import node, python
 from tests.resumable import ROOT
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 _PRODUCER = ("-m", "tests.benchmarks.peers.producer")
 #: One process for each core is what most of them advise; threads or tasks within fill the waits.
 _PROCESSES = 2
+#: Parts of an address by the variables of libpq, which other languages know too.
+_LIBPQ = {"HOST": "host", "PORT": "port", "USER": "user", "DATABASE": "dbname"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ class Peer:
 
     def variables(self, folder: Path, url: str, dsn: str) -> dict[str, str]:
         """Return what its programs read from the environment."""
+        parts = conninfo.conninfo_to_dict(dsn)
         return {
+            **{f"PG{name}": str(parts[part]) for name, part in _LIBPQ.items()},
             "BENCH_CHUNKS": "1" if self.chunks else "0",
             "BENCH_DSN": dsn,
             "BENCH_FOLDER": str(folder),
@@ -115,13 +121,15 @@ PEERS: tuple[Peer, ...] = (
         *("celery_batches", "celery_batches_app", "celery-batches"),
         *(_celery("celery_batches_app", _PROCESSES), 5_000),
     ),
-    *_both("dramatiq", "dramatiq_app", "peers", _DRAMATIQ, 2_000),
-    *_both("taskiq", "taskiq_app", "peers", _TASKIQ, 2_000),
-    *_both(
+    # One record at a time: the guard costs them nothing that could be measured.
+    Peer("dramatiq", "dramatiq_app", "peers", _DRAMATIQ, 2_000, guarded=True),
+    Peer("taskiq", "taskiq_app", "peers", _TASKIQ, 2_000, guarded=True),
+    Peer(
         *("procrastinate", "procrastinate_app", "peers", _PROCRASTINATE, 2_000),
+        guarded=True,
         workers=_PROCESSES,
         prepare=_SCHEMA,
         broker="postgres",
     ),
-    *_both("bullmq_pg", "bullmq", "node", (), 2_000, workers=_PROCESSES),
+    Peer("bullmq_pg", "bullmq", "node", (), 2_000, guarded=True, workers=_PROCESSES),
 )

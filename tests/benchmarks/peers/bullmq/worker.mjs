@@ -4,14 +4,8 @@ import pg from 'pg';
 import { connection, PUT } from './records.mjs';
 
 const CONCURRENCY = 50;
-const address = new URL(process.env.BENCH_DSN);
-const pool = new pg.Pool({
-  host: address.searchParams.get('host'),
-  port: Number(address.searchParams.get('port')),
-  user: address.username,
-  database: address.pathname.slice(1),
-  max: 8,
-});
+// It finds the database as libpq does, by PGHOST and the like.
+const pool = new pg.Pool({ max: 8 });
 const worker = new Worker(
   'bench',
   async (job) => {
