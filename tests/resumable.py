@@ -1,4 +1,4 @@
-"""What was finished in earlier runs of a harness: one that was interrupted goes on where it ended."""
+"""What was finished before: a harness that was interrupted goes on where it ended."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Processes that feed PostgreSQL directly: ``python -m syncpipe.bench.feeding WAY CONFIG WORKLOAD``.
+"""Processes that feed PostgreSQL directly: ``python -m syncpipe.bench.feeding``.
 
+They take a way (limit or raw), the configuration, and the name of a workload.
 *limit* gives decoded batches to our own target, without broker, envelopes and checks. *raw* is a
 loop around one guarded statement per batch, with nothing of ours in it. Each is told once what to
 prepare, ``[start, stop, part, parts]``, and then to go.
@@ -12,7 +13,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 
@@ -27,7 +28,7 @@ from syncpipe.settings import load
 from syncpipe.targets.target import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from syncpipe.app import App
     from syncpipe.bench.workloads import Document
@@ -100,7 +101,7 @@ class Raw:
         self._connection.execute(self._put, {"records": json.dumps(batch)})
 
 
-_WAYS = {"limit": Limit, "raw": Raw}
+_WAYS: dict[str, Callable[[App], Way]] = {"limit": Limit, "raw": Raw}
 
 
 class Feeder:
@@ -145,11 +146,9 @@ def rows(dsn: str) -> Iterator[ActualRow]:
             yield ActualRow(collection, key, decoded_document(document))
 
 
-def text_of(statement: str) -> LiteralString:
+def text_of(statement: str) -> bytes:
     """Return one of the statements beside this file."""
-    text = Path(__file__).with_name(f"{statement}.sql").read_text(encoding="utf-8")
-    # The files ship with the package, so what they hold is as literal as a string in the code.
-    return cast("LiteralString", text)
+    return Path(__file__).with_name(f"{statement}.sql").read_bytes()
 
 
 def main(way: str, config: str, workload: str) -> None:

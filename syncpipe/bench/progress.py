@@ -22,13 +22,13 @@ def tenths(logs: Path) -> tuple[float, float, float]:
     commits = sorted(
         (b["committed_ms"], b["operations"]) for b in batches_in(logs) if b["committed_ms"]
     )
-    begun_ms = commits[0][0]
+    begun_ms: int = commits[0][0]
     commits = commits[1:]
     done = list(itertools.accumulate(operations for _, operations in commits))
     times = [(ms - begun_ms) / _MS_PER_S for ms, _ in commits]
 
     def when(part: float) -> float:
-        wanted = done[-1] * part
+        wanted: float = done[-1] * part
         index = next(index for index, so_far in enumerate(done) if so_far >= wanted)
         before, at = (done[index - 1], times[index - 1]) if index else (0, 0.0)
         return at + (times[index] - at) * (wanted - before) / (done[index] - before)

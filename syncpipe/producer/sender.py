@@ -95,7 +95,7 @@ class Sender:
         self._in_flight: list[Parcel] = []
         self._watchers: list[Callable[[], object]] = []
         self._thread: threading.Thread | None = None
-        #: When the thread looks for work next by itself; while it does not wait, it has yet to look.
+        #: When the thread looks by itself; while it does not wait, it has yet to look.
         self._looks_at = -math.inf
         self._failures = 0
 

@@ -28,7 +28,7 @@ def chart(title: str, bars: Sequence[tuple[str, float, str]], note: str) -> str:
     room = _WIDTH - _LABEL_WIDTH - _VALUE_WIDTH
     height = _HEAD + _ROW * len(bars) + _FOOT
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"',
         f'width="{_WIDTH}" height="{height}" role="img" aria-label="{escape(title, quote=True)}">',
         f"<style>{_STYLE}</style>",
         f'<text class="title" x="8" y="22">{escape(title)}</text>',
@@ -39,8 +39,8 @@ def chart(title: str, bars: Sequence[tuple[str, float, str]], note: str) -> str:
         text = top + _BAR - 3
         lines += [
             f'<text x="{_LABEL_WIDTH - 8}" y="{text}" text-anchor="end">{escape(name)}</text>',
-            f'<rect class="{kind}" x="{_LABEL_WIDTH}" y="{top}" width="{width:.1f}" '
-            f'height="{_BAR}" rx="2"/>',
+            f'<rect class="{kind}" x="{_LABEL_WIDTH}" y="{top}"',
+            f'width="{width:.1f}" height="{_BAR}" rx="2"/>',
             f'<text x="{_LABEL_WIDTH + width + 6:.1f}" y="{text}">{rate:,.0f}</text>',
         ]
     lines += [f'<text class="note" x="8" y="{height - 8}">{escape(note)}</text>', "</svg>", ""]

@@ -1,4 +1,4 @@
-"""The environments of the peers, each made once from the pinned, hashed file that lies beside it."""
+"""The environments of the peers, each made once from a pinned, hashed file beside it."""
 
 from __future__ import annotations
 

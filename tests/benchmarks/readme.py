@@ -1,4 +1,4 @@
-"""What the README shows of a full run: a table, a chart, and the command that makes them. Pure."""
+"""What the README shows of a full run, in Markdown and as a chart. Pure."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
         (
             _MEANINGS.get(name, name.replace("_", " ")),
             "yes" if each["guarded"] else "no",
-            f"{each['ops_per_s']:,.0f} ({'–'.join(f'{x:,.0f}' for x in each['ops_per_s_spread'])})",
-            f"{each['ops_per_s'] / base:,.1f}" if base else "–",
+            f"{each['ops_per_s']:,.0f} ({_range(each)})",
+            f"{each['ops_per_s'] / base:,.1f}" if base else "-",
             f"{each['cpu_us_per_op']:,.0f}",
-            "–" if each["broker_bytes_per_op"] is None else f"{each['broker_bytes_per_op']:,.0f}",
+            "-" if each["broker_bytes_per_op"] is None else f"{each['broker_bytes_per_op']:,.0f}",
             f"{each['peak_rss_mb']:,.0f}",
         )
         for name, each in ranked
     ]
     heads = (
-        *("system", "refuses stale writes", "operations/s (range)", "× task per record"),
+        *("system", "refuses stale writes", "operations/s (range)", "times a task per record"),
         *("CPU µs/op", "broker bytes/op", "worker MB"),
     )
     ours = [
@@ -59,9 +59,15 @@ def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
             _markdown(heads, rows),
             "The workloads of syncpipe alone:",
             _markdown(("workload", "operations/s", "beside"), ours),
-            f"Measured on {machine['cores']} shared cores ({machine['processor']}), "
-            f"Python {machine['python']}, medians of the rounds.",
+            _where(machine),
         ]
+    )
+
+
+def _where(machine: Mapping[str, Any]) -> str:
+    return (
+        f"Measured on {machine['cores']} shared cores ({machine['processor']}), "
+        f"Python {machine['python']}, medians of the rounds."
     )
 
 
@@ -78,6 +84,10 @@ def picture(workloads: Mapping[str, Mapping[str, Any]], note: str) -> str:
     return chart("distinct: operations per second, broker to PostgreSQL", bars, note)
 
 
+def _range(each: Mapping[str, Any]) -> str:
+    return " to ".join(f"{rate:,.0f}" for rate in each["ops_per_s_spread"])
+
+
 def _measured(systems: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in systems.items() if "ops_per_s" in each}
 
@@ -87,12 +97,12 @@ def _details(each: Mapping[str, Any]) -> str:
         "p50_ms": "p50 {:,.0f} ms",
         "p99_ms": "p99 {:,.0f} ms",
         "ops_per_write": "{:,.1f} operations per target write",
-        "last_tenth_to_first": "last tenth {:.2f} × as fast as the first",
+        "last_tenth_to_first": "last tenth {:.2f} times as fast as the first",
         "confirmed_per_s": "{:,.0f} confirmed/s",
         "calls_per_s": "{:,.0f} calls/s",
         "call_p99_us": "p99 of a call {:,.0f} µs",
     }
-    return ", ".join(text.format(each[name]) for name, text in shown.items() if name in each) or "–"
+    return ", ".join(text.format(each[name]) for name, text in shown.items() if name in each) or "-"
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

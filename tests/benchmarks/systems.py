@@ -1,8 +1,7 @@
-"""The other systems: what runs them, and what they promise. Pure, until an environment is asked for."""
+"""The other systems: what runs them, and what they promise."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 

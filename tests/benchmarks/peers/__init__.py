@@ -1,4 +1,4 @@
-"""The other systems, each as one would write it without syncpipe, with its best documented settings.
+"""The other systems, as one would write them without syncpipe, at their best documented settings.
 
 These programs run in environments of their own, in which syncpipe is not installed.
 """

@@ -1,4 +1,4 @@
-"""A peer's producer: ``python -m tests.benchmarks.peers.producer MODULE``, told what to do on stdin.
+"""A peer's producer, told what to do on stdin: ``python -m …peers.producer MODULE``.
 
 One JSON object a line: ``{"do": "send", "start": 0, "stop": 10}`` sends these operations;
 ``{"do": "stream", "start": 0, "ahead": 100}`` goes on sending, with so many waiting at most, until

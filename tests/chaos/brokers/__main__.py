@@ -16,8 +16,8 @@ import pytest
 from tests.chaos.brokers.cells import Site
 from tests.chaos.brokers.drain import machine
 from tests.chaos.brokers.plan import CELLS, RACES, chosen
-from tests.resumable import ROOT, code_digest, resumed
 from tests.chaos.brokers.table import failures, public, rendered
+from tests.resumable import ROOT, code_digest, resumed
 
 if TYPE_CHECKING:
     from tests.resumable import Run
