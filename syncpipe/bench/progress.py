@@ -24,8 +24,8 @@ def tenths(logs: Path) -> tuple[float, float, float]:
     )
     begun_ms: int = commits[0][0]
     commits = commits[1:]
-    done = list(itertools.accumulate(operations for _, operations in commits))
-    times = [(ms - begun_ms) / _MS_PER_S for ms, _ in commits]
+    done: list[int] = list(itertools.accumulate(operations for _, operations in commits))
+    times: list[float] = [(ms - begun_ms) / _MS_PER_S for ms, _ in commits]
 
     def when(part: float) -> float:
         wanted: float = done[-1] * part

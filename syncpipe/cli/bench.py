@@ -29,7 +29,7 @@ from syncpipe.cli.output import Exit, note
 def bench(
     ctx: click.Context, only: tuple[str, ...], repeat: int, *, as_json: bool, short: bool
 ) -> None:
-    """Measure syncpipe on private services, beside what PostgreSQL itself can take.
+    """Measure how fast it is here, beside what PostgreSQL itself can take.
 
     Redis, PostgreSQL and workers are started for each measurement in a temporary directory and
     stopped after it. Row *limit* is our own target alone, *raw* a bare loop around one statement

@@ -20,7 +20,7 @@ _PER_RECORD = "celery_task_per_record"
 
 
 def spliced(readme: str, section: str) -> str:
-    """Return *readme* with *section* between its marks. Raises ValueError where they are missing."""
+    """Return *readme* with *section* between its marks. Raises ValueError without them."""
     before, found, rest = readme.partition(BEGIN)
     _, ended, after = rest.partition(END)
     if not (found and ended):
