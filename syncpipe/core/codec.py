@@ -45,14 +45,14 @@ def encode(operation: Operation) -> bytes:
     """
     fields = [
         operation.id,
-        int(operation.kind),
+        operation.kind.value,
         operation.collection,
         operation.key,
         operation.version,
         operation.data,
     ]
-    if rare := _rare(operation):
-        fields.append(rare)
+    if operation.not_before_ms or operation.expires_ms or operation.group_id:
+        fields.append(_rare(operation))
     data = _pack(fields)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(

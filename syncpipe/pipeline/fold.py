@@ -39,11 +39,17 @@ def fold(batch: Batch, collections: Mapping[str, Collection]) -> Batch:
     for (collection, key, _), item in unique.items():
         records.setdefault((collection, key), []).append(item.operation)
     groups = tuple(
-        Group(collections[collection], key, tuple(sorted(operations, key=_stamp)))
+        Group(collections[collection], key, _in_order(operations))
         for (collection, key), operations in records.items()
     )
     items = tuple(unique.values())
     return replace(batch, items=items, groups=groups, settled=(*batch.settled, *copies))
+
+
+def _in_order(operations: list[Operation]) -> tuple[Operation, ...]:
+    if len(operations) > 1:
+        operations.sort(key=_stamp)
+    return tuple(operations)
 
 
 def _stamp(operation: Operation) -> tuple[int, int]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.installation import Description
     from syncpipe.targets.postgres.options import PostgresOptions
+    from syncpipe.targets.postgres.payload import Record
     from syncpipe.targets.target import Check, Collected
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
@@ -106,12 +107,21 @@ class PostgresTarget:
         now_ms: int,
     ) -> list[Result]:
         """Write what is newest at once; merge what is not, or what increments."""
-        newest = {record_of(g): (g, d) for g in groups if (d := _newest_candidate(g, now_ms))}
+        newest: dict[Record, tuple[Group, Delta]] = {}
+        rest: list[Group] = []
+        for group in groups:
+            if delta := _newest_candidate(group, now_ms):
+                newest[record_of(group)] = group, delta
+            else:
+                rest.append(group)
         written = layout.write_newest(connection, newest) if newest else set()
-        results = [
-            result for record in written for result in written_results(newest[record][0].operations)
-        ]
-        if rest := [group for group in groups if record_of(group) not in written]:
+        results: list[Result] = []
+        for record, (group, _) in newest.items():
+            if record in written:
+                results += written_results(group.operations)
+            else:
+                rest.append(group)
+        if rest:
             results += self._merging.apply(connection, layout, rest)
         return results
 
