@@ -45,6 +45,8 @@ _QUIET_S = 5.0
 #: Seconds for the first operation.
 _START_S = 60.0
 _LOOK_S = 0.2
+#: Single operations that may wait.
+_SINGLE_AHEAD = 500
 _TABLE = Path(__file__).with_name("peers") / "records.sql"
 
 
@@ -190,7 +192,8 @@ def _single(here: Ground, scale: Scale) -> Measured:
         seconds = _WARM_S + scale.window_s
         began = time.monotonic()
         for start, producer in zip(starts, producers, strict=True):
-            producer.tell({"do": "single", "start": start, "seconds": seconds + 1})
+            order = {"do": "single", "start": start, "seconds": seconds + 1}
+            producer.tell(order | {"ahead": _SINGLE_AHEAD})
         time.sleep(_WARM_S)
         operations, seconds, used = _window(here, scale, *producers)
         stops = [producer.hear() for producer in producers]

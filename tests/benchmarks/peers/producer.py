@@ -2,8 +2,8 @@
 
 One JSON object a line: ``{"do": "send", "start": 0, "stop": 10}`` sends these operations;
 ``{"do": "stream", "start": 0, "ahead": 100}`` goes on sending, with so many waiting at most, until
-the next line; ``{"do": "single", …}`` sends one at a time for some seconds. The answer names the
-operation that would come next.
+the next line; ``{"do": "single", …}`` sends one at a time for some seconds, with as many waiting at
+most. The answer names the operation that would come next.
 """
 
 from __future__ import annotations
@@ -44,13 +44,15 @@ class Producer:
         self.orders.get()
         return start
 
-    def single(self, start, seconds):
+    def single(self, start, seconds, ahead):
         until = time.monotonic() + seconds
-        for operation in self._source.operations(start, sys.maxsize):
-            if time.monotonic() > until:
-                break
-            self._sender.send([operation])
-            start += 1
+        operations = self._source.operations(start, sys.maxsize)
+        while time.monotonic() < until:
+            if self._sender.depth() >= ahead:
+                time.sleep(_LOOK_S)
+            else:
+                self._sender.send([next(operations)])
+                start += 1
         return start
 
 
