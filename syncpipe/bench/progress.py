@@ -17,13 +17,11 @@ _TENTHS = 10
 def tenths(logs: Path) -> tuple[float, float, float]:
     """Return the seconds of the first tenth of all operations, of the last, and of all of them.
 
-    They begin with the first commit: what comes before is the start of processes.
+    They begin with the first batch: what comes before is the start of processes.
     """
-    commits = sorted(
-        (b["committed_ms"], b["operations"]) for b in batches_in(logs) if b["committed_ms"]
-    )
-    begun_ms: int = commits[0][0]
-    commits = commits[1:]
+    batches = [batch for batch in batches_in(logs) if batch["committed_ms"]]
+    begun_ms: float = min(b["committed_ms"] - sum(b["ms"].values()) for b in batches)
+    commits = sorted((b["committed_ms"], b["operations"]) for b in batches)
     done: list[int] = list(itertools.accumulate(operations for _, operations in commits))
     times: list[float] = [(ms - begun_ms) / _MS_PER_S for ms, _ in commits]
 

@@ -70,7 +70,7 @@ def test_what_cannot_run_here_says_why(run, monkeypatch):
     assert results["workloads"]["distinct"]["celery_chunks_guarded"] == missing
 
 
-def test_nothing_to_do_is_wrong_usage(run):
+def test_nothing_to_do_is_wrong_usage():
     assert benchmarks.main(["--only", "nonsense"]) == 2
 
 

@@ -7,20 +7,30 @@ import pytest
 from syncpipe.bench.progress import tenths
 
 
-def test_the_tenths_of_an_even_run_take_equally_long(tmp_path):
+def _log(folder, committed_ms):
     lines = [
-        {"event": "batch", "committed_ms": 1000 * (second + 1), "operations": 100}
-        for second in range(101)
+        {
+            "event": "batch",
+            "committed_ms": ms,
+            "operations": 100,
+            "ms": {"decode": 400, "apply": 600},
+        }
+        for ms in committed_ms
     ]
-    (tmp_path / "worker-1.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (folder / "worker-1.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_the_tenths_of_an_even_run_take_equally_long(tmp_path):
+    _log(tmp_path, range(1000, 101_000, 1000))
     assert tenths(tmp_path) == pytest.approx((10.0, 10.0, 100.0))
 
 
 def test_a_run_that_slows_down_shows(tmp_path):
-    lines = [
-        {"event": "batch", "committed_ms": (second * second + 1) * 1000, "operations": 100}
-        for second in range(101)
-    ]
-    (tmp_path / "worker-1.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    _log(tmp_path, (1000 * second * second for second in range(1, 101)))
     first_s, last_s, _ = tenths(tmp_path)
     assert last_s > 10 * first_s
+
+
+def test_a_single_batch_has_tenths_too(tmp_path):
+    _log(tmp_path, [5000])
+    assert tenths(tmp_path) == pytest.approx((0.1, 0.1, 1.0))
