@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.operation import created_ms
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import RefusedForNow
-from syncpipe.pipeline.backoff import equal_jitter
+from syncpipe.resilience.backoff import equal_jitter
 from syncpipe.pipeline.fold import copies_in, identity
 from syncpipe.pipeline.verdict import Done, Later, Verdict
 
