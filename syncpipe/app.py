@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.store.store import Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
 
@@ -74,6 +75,14 @@ class App:
         module, kind = _TARGETS[type(options)]
         make = getattr(importlib.import_module(module), kind)
         return cast("Target", make(options, self.collections(name)))
+
+    def store(self) -> Store | None:
+        """Return a new connection to the store, which the caller closes; None without a store."""
+        if not self.settings.store.dsn:
+            return None
+        from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
+
+        return PostgresStore(self.settings.store)
 
     def pipeline(self, target: str, worker: str) -> Pipeline:
         """Return the pipeline that applies operations to *target* in the process *worker*."""

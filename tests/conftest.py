@@ -83,14 +83,17 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session", params=[18, 16], ids=["pg18", "pg16"])
-def every_postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A private PostgreSQL of each release that we promise to work with; do not kill it."""
-    if request.param == 18:
-        yield request.getfixturevalue("postgres")
-        return
-    with postgres_server(major=request.param) as server:
+@pytest.fixture(scope="session")
+def postgres_16() -> Iterator[PostgresServer]:
+    """A private PostgreSQL 16 for the session of this test process; do not kill it."""
+    with postgres_server(major=16) as server:
         yield server
+
+
+@pytest.fixture(scope="session", params=["postgres", "postgres_16"], ids=["pg18", "pg16"])
+def every_postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    """A private PostgreSQL of each release that we promise to work with; do not kill it."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from celery import Celery
 import syncpipe.transport.redis  # noqa: F401 - importing it registers the claim transport
 from syncpipe.transport.dialect import dialect_of
 from workers import lanes
+from workers.recorder import most_extra
 from workers.steps import Control, Lanes, Stationing
-from workers.task import Apply
+from workers.task import Apply, Record
 
 if TYPE_CHECKING:
     from syncpipe.app import App
@@ -29,6 +30,7 @@ def celery_app(parts: App) -> Celery:
     app.amqp.queues.deselect([queue.name for queue in known])
     app.prefetch = options.queue_prefetch if dialect.prefetch_per_queue else options.prefetch
     app.register_task(Apply())
+    app.register_task(Record())
     app.steps["worker"].add(Stationing)
     app.steps["consumer"] |= {Control, Lanes}
     app.syncpipe = parts
@@ -69,7 +71,10 @@ def _settings(settings: Settings, dialect: Dialect) -> dict[str, Any]:
         "worker_detect_quorum_queues": True,
         "worker_consumer": "workers.consumer:Consumer",
         "worker_disable_rate_limits": True,
-        "worker_eta_task_limit": 2 * options.prefetch + options.threads,
+        # To Celery a bound on what may be prefetched, retries and dead letters included.
+        "worker_eta_task_limit": 2 * options.prefetch
+        + options.threads
+        + most_extra(options.prefetch),
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
     }

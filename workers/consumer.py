@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from celery.worker.consumer import Consumer as StockConsumer
 from celery.worker.state import maybe_shutdown
 
-from syncpipe.core.routing import parse_queue
+from syncpipe.core.routing import DEAD_QUEUE, parse_queue
 from syncpipe.errors import NotAnEnvelope, QueueMissing, UnknownTarget
 from syncpipe.transport.rabbitmq import topology
 from workers import remote  # noqa: F401 - importing it registers the commands
 
 if TYPE_CHECKING:
+    from syncpipe.errors import SyncpipeError
     from workers.batcher import Batcher
+    from workers.recorder import Recorder
 
 #: Seconds between the first two tries to connect; doubles with each further one.
 _FIRST_PAUSE_S = 0.2
@@ -32,6 +34,8 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
 
     #: The batcher of the present connection; None before the first.
     batcher: Batcher | None = None
+    #: The recorder of the present connection; None before the first, and without a store.
+    recorder: Recorder | None = None
 
     class Blueprint(StockConsumer.Blueprint):  # type: ignore[misc, unused-ignore]
         """Celery's steps without those that we replace, or have no use for: ETAs."""
@@ -63,6 +67,13 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
                 longest_s = _REFUSAL_PAUSE_S
             _pause(min(pause_s, longest_s))
             pause_s = min(2 * pause_s, longest_s)
+
+    def take(self, message: Any, fault: SyncpipeError | None = None) -> None:
+        """Bring *message* to whoever works for its queue; *fault* is what an envelope is not."""
+        if self.recorder is not None and self._queue_of(message) == DEAD_QUEUE:
+            self.recorder.add(message)
+        elif self.batcher is not None:  # there is one before anything is consumed
+            self.batcher.add(message, fault)
 
     def add_task_queue(self, queue: str, *_: Any, **__: Any) -> None:
         """Consume the *queue* of a lane too, until that is cancelled or the connection is lost.
@@ -110,6 +121,10 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
         """Keep a message that Celery refuses."""
         self._keep(message, f"Celery refuses the message: {type(exc).__name__}.")
 
+    def _queue_of(self, message: Any) -> str:
+        name: str = self.controller.station.subscriptions.queue_of(message)
+        return name
+
     def _lane(self, queue: str) -> tuple[str, str]:
         """Return our name of a lane's *queue*, and its target."""
         name = topology.logical(queue)
@@ -119,8 +134,7 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
         return name, lane[0].target
 
     def _keep(self, message: Any, reason: str) -> None:
-        if self.batcher is not None:  # there is one before anything is consumed
-            self.batcher.add(message, NotAnEnvelope(reason))
+        self.take(message, NotAnEnvelope(reason))
 
 
 def _pause(seconds: float) -> None:

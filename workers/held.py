@@ -38,13 +38,18 @@ class Held:
         return replace(self, message=replace(self.message, attempts=self.message.attempts + 1))
 
 
+def body_of(delivery: Any) -> bytes:
+    """Return the body of kombu's message *delivery*."""
+    body = delivery.body
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
+
+
 def hold(delivery: Any, *, queue: str, since: float, fault: SyncpipeError | None = None) -> Held:
     """Return kombu's message *delivery*, which came from *queue*, as held.
 
     *fault* tells why it cannot be an envelope.
     """
-    body = delivery.body
-    raw = body.encode() if isinstance(body, str) else bytes(body or b"")
+    raw = body_of(delivery)
     identity = str((delivery.headers or {}).get("id") or delivery.delivery_tag)
     lane = parse_queue(queue)
     return Held(

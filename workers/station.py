@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from syncpipe.app import App
+    from syncpipe.core.deadletter import DeadLetter
+    from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline import Report
     from syncpipe.targets.target import Target
+    from workers.flower import Teller
 
 #: How far this machine's clock may be off a target's, milliseconds.
 MAX_SKEW_MS = 5_000
@@ -46,6 +50,12 @@ class Station:
         self.options = parts.settings.worker
         self.pipelines = {target: parts.pipeline(target, name) for target in parts.settings.targets}
         self.broker = parts.broker()
+        #: Where dead letters are brought; None without a store.
+        self.store = parts.store()
+        #: The thread that does so, beside those of the pool: nobody else waits for the store.
+        self.recording = ThreadPoolExecutor(1, thread_name_prefix="syncpipe-recording")
+        #: Tells Flower of them.
+        self.teller: Teller | None = None
         self.dialect = dialect_of(parts.settings.broker.url)
         self.assignment = Assignment(name, lanes)
         self.subscriptions = Subscriptions(self.dialect)
@@ -148,7 +158,10 @@ class Station:
                 lanes=self.counters["lanes"],
                 processes=processes,
             )
-        return self.subscriptions.assign(self.assignment.queues)
+        queues = self.assignment.queues
+        if self.store is not None and self.assignment.leads:
+            queues[DEAD_QUEUE] = DEAD_QUEUE  # a target of its own, to be paused like one
+        return self.subscriptions.assign(queues)
 
     def announce(self) -> None:
         """Say that this process lives, once it consumes, so that others leave its lanes to it."""
@@ -176,6 +189,27 @@ class Station:
         """Write a line about something that is wrong into the log."""
         self._log.error(event, **details)
 
+    def fails(self, job: str, error: SyncpipeError) -> None:
+        """Note that *job*, which is done again and again, fails; tell it once."""
+        if self.troubles.begin(job, error):
+            self.warn("periodic-fails", job=job, code=error.code, error=str(error))
+
+    def works(self, job: str) -> None:
+        """Note that *job* works; tell it if it had failed."""
+        if self.troubles.end(job):
+            self.warn("periodic-works", job=job)
+
+    def tell(self, letters: Sequence[DeadLetter]) -> None:
+        """Tell Flower of *letters*, if the broker takes it."""
+        if self.teller is None:
+            return
+        try:
+            self.teller.tell(letters)
+        except SendError as error:
+            self.fails("flower", error)
+        else:
+            self.works("flower")
+
     def stop(self) -> None:
         """Cut pauses short, so that running batches end soon."""
         for pipeline in self.pipelines.values():
@@ -196,6 +230,9 @@ class Station:
         """Give back all connections."""
         for pipeline in self.pipelines.values():
             pipeline.close()
+        self.recording.shutdown(wait=False, cancel_futures=True)
+        if self.store is not None:
+            self.store.close()
         self.broker.close()
 
     def _withdraw(self) -> None:

@@ -17,6 +17,7 @@ from syncpipe import app as wiring
 from syncpipe.errors import ClockSkew, QueueMissing, SendError
 from syncpipe.ops.horizon import collect
 from workers import lanes, logging
+from workers.flower import Teller
 from workers.periodic import Periodic
 from workers.station import Station
 from workers.watch import watching
@@ -45,6 +46,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         super().__init__(worker, **options)
         parts = worker.app.syncpipe
         worker.station = Station(parts, worker.hostname, lanes.declared(parts.settings))
+        worker.station.teller = Teller(worker.app, worker.hostname, parts.clock)
         self._periodic: list[Periodic] = []
 
     def start(self, worker: Any) -> None:
@@ -142,8 +144,9 @@ class Lanes(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             _end_within(_END_S, int(consumer.controller.exitcode or EX_OK))
             return
         station.subscriptions.disconnect()
-        if consumer.batcher is not None:
-            consumer.batcher.retire()
+        for each in (consumer.batcher, consumer.recorder):
+            if each is not None:
+                each.retire()
 
 
 def _why_no_control(error: Exception, name: str) -> str:
@@ -166,8 +169,13 @@ def _drain(consumer: Any, station: Station) -> None:
         with contextlib.suppress(*consumer.connection_errors, *consumer.channel_errors):
             station.subscriptions.cancel()
             returned = consumer.batcher.give_back()
+            if consumer.recorder is not None:
+                returned += consumer.recorder.give_back()
     left_s = deadline - station.clock.monotonic()
     running = consumer.batcher.drain(left_s, cancelled=_hurried)
+    if consumer.recorder is not None:
+        left_s = deadline - station.clock.monotonic()
+        consumer.recorder.drain(left_s, cancelled=_hurried)
     station.say("drained", returned=returned, unfinished=running)
 
 
@@ -235,4 +243,9 @@ def _collections(station: Station) -> list[Periodic]:
 
 
 def _collect(station: Station, name: str) -> None:
-    collect(station.pipelines[name].target, station.parts.collections(name), station.broker)
+    collect(
+        station.pipelines[name].target,
+        station.parts.collections(name),
+        station.broker,
+        station.store,
+    )

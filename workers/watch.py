@@ -167,7 +167,8 @@ class Workplace:
         batcher, options = self._worker.consumer.batcher, self._station.options
         if batcher is None or batcher.in_hand.total() >= options.prefetch:
             return View(batcher.taken if batcher else 0, frozenset())
-        queues = map(topology.logical, self._station.subscriptions.wanted)
+        # Dead letters may wait for the store as long as it takes.
+        queues = {*map(topology.logical, self._station.subscriptions.wanted)} - {DEAD_QUEUE}
         limit = options.queue_prefetch
         return View(
             batcher.taken, frozenset(name for name in queues if batcher.in_hand[name] < limit)

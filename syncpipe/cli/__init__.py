@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "syncpipe.cli.demo:demo",
         "Run real data through the real pipeline on private services, and check every row.",
     ),
+    "dlq": ("syncpipe.cli.dlq:dlq", "Look at what was given up: each dead letter, and why."),
     "down": (
         "syncpipe.cli.down:down",
         "Stop the services and workers of ./.syncpipe; their data stays until the next `up`.",
@@ -34,7 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("syncpipe.cli.init:init", "Write a commented configuration to start from."),
     "migrate": (
         "syncpipe.cli.migrate:migrate",
-        "Bring the broker to where operations need it; may run again and again.",
+        "Bring store and broker to where operations need them; may run again and again.",
     ),
     "op": ("syncpipe.cli.op:op", "Send operations: one, or a file of them."),
     "queue": (

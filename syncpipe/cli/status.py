@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, Form, form_option, note, write
 
 if TYPE_CHECKING:
@@ -24,16 +24,18 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
     """Show what waits in which lane, how old it is, who works, and what is not well.
 
     Exit code 5 says that something is not well: the broker is away, a queue is missing, nobody can
-    tell which workers live, or envelopes wait that no worker takes. JSON is one object.
+    tell which workers live, envelopes wait that no worker takes, or the store is away or lacks
+    migrations. JSON is one object.
     """
     from syncpipe.app import build
     from syncpipe.errors import SendError
     from syncpipe.ops.lanes import look
 
-    settings = configuration.load().settings
+    app = build(configuration.load().settings)
+    settings = app.settings
     try:
-        with build(settings).broker() as broker:
-            seen = look(broker, list(settings.targets), settings.shards)
+        with app.broker() as broker, opened_store(app) as store:
+            seen = look(broker, list(settings.targets), settings.shards, store)
     except SendError as error:
         _write_unreachable(error, form)
         ctx.exit(Exit.UNHEALTHY)
@@ -66,7 +68,8 @@ def _write_tables(seen: Status) -> None:
         )
     for queue, messages in seen.others.items():
         click.echo(f"{messages} messages in {queue}.")
-    click.echo(f"{seen.dead} dead letters.\n")
+    kept = "" if seen.kept is None else f" wait in the broker, {seen.kept} are in the store"
+    click.echo(f"{seen.dead} dead letters{kept}.\n")
     if seen.workers is None:
         click.echo("Which workers live is not known.")
     elif seen.workers:
@@ -84,6 +87,7 @@ def _object(seen: Status) -> dict[str, Any]:
         "problems": seen.problems,
         "depth": seen.depth,
         "dead": seen.dead,
+        "kept": seen.kept,
         "others": seen.others,
         "lanes": [_lane_row(lane) for lane in seen.lanes],
         "workers": None if seen.workers is None else list(map(_worker_row, seen.workers)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, form_option, note, write
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def collect(configuration: Configuration, form: Form, name: str) -> None:
     from syncpipe.ops.horizon import collect as collect_target
 
     app = _app(configuration)
-    with app.broker() as broker, _opened(app, name) as opened:
-        collected = collect_target(opened, app.collections(name), broker)
+    with app.broker() as broker, opened_store(app) as store, _opened(app, name) as opened:
+        collected = collect_target(opened, app.collections(name), broker, store)
     rows = (
         {
             "collection": collection,

@@ -8,13 +8,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+import uuid
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
 from syncpipe.core.attempt import Attempt, attempts_of
+from syncpipe.core.codec import decode_all
 from syncpipe.core.routing import parse_queue
+from syncpipe.core.version import MAX_VERSION
 from syncpipe.errors import MalformedEnvelope
+
+if TYPE_CHECKING:
+    from syncpipe.core.operation import Operation
 
 _PREFIX = b"SPD\x01"
 
@@ -59,6 +66,23 @@ class DeadLetter:
     trace: str | None = None
 
     @property
+    def id(self) -> str:
+        """Its own id: the same whenever this operation, or message, is given up for this target.
+
+        A UUIDv8 (RFC 9562) of the target and the operation's id, or the SHA-256 of the message.
+        """
+        subject = (self.operation_id or hashlib.sha256(self.raw).hexdigest()).encode()
+        text = b"\0".join((b"dead letter", (self.target or "").encode(), subject))
+        value = int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
+        value = value & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62
+        return str(uuid.UUID(int=value))
+
+    @property
+    def history(self) -> tuple[Attempt, ...]:
+        """Every attempt that is known, or the last one alone, with what is known of it."""
+        return self.attempts or (Attempt(self.died_ms, self.worker, 0, self.code, self.message),)
+
+    @property
     def target(self) -> str | None:
         """The target it was for; None where its queue is no lane's."""
         lane = parse_queue(self.queue)
@@ -77,7 +101,13 @@ class DeadLetter:
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
 
-_FIELDS = frozenset(field.name for field in dataclasses.fields(DeadLetter))
+_FIELDS = {field.name: str(field.type) for field in dataclasses.fields(DeadLetter)}
+#: Which numbers there may be.
+_RANGES = {
+    "died_ms": range(2**47),
+    "version": range(1, MAX_VERSION + 1),
+    "status": range(2**31),
+}
 #: Quoted text, what PostgreSQL shows in parentheses, hexadecimal runs and numbers.
 _VARYING = re.compile(r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\b[0-9a-f]{8,}\b|\d+")
 
@@ -102,6 +132,32 @@ def decode_dead(data: bytes) -> DeadLetter:
     try:
         members = msgpack.unpackb(data[len(_PREFIX) :])
         known = {n: value for n, value in members.items() if n in _FIELDS}
-        return DeadLetter(**known | {"attempts": attempts_of(known.get("attempts", []))})
+        attempts = attempts_of(known.pop("attempts", []))
+        for name, value in known.items():
+            _check(name, value)
+        return DeadLetter(**known, attempts=attempts)
     except Exception as fault:  # the library raises many kinds for malformed bytes
         raise MalformedEnvelope(f"The dead letter cannot be decoded: {fault!r}.") from fault
+
+
+def operation_of(letter: DeadLetter) -> Operation | None:
+    """Return the operation that was given up, None where none can be read."""
+    if letter.operation_id is None:
+        return None
+    try:
+        operations = [operation for operation, _ in decode_all(letter.raw)]
+    except MalformedEnvelope:
+        return None
+    return operations[0] if len(operations) == 1 else None
+
+
+def _check(name: str, value: Any) -> None:
+    """Raise MalformedEnvelope if *value* is nothing that the member *name* can have."""
+    kinds = _FIELDS[name].split(" | ")
+    fits = type(value).__name__ in kinds or (value is None and "None" in kinds)
+    if name in _RANGES and value is not None:
+        fits = fits and value in _RANGES[name]
+    if name == "operation_id" and value is not None:
+        fits = fits and str(uuid.UUID(value)) == value
+    if not fits:
+        raise MalformedEnvelope(f"The member {name} has another form.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from syncpipe.app import App
     from syncpipe.embedded import Services
     from syncpipe.ops.management import ManagedTarget
+    from syncpipe.store.store import Store
 
 #: Name of the only target.
 TARGET = "demo"
@@ -56,18 +58,19 @@ class Stage:
 
 
 def build_stage(services: Services) -> Stage:
-    """Write a configuration for *services* and make the target's tables.
+    """Write a configuration for *services* and make the tables of target and store.
 
-    Nothing of the environment takes part in it. Raises TargetError.
+    Nothing of the environment takes part in it. Raises TargetError, StoreError.
     """
     config = services.state_dir / CONFIG_NAME
     config.write_text(_configuration(services), encoding="utf-8")
     app = build(load(config, environ={}).settings)
-    target = cast("ManagedTarget", app.target(TARGET))
-    try:
+    with (
+        closing(cast("ManagedTarget", app.target(TARGET))) as target,
+        closing(cast("Store", app.store())) as store,
+    ):
         target.init()
-    finally:
-        target.close()
+        store.migrate()
     return Stage(services, config, app)
 
 
@@ -107,6 +110,7 @@ def _configuration(services: Services) -> str:
     tables: dict[str, Mapping[str, object]] = {
         "broker": {"url": services.redis_url},
         "client": {"linger_ms": _LINGER_MS, "buffer_max_bytes": _BUFFER_BYTES},
+        "store": {"dsn": services.dsn},
         f"targets.{TARGET}": {"type": "postgres", "dsn": services.dsn},
         f"collections.{PLAYGROUND}": {"target": TARGET},
     }

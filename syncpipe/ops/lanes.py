@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue, queues_of
-from syncpipe.errors import SendError
+from syncpipe.errors import SendError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from syncpipe.store.store import Store
     from syncpipe.transport.broker import Broker, QueueDepth, WorkerInfo
 
 #: Seconds for which an envelope may wait before that is a problem.
@@ -58,6 +59,8 @@ class Status:
     lanes: tuple[LaneStatus, ...]
     #: Dead letters that wait in the broker.
     dead: int
+    #: Open dead letters that the store keeps; None without a store, or while it cannot be asked.
+    kept: int | None
     #: Messages in queues of ours that are neither lanes nor the dead letters', by name.
     others: Mapping[str, int]
     #: The workers that live; None when the broker could not tell.
@@ -71,10 +74,10 @@ class Status:
         return sum(lane.depth for lane in self.lanes)
 
 
-def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
+def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | None = None) -> Status:
     """Return the state of the lanes of *targets*. Raises BrokerUnavailable.
 
-    Who lives may be unknown all the same: that is one of its problems then.
+    Who lives may be unknown all the same, and the *store* away: those are problems of it then.
     """
     declared = {_Place(lane, "") for target in targets for lane in lanes_of(target, shards)}
     places = {queue: _place(queue) for queue in broker.queues()}
@@ -85,14 +88,17 @@ def look(broker: Broker, targets: Sequence[str], shards: int) -> Status:
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
+    kept, absence = _kept(store)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
+        kept,
         {queue: _all(depths[queue]) for queue in others},
         workers,
         (
             *_topology_problems(broker, targets, shards),
             *silence,
+            *absence,
             *_problems(statuses, workers, targets),
         ),
     )
@@ -104,6 +110,17 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return tuple(broker.workers()), ()
     except SendError as error:
         return None, (f"Which workers live cannot be found out: {error.message}",)
+
+
+def _kept(store: Store | None) -> tuple[int | None, tuple[str, ...]]:
+    """Return how many dead letters the *store* keeps, or None and why it cannot be asked."""
+    if store is None:
+        return None, ()
+    try:
+        store.check()
+        return store.dead_letters.count(), ()
+    except StoreError as error:
+        return None, (f"{error.message} {error.hint}",)
 
 
 def _topology_problems(broker: Broker, targets: Sequence[str], shards: int) -> Iterator[str]:

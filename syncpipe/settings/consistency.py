@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from syncpipe.core.collection import Collection
     from syncpipe.settings.tree import BrokerSettings, Settings
+    from syncpipe.store.options import StoreOptions
+    from syncpipe.targets.postgres.options import PostgresOptions
 
 #: What a collection may be called.
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -51,6 +53,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     """Yield all that does not fit together; *written* are the paths that somebody has set."""
     declared = {path[1] for path in written if len(path) > 1 and path[0] == "targets"}
     yield from _broker_faults(settings)
+    yield from _store_faults(settings)
     yield from _client_faults(settings)
     yield from _pause_faults(settings)
     yield from _stall_faults(settings)
@@ -129,16 +132,25 @@ def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
     if not TARGET_NAME.fullmatch(name):
         hint = "Use up to 48 small letters, digits, - and _, a letter first: queues are named so."
         yield Fault(("targets", name), f"A target cannot be called {name!r}.", hint)
-    if not _DSN.fullmatch(target.dsn):
+    yield from _database_faults(("targets", name), target)
+
+
+def _store_faults(settings: Settings) -> Iterator[Fault]:
+    if settings.store.dsn:
+        yield from _database_faults(("store",), settings.store)
+
+
+def _database_faults(path: Path, options: PostgresOptions | StoreOptions) -> Iterator[Fault]:
+    if not _DSN.fullmatch(options.dsn):
         hint = "Write postgresql://user@host/database, or host=… dbname=…."
-        yield Fault(("targets", name, "dsn"), "This is no connection string.", hint)
+        yield Fault((*path, "dsn"), "This is no connection string.", hint)
     for field in ("statement_timeout_s", "lock_timeout_s", "idle_in_transaction_timeout_s"):
-        if getattr(target, field) > MAX_SERVER_TIMEOUT_S:
+        if getattr(options, field) > MAX_SERVER_TIMEOUT_S:
             hint = 'Write at most "24d".'
-            yield Fault(("targets", name, field), "PostgreSQL cannot count that far.", hint)
-    if not _PLAIN_NAME.fullmatch(target.schema):
+            yield Fault((*path, field), "PostgreSQL cannot count that far.", hint)
+    if not _PLAIN_NAME.fullmatch(options.schema):
         hint = "Use small letters, digits and _."
-        yield Fault(("targets", name, "schema"), f"No schema of ours is {target.schema!r}.", hint)
+        yield Fault((*path, "schema"), f"No schema of ours is {options.schema!r}.", hint)
 
 
 def _name_faults(collection: Collection) -> Iterator[Fault]:

@@ -64,7 +64,7 @@ def _convert(key: Key, kind: Any, value: object) -> Any:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _choice(value, {member.value: member for member in kind})
     if kind is str:
-        return _text(value)
+        return "" if key.default == value == "" else _text(value)
     return _number(key, kind, value)
 
 

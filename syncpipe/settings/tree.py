@@ -9,6 +9,7 @@ from typing import Literal
 from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema reads these annotations
 from syncpipe.pipeline.options import WorkerOptions
 from syncpipe.producer.options import ClientOptions
+from syncpipe.store.options import StoreOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
 #: Options of a target, by the `type` that the configuration names.
@@ -43,6 +44,8 @@ class Settings:
     shards: int = 8
     #: Where operations travel.
     broker: BrokerSettings = field(default_factory=BrokerSettings)
+    #: Where syncpipe keeps its own memory.
+    store: StoreOptions = field(default_factory=StoreOptions)
     #: How clients buffer, wait and give up.
     client: ClientOptions = field(default_factory=ClientOptions)
     #: How worker processes batch, wait and give up.

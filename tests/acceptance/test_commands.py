@@ -17,7 +17,7 @@ from syncpipe.cli import main
 from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
 from tests.acceptance.kept import AWAY
-from tests.acceptance.processes import ENVIRONMENT, SYNCPIPE
+from tests.acceptance.processes import ENVIRONMENT, SYNCPIPE, run
 from tests.patience import eventually
 
 
@@ -205,15 +205,66 @@ def test_a_target_that_is_not_declared_is_named(kept, verb):
 def test_the_broker_keeps_what_it_confirms(kept):
     for _ in range(2):
         found = json.loads(kept("migrate", "-o", "json").stdout)
-        assert [each["value"] for each in found] == ["yes", "always", "noeviction"]
+        values = [each["value"] for each in found if "setting" in each]
+        assert values == ["yes", "always", "noeviction"]
+
+
+def test_the_store_is_migrated_once(kept, dsn):
+    override = f"store.dsn={dsn}"
+    lacking = kept("status", "--set", override, "-o", "json", status=5)
+    first = kept("migrate", "--set", override, "-o", "jsonl")
+    again = kept("migrate", "--set", override, "-o", "jsonl")
+
+    assert "SP-E702" not in lacking.stdout
+    assert "`syncpipe migrate`" in lacking.stdout
+    assert json.loads(first.stdout.splitlines()[0]) == {
+        "migration": "0001_pre_dead_letters",
+        "state": "ran",
+    }
+    assert "migrations of the store were run." in first.stderr
+    assert '"ran"' not in again.stdout
+    assert "The store needs nothing." in again.stderr
+    kept("status", "--set", override)
+
+
+def test_a_store_that_is_away_is_a_problem_and_nothing_is_migrated(kept):
+    override = "store.dsn=host=/nowhere dbname=x"
+    status = json.loads(kept("status", "--set", override, "-o", "json", status=5).stdout)
+    (problem,) = status["problems"]
+    assert problem.startswith("The store does not answer: ")
+    assert "SP-E701" in kept("migrate", "--set", override, status=1).stderr
 
 
 def test_a_broker_that_can_lose_something_is_unhealthy(kept, redis_url):
     override = f"broker.url={redis_url}"
     found = json.loads(kept("migrate", "--set", override, "-o", "json", status=5).stdout)
-    (fault,) = [each for each in found if not each["ok"]]
+    (fault,) = [each for each in found if not each.get("ok", True)]
     assert fault["advice"].endswith("Set `appendfsync always`.")
 
 
 def test_a_broker_that_is_away_cannot_be_checked(kept):
     assert "SP-E402" in kept("migrate", "--set", AWAY, status=1).stderr
+
+
+def test_what_is_given_up_can_be_looked_at(kept):
+    kept.publish("sp.demo.0.low", 1)
+    rows = eventually(lambda: letters(kept))
+    shown = kept("dlq", "show", rows[0]["id"])
+
+    assert rows[0]["code"] == "SP-E301"
+    assert "Dead letter" in shown.stdout
+    assert "none to be read, 1 bytes" in shown.stdout
+    assert f"{len(rows)} are in the store" in kept("status").stdout
+    kept("dlq", "list", "--target", "nobody", status=3)
+
+
+def letters(kept):
+    """The dead letters of the store; none is exit code 3."""
+    done = run("dlq", "list", "-o", "json", cwd=kept.directory)
+    return json.loads(done.stdout)
+
+
+def test_without_a_store_dead_letters_are_looked_for_in_the_broker(kept):
+    error = kept("dlq", "list", "--set", "store.dsn=", status=1).stderr
+    assert "SP-E703" in error
+    assert "sp.dead" in error

@@ -1,18 +1,22 @@
-"""Both clients behind one door, on brokers in memory."""
+"""Both clients behind one door, on brokers in memory; and every store."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import threading
+from contextlib import closing
 
 import pytest
 
 from syncpipe.producer.aio import AsyncClient
 from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
+from syncpipe.store.options import StoreOptions
+from syncpipe.store.postgres.store import PostgresStore
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.testing.broker import MemoryBroker
+from syncpipe.testing.store import MemoryStore
 from tests.unit.producer.parts import COLLECTIONS
 
 #: Nothing is sent by itself within a test.
@@ -100,3 +104,17 @@ def gated():
     broker = GatedBroker(SystemClock())
     yield broker
     broker.gate.set()
+
+
+@pytest.fixture(params=[None, "postgres", "postgres_16"], ids=["memory", "pg18", "pg16"])
+def store(request):
+    """An empty store: in memory, and in each release of PostgreSQL."""
+    if request.param is None:
+        yield MemoryStore()
+        return
+    server = request.getfixturevalue(request.param)
+    dsn = server.new_database()
+    with closing(PostgresStore(StoreOptions(dsn))) as opened:
+        opened.migrate()
+        yield opened
+    server.drop_database(dsn)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from syncpipe.core.collection import Collection
 from syncpipe.errors import ConfigError, UnknownCollection, UnknownTarget
 from syncpipe.settings import BrokerSettings, Settings
 from syncpipe.settings.tree import TARGET_TYPES
+from syncpipe.store.options import StoreOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
 ORDERS = Collection("orders", targets=("crm", "bi"))
@@ -41,6 +43,12 @@ def test_a_target_is_made_from_its_options():
     target.close()
     assert target.name == "crm"
     assert "psycopg" in sys.modules
+
+
+def test_there_is_a_store_where_the_configuration_names_one():
+    assert app.build(SETTINGS).store() is None
+    store = app.build(replace(SETTINGS, store=StoreOptions("host=/nowhere"))).store()
+    store.close()
 
 
 def test_a_client_knows_the_collections_of_its_configuration():

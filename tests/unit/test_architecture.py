@@ -207,12 +207,15 @@ def test_what_is_imported_is_declared():
     for requirement in project["dependencies"]:
         declared.add(re.match(r"[\w-]+", requirement)[0])
     # An extra of psycopg; and what whoever uses our pytest plugin has anyway.
-    optional = {"psycopg_pool": "syncpipe/targets", "pytest": "syncpipe/testing"}
+    optional = {
+        "psycopg_pool": ("syncpipe/database", "syncpipe/targets"),
+        "pytest": ("syncpipe/testing",),
+    }
 
     def undeclared(path: Path) -> Iterator[str]:
         for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
             package = name.partition(".")[0] or "syncpipe"
-            at_home = package in optional and path.is_relative_to(ROOT / optional[package])
+            at_home = any(path.is_relative_to(ROOT / home) for home in optional.get(package, ()))
             if package not in declared and not at_home:
                 yield f"{path.relative_to(ROOT)}: {name}"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.version import at_milliseconds
+from syncpipe.database import session
 from syncpipe.targets.postgres.statements import own_tables, statement
 from syncpipe.targets.target import Collected
 
@@ -33,9 +34,7 @@ def collect(
         return Collected()
     statements = _statements(schema, in_table=collection.table is not None)
     arguments = {"collection": collection.name, "keys": sorted(keep), "limit": _STEP}
-    row = connection.execute(statement("session", "clock")).fetchone()
-    now_ms = cast("tuple[int]", row)[0]
-    cutoff = at_milliseconds(max(now_ms - collection.horizon_s * 1000, 0))
+    cutoff = at_milliseconds(max(session.now_ms(connection) - collection.horizon_s * 1000, 0))
     connection.execute(statements["begin"], arguments)
     total = Collected()
     while total.floor < cutoff:

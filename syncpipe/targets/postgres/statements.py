@@ -1,35 +1,15 @@
-"""The named SQL statements in ``sql/``, with slots filled by identifiers."""
+"""The named SQL statements in ``sql/``, and the slots for our own tables."""
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import re
-from typing import TYPE_CHECKING, LiteralString, cast
-
 from psycopg import sql
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from syncpipe.database.statements import Statements
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-
-
-@functools.cache
-def texts(file: str) -> Mapping[str, LiteralString]:
-    """Return the statements of ``sql/<file>.sql`` by name."""
-    source = importlib.resources.files(__package__).joinpath("sql", f"{file}.sql")
-    pieces = _NAME.split(source.read_text(encoding="utf-8"))
-    # The files ship with the package, so what they hold is as literal as a string in the code.
-    return {
-        name: cast("LiteralString", body.strip().rstrip(";"))
-        for name, body in zip(pieces[1::2], pieces[2::2], strict=True)
-    }
-
-
-def statement(file: str, name: str, /, **slots: sql.Composable) -> sql.Composed:
-    """Return the statement *name* of ``sql/<file>.sql`` with its *slots* filled."""
-    return sql.SQL(texts(file)[name]).format(**slots)
+#: Returns a statement by file and name, with its slots filled.
+statement = Statements(__package__)
+#: Returns the statements of a file by name.
+texts = statement.texts
 
 
 def own_tables(schema: str) -> dict[str, sql.Identifier]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from syncpipe.core import delta as deltas
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.version import at_milliseconds
+from syncpipe.database import session
 from syncpipe.errors import TargetError
 from syncpipe.targets.postgres import horizon, installation
 from syncpipe.targets.postgres.columns import read_columns, refusal
@@ -16,7 +17,6 @@ from syncpipe.targets.postgres.connections import Connections
 from syncpipe.targets.postgres.documents import Documents
 from syncpipe.targets.postgres.merging import Merging, written_results
 from syncpipe.targets.postgres.payload import record_of
-from syncpipe.targets.postgres.statements import statement
 from syncpipe.targets.postgres.tables import Table
 from syncpipe.targets.target import Group
 
@@ -53,8 +53,7 @@ class PostgresTarget:
     def now_ms(self) -> int:
         """Return the database's clock, milliseconds since the Unix epoch."""
         with self._connections.connection() as connection:
-            row = connection.execute(statement("session", "clock")).fetchone()
-        return cast("tuple[int]", row)[0]
+            return session.now_ms(connection)
 
     def ping(self) -> None:
         """Return if the database answers."""

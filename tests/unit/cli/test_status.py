@@ -7,6 +7,7 @@ from syncpipe.errors import BrokerUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
+from syncpipe.testing.store import MemoryStore
 from syncpipe.transport.broker import WorkerInfo
 from tests.unit.ops.brokers import put
 
@@ -40,6 +41,22 @@ def test_what_an_earlier_configuration_left_is_shown(capsys, queue, heading, sho
     assert text.startswith(heading)
     assert (shown or "lanes are empty") in text
     assert shown or "configuration" not in text
+
+
+@pytest.mark.parametrize(
+    ("store", "line"),
+    [
+        (None, "2 dead letters.\n"),
+        (MemoryStore(), "2 dead letters wait in the broker, 0 are in the store.\n"),
+    ],
+)
+def test_dead_letters_are_told_where_they_are(capsys, store, line):
+    broker = MemoryBroker(FakeClock())
+    put(broker, "sp.dead", 2)
+    seen = look(broker, ["crm"], 1, store)
+    _write_tables(seen)
+    assert line in capsys.readouterr().out
+    assert _object(seen)["kept"] == (None if store is None else 0)
 
 
 def test_an_object_tells_lanes_apart():

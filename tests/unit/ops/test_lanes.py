@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from syncpipe.core.deadletter import decode_dead
 from syncpipe.core.routing import Lane, Priority
-from syncpipe.errors import BrokerUnavailable
+from syncpipe.errors import BrokerUnavailable, StoreOutdated, StoreUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
-from tests.unit.ops.brokers import put, worker
+from syncpipe.testing.store import MemoryStore
+from tests.unit.ops.brokers import dead, put, worker
 
 
 @pytest.fixture
@@ -151,3 +153,23 @@ def test_queues_of_other_properties_are_a_problem(broker):
     broker.unfit = lambda queues: queues[-1:]
     (problem,) = look(broker, ["crm"], 1).problems
     assert problem.startswith("The queue 'sp.dead' has other properties")
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("It is away."), StoreOutdated("It is old.")])
+def test_a_store_that_cannot_be_used_is_a_problem(broker, error):
+    class Away:
+        def check(self):
+            raise error
+
+    seen = look(broker, ["crm"], 1, Away())
+    assert seen.problems == (f"{error.message} {error.hint}",)
+    assert seen.kept is None
+
+
+def test_dead_letters_in_the_store_are_counted_apart(broker):
+    store = MemoryStore()
+    store.dead_letters.record([decode_dead(dead("orders", "k"))])
+    put(broker, "sp.dead", 3)
+    seen = look(broker, ["crm"], 1, store)
+    assert (seen.dead, seen.kept, seen.problems) == (3, 1, ())
+    assert look(broker, ["crm"], 1).kept is None

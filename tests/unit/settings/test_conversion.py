@@ -66,6 +66,10 @@ def test_texts_must_be_texts_and_lists_must_hold_something():
         convert(key(("collections", "o"), "target"), [], untyped=False)
 
 
+def test_a_text_may_be_empty_where_that_is_the_default():
+    assert not convert(key(("store",), "dsn"), "", untyped=False)
+
+
 @pytest.mark.parametrize(("text", "value"), [("16", 16), (" 1_6 ", 16), ("0x10", 16)])
 def test_text_from_outside_is_read_as_toml_reads_it(text, value):
     assert convert(THREADS, text, untyped=True) == value

@@ -165,6 +165,17 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "This is no connection string.",
         ),
         (f"{TARGET}schema = 'A b'", "targets.ok.schema", "No schema of ours is 'A b'."),
+        ("[store]\ndsn = 'nonsense'", "store.dsn", "This is no connection string."),
+        (
+            "[store]\ndsn = 'host=h'\nschema = 'A b'",
+            "store.schema",
+            "No schema of ours is 'A b'.",
+        ),
+        (
+            "[store]\ndsn = 'host=h'\nlock_timeout_s = '30d'",
+            "store.lock_timeout_s",
+            "PostgreSQL cannot count that far.",
+        ),
         (
             f"{TARGET}statement_timeout_s = '30d'",
             "targets.ok.statement_timeout_s",

@@ -8,10 +8,12 @@ from celery.utils.quorum_queues import detect_quorum_queues
 from syncpipe import app as wiring
 from syncpipe.core.routing import Priority
 from syncpipe.pipeline import WorkerOptions
+from syncpipe.pipeline.deadletters import DEAD_TASK
 from syncpipe.settings import BrokerSettings, Settings
 from syncpipe.targets.postgres.options import PostgresOptions
 from workers.configuration import celery_app
 from workers.consumer import Consumer
+from workers.recorder import most_extra
 from workers.task import NAME
 
 SETTINGS = Settings(
@@ -45,7 +47,7 @@ def test_celery_sees_which_queues_have_a_prefetch_of_their_own(settings, quorum)
 def test_exactly_as_many_envelopes_are_prefetched_as_asked_for(settings, prefetch):
     app = celery_app(wiring.build(settings))
     assert app.prefetch == prefetch
-    assert app.conf.worker_eta_task_limit >= prefetch + 64
+    assert app.conf.worker_eta_task_limit >= prefetch + 64 + most_extra(64)
 
 
 def test_no_exchanges_for_etas_are_made():
@@ -69,7 +71,8 @@ def test_no_setting_is_unknown_to_celery():
     assert app.conf.changes.keys() - known <= {"deprecated_settings"}
 
 
-def test_the_task_has_our_strategy():
-    task = celery_app(wiring.build(SETTINGS)).tasks[NAME]
-    assert task.Strategy == "workers.strategy:batching"
+@pytest.mark.parametrize(("name", "strategy"), [(NAME, "batching"), (DEAD_TASK, "recording")])
+def test_each_task_has_our_strategy(name, strategy):
+    task = celery_app(wiring.build(SETTINGS)).tasks[name]
+    assert task.Strategy == f"workers.strategy:{strategy}"
     assert task.acks_late

@@ -7,6 +7,7 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from celery.worker.control import Panel
 
+from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import QueueMissing, UnknownTarget
 from syncpipe.transport.dialect import dialect_of
 from tests.unit.workers.deliveries import Delivery
@@ -46,6 +47,20 @@ def test_what_celery_would_drop_goes_to_the_pipeline_with_the_reason(meet, reaso
     with pytest.raises(type(fault), match=reason):
         raise fault
     assert "secret" not in str(fault)
+
+
+def test_what_comes_from_the_queue_of_dead_letters_is_recorded_whatever_it_is():
+    consumer = object.__new__(Consumer)
+    consumer.batcher, recorded = Batcher(), []
+    consumer.recorder = SimpleNamespace(add=recorded.append)
+    station = SimpleNamespace(subscriptions=Subscriptions(dialect_of("redis://")))
+    consumer.controller = SimpleNamespace(station=station)
+    letter, stray = Delivery(b"x", queue=DEAD_QUEUE), Delivery(b"x")
+    consumer.on_unknown_message(None, letter)
+    consumer.take(letter)
+    consumer.take(stray)
+    assert recorded == [letter, letter]
+    assert consumer.batcher.added == [(stray, None)]
 
 
 class Station:

@@ -21,6 +21,8 @@ from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
+from syncpipe.testing.store import MemoryStore
+from syncpipe.transport.broker import WorkerInfo
 from workers import station as module
 from workers.lanes import declared
 from workers.station import Station
@@ -48,8 +50,9 @@ class Pipeline:
 
 
 class Parts:
-    def __init__(self, offset_ms=0):
+    def __init__(self, offset_ms=0, store=None):
         self.clock = FakeClock()
+        self.store = lambda: store
         self.settings = Settings(targets={"crm": PostgresOptions(name="crm", dsn="")})
         self.memory = MemoryBroker(self.clock)
         self.made = Pipeline(Target(self.clock, offset_ms))
@@ -283,3 +286,42 @@ def test_closing_closes_the_pipelines():
     each = station()
     each.close()
     assert each.parts.made.closed
+
+
+def queues_wanted(each, *peers):
+    for name in peers:
+        info = WorkerInfo(name, 1, "h", 0, 0, {"plan": each.assignment.plan})
+        each.broker.announce(info, ttl_s=9)
+    each.look()
+    return each.subscriptions.wanted
+
+
+def test_one_process_takes_the_dead_letters_if_there_is_a_store():
+    assert DEAD_QUEUE not in queues_wanted(station())
+    peers = [f"w{number}@h" for number in range(3)]
+    leading = []
+    for name in peers:
+        parts = Parts(store=MemoryStore())
+        each = Station(parts, name, declared(parts.settings))
+        leading.append(DEAD_QUEUE in queues_wanted(each, *peers))
+    assert sorted(leading) == [False, False, True]
+
+
+def test_flower_is_told_and_a_broker_that_does_not_take_it_harms_nothing():
+    each = station()
+    each.tell([])
+
+    class Teller:
+        def tell(self, letters):
+            if letters:
+                raise BrokerUnavailable("no")
+
+    each.teller = Teller()
+    with capture_logs() as log:
+        for letters in ([1], [2], [], [3]):
+            each.tell(letters)
+    assert [(line["event"], line["job"]) for line in log] == [
+        ("periodic-fails", "flower"),
+        ("periodic-works", "flower"),
+        ("periodic-fails", "flower"),
+    ]

@@ -6,10 +6,11 @@ from celery.exceptions import Reject
 from workers import task
 
 
-def test_a_worker_without_our_strategy_sends_the_message_back_after_a_pause(monkeypatch):
+@pytest.mark.parametrize("kind", [task.Apply, task.Record])
+def test_a_worker_without_our_strategy_sends_the_message_back_after_a_pause(monkeypatch, kind):
     pauses = []
     monkeypatch.setattr(task.time, "sleep", pauses.append)
     with pytest.raises(Reject) as rejection:
-        task.Apply().run("whatever")
+        kind().run("whatever")
     assert rejection.value.requeue is True
     assert pauses == [1.0]

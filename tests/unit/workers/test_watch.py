@@ -240,6 +240,11 @@ def test_lanes_are_seen_by_their_own_names_as_long_as_there_is_room():
     assert place.workplace.view().open == frozenset()
 
 
+def test_dead_letters_may_wait():
+    place = Place(wanted=[f"{LANE}.v1", f"{DEAD_QUEUE}.v1"])
+    assert place.workplace.view().open == {LANE}
+
+
 def test_before_the_first_connection_there_is_nothing_to_see():
     place = Place()
     place.consumer.batcher = None

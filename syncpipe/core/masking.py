@@ -1,0 +1,93 @@
+"""What may be shown of a dead letter to people who may not see what is in its operation.
+
+Fields are shown by name and type. In messages, what the operation itself holds is hidden, and for
+places that many can look at, everything that looks like a value too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.core.deadletter import operation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from syncpipe.core.deadletter import DeadLetter
+    from syncpipe.core.operation import Operation
+
+#: What stands for a hidden value.
+HIDDEN = "***"
+#: Classes of SQLSTATE whose messages PostgreSQL itself words, with values in quotes. What triggers
+#: and functions of the user raise has others, and any words.
+_WORDED = ("08", "22", "23", "25", "28", "3D", "3F", "40", "42", "44", "53", "54", "55", "57", "58")
+#: Texts in quotes of any language, up to the last such quote, because a value may hold quotes.
+_QUOTED = re.compile(
+    r"\".*\"|'.*'|`.*`|«.*»|».*«|„.*[“”]|“.*”|\u2018.*\u2019|「.*」|\(.*\)", re.DOTALL
+)
+_NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d+")
+#: Values of up to so many characters are hidden only where they stand as words: "a" is everywhere.
+_SHORT = 3
+
+
+def shape(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return the type of each field of an operation's *data*, by name."""
+    return {name: _kind(value) for name, value in data.items()}
+
+
+def wording(message: str, *, sqlstate: str | None, status: int | None) -> str:
+    """Return *message* without anything that looks like a value.
+
+    Empty where the words come from elsewhere: an endpoint, or the user's own functions, which
+    *status* or *sqlstate* tell.
+    """
+    if status is not None or (sqlstate is not None and not sqlstate.startswith(_WORDED)):
+        return ""
+    return _NUMBERS.sub(HIDDEN, _QUOTED.sub(HIDDEN, message))
+
+
+def without_values(message: str, operation: Operation | None) -> str:
+    """Return *message* without the key and the values of *operation*."""
+    if operation is None:
+        return message
+    for value in sorted({operation.key, *_leaves(operation.fields)}, key=len, reverse=True):
+        if len(value) > _SHORT:
+            message = message.replace(value, HIDDEN)
+        elif value:
+            message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, message)
+    return message
+
+
+def masked_reason(letter: DeadLetter) -> str:
+    """Return code and message of *letter*, without values, for a place that many can look at."""
+    state = letter.sqlstate or (letter.status and str(letter.status))
+    message = without_values(letter.message, operation_of(letter))
+    words = wording(message, sqlstate=letter.sqlstate, status=letter.status)
+    return " ".join(part for part in (letter.code, state, letter.constraint, words) if part)
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case list() | dict():
+            return f"{type(value).__name__} of {len(value)}"
+    return type(value).__name__
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Yield the texts of everything in *value* that is no list or dict, as it may be written."""
+    match value:
+        case dict():
+            for each in value.values():
+                yield from _leaves(each)
+        case list():
+            for each in value:
+                yield from _leaves(each)
+        case bytes():
+            yield value.hex()
+        case None | bool():
+            return
+        case _:
+            yield str(value)

@@ -1,0 +1,14 @@
+"""The store: where syncpipe keeps its own memory, if the configuration names one.
+
+====================  ===========================================================================
+module                noun
+====================  ===========================================================================
+:mod:`.options`       where it is
+:mod:`.store`         the port: what the other rooms ask of it
+:mod:`.deadletters`   the port of what was given up
+:mod:`.postgres`      a schema in a PostgreSQL database
+====================  ===========================================================================
+
+Each concern has a small port in a module of its own here, an adapter of the same name in
+:mod:`.postgres`, and a twin in memory in :mod:`syncpipe.testing`.
+"""

@@ -1,0 +1,162 @@
+"""The port of the dead letters that the store keeps, and the values that cross it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+from syncpipe.core.attempt import one_more
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.core.deadletter import DeadLetter
+
+#: State of a dead letter of which nothing has become yet.
+OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A dead letter as it is kept."""
+
+    #: What is known of it since it was given up the last time, with every attempt before.
+    letter: DeadLetter
+    #: Milliseconds since the Unix epoch at which it was given up for the first time.
+    first_seen_ms: int
+    #: How often it was given up.
+    times_seen: int = 1
+    #: What became of it.
+    state: str = OPEN
+
+    @classmethod
+    def new(cls, letter: DeadLetter) -> Self:
+        """Return *letter* as it is kept at first."""
+        return cls(replace(letter, attempts=letter.history), letter.died_ms)
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.letter.id
+
+    @property
+    def last_seen_ms(self) -> int:
+        """Milliseconds since the Unix epoch at which it was given up for the last time."""
+        return self.letter.died_ms
+
+    def again(self, letter: DeadLetter) -> Kept:
+        """Return what is kept when *letter*, of the same id, arrives too.
+
+        One that has arrived already, or was given up before the last, changes nothing: brokers
+        deliver at least once, and in any order.
+        """
+        if letter.died_ms <= self.last_seen_ms:
+            return self
+        attempts = self.letter.attempts
+        for attempt in letter.history:
+            if attempt not in attempts:
+                attempts = one_more(attempts, attempt)
+        latest = replace(letter, raw=self.letter.raw, attempts=attempts)
+        return replace(self, letter=latest, times_seen=self.times_seen + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A dead letter in a list: what there is to know without its bytes and attempts."""
+
+    #: Its id.
+    id: str
+    #: What became of it.
+    state: str
+    #: Operation id; None where no operation could be read, as for the next two.
+    operation_id: str | None
+    #: Collection.
+    collection: str | None
+    #: Canonical key.
+    key: str | None
+    #: Target; None where its queue is no lane's.
+    target: str | None
+    #: Stage that gave it up.
+    stage: str
+    #: Stable code of the error.
+    code: str
+    #: The error's message.
+    message: str
+    #: SQLSTATE, where there is one.
+    sqlstate: str | None
+    #: Name of the violated constraint, where there is one.
+    constraint: str | None
+    #: Status of HTTP, where there is one.
+    status: int | None
+    #: Path of the endpoint, where there is one.
+    endpoint: str | None
+    #: What it has in common with others of the same cause.
+    fingerprint: str
+    #: Milliseconds since the Unix epoch at which it was given up for the first time.
+    first_seen_ms: int
+    #: The same for the last time.
+    last_seen_ms: int
+    #: How often it was given up.
+    times_seen: int
+
+    @property
+    def position(self) -> Position:
+        """Its place in the order of lists."""
+        return Position(self.last_seen_ms, self.id)
+
+
+class Position(NamedTuple):
+    """A place in the order of lists, which begin with the newest, that is, the greatest."""
+
+    #: When it was given up for the last time, milliseconds since the Unix epoch.
+    last_seen_ms: int
+    #: Its id.
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which dead letters are wanted; None is any."""
+
+    #: Target.
+    target: str | None = None
+    #: Collection.
+    collection: str | None = None
+    #: Stable code.
+    code: str | None = None
+    #: Fingerprint.
+    fingerprint: str | None = None
+
+
+class KeptLetters(Protocol):
+    """The dead letters that the store keeps, each once. Safe to use from several threads.
+
+    Everything raises StoreUnavailable and StoreOutdated.
+    """
+
+    def record(self, letters: Sequence[DeadLetter]) -> list[Kept]:
+        """Keep *letters*; return as what each is kept now, once for each id, in any order.
+
+        All of them are durable when it returns, whatever is in them: what has members that the
+        store cannot hold is kept as an unreadable message. Keeping a letter again changes nothing.
+        """
+        ...
+
+    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
+        """Return up to *limit* of those chosen, the newest first, from behind *after* on."""
+        ...
+
+    def find(self, id_: str) -> list[Kept]:
+        """Return those whose own id, or whose operation's id, is *id_*."""
+        ...
+
+    def open_keys(self, target: str) -> dict[str, set[str]]:
+        """Return the keys that have an open dead letter of *target*, by collection.
+
+        Those that are being recorded meanwhile are among them.
+        """
+        ...
+
+    def count(self) -> int:
+        """Return how many are open."""
+        ...

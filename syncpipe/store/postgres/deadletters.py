@@ -1,0 +1,209 @@
+"""Dead letters in the table ``dead_letters``."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+from psycopg import sql
+
+from syncpipe.core.attempt import attempts_of
+from syncpipe.core.deadletter import DeadLetter, encode_dead, operation_of
+from syncpipe.core.document import json_object, tagged
+from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.errors import MalformedEnvelope
+from syncpipe.store.deadletters import Entry, Kept
+from syncpipe.store.postgres.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from syncpipe.core.operation import Operation
+    from syncpipe.store.deadletters import Choice, Position
+    from syncpipe.store.postgres.connections import Connections
+
+#: Place of the attempts among the members of a letter.
+_ATTEMPTS = [field.name for field in fields(DeadLetter)].index("attempts")
+#: What PostgreSQL says of a value that it cannot hold: of no form of its type, or too large.
+_UNFIT = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
+
+
+class PostgresLetters:
+    """Keeps dead letters; implements the port `KeptLetters`."""
+
+    def __init__(self, connections: Connections, schema: str) -> None:
+        """Use *connections* to the store with the tables in *schema*."""
+        self._connections = connections
+        slots: dict[str, sql.Composable] = {
+            "schema": sql.Identifier(schema),
+            "whole": statement("deadletters", "whole"),
+        }
+        names = ("insert", "present", "update", "find", "entries", "wait", "open_keys", "count")
+        self._statements = {name: statement("deadletters", name, **slots) for name in names}
+
+    def record(self, letters: Sequence[DeadLetter]) -> list[Kept]:
+        """Keep *letters*, as `KeptLetters.record` promises."""
+        if not letters:
+            return []
+        with self._connections.current() as connection:
+            try:
+                return self._record(connection, letters)
+            except _UNFIT:
+                return [self._record_alone(connection, letter) for letter in letters]
+
+    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
+        """Return those chosen, the newest first."""
+        arguments = {
+            **asdict(choice),
+            "limit": limit,
+            "after_ms": after and after.last_seen_ms,
+            "after_id": after and after.id,
+        }
+        with self._connections.current() as connection:
+            rows = connection.execute(self._statements["entries"], arguments).fetchall()
+        return [Entry(*row) for row in rows]
+
+    def find(self, id_: str) -> list[Kept]:
+        """Return those whose own id, or whose operation's id, is *id_*."""
+        try:
+            arguments = {"id": str(uuid.UUID(id_))}
+        except ValueError:
+            return []
+        with self._connections.current() as connection:
+            rows = connection.execute(self._statements["find"], arguments).fetchall()
+        return [_kept(row) for row in rows]
+
+    def open_keys(self, target: str) -> dict[str, set[str]]:
+        """Return the keys that have an open dead letter of *target*, by collection."""
+        keys: dict[str, set[str]] = {}
+        with self._connections.current() as connection, connection.transaction():
+            connection.execute(self._statements["wait"])
+            rows = connection.execute(self._statements["open_keys"], {"target": target})
+            for collection, key in rows:
+                keys.setdefault(collection, set()).add(key)
+        return keys
+
+    def count(self) -> int:
+        """Return how many are open."""
+        with self._connections.current() as connection:
+            row = connection.execute(self._statements["count"]).fetchone()
+        return cast("tuple[int]", row)[0]
+
+    def _record(
+        self, connection: psycopg.Connection[Any], letters: Iterable[DeadLetter], **forced: Any
+    ) -> list[Kept]:
+        """Keep *letters* in one transaction; *forced* takes the place of what a column gets."""
+        arrived: dict[str, list[DeadLetter]] = {}
+        for letter in sorted(letters, key=lambda each: (each.id, each.died_ms)):
+            arrived.setdefault(letter.id, []).append(letter)
+        fresh = {id_: _folded(Kept.new(first), more) for id_, (first, *more) in arrived.items()}
+        with connection.transaction(), connection.cursor() as cursor:
+            rows = [_row(kept) | forced for kept in fresh.values()]
+            cursor.executemany(self._statements["insert"], rows, returning=True)
+            inserted = {id_ for (id_,) in _results(cursor)}
+            ids = [id_ for id_ in fresh if id_ not in inserted]
+            present = cursor.execute(self._statements["present"], {"ids": ids}) if ids else ()
+            before = [_kept(row) for row in present]
+            after = [_folded(kept, arrived[kept.id]) for kept in before]
+            changed = [_row(new) for old, new in zip(before, after, strict=True) if new != old]
+            cursor.executemany(self._statements["update"], changed)
+        return [*(fresh[id_] for id_ in inserted), *after]
+
+    def _record_alone(self, connection: psycopg.Connection[Any], letter: DeadLetter) -> Kept:
+        """Keep *letter* with as much of it as the table can hold: its bytes at least."""
+        try:
+            return self._record(connection, [letter])[0]
+        except _UNFIT:
+            pass
+        try:
+            return self._record(connection, [letter], decoded=None)[0]
+        except _UNFIT:
+            return self._record(connection, [_unreadable(letter)])[0]
+
+
+def _folded(kept: Kept, letters: Iterable[DeadLetter]) -> Kept:
+    for letter in letters:
+        kept = kept.again(letter)
+    return kept
+
+
+def _results(cursor: psycopg.Cursor[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of each statement of an `executemany`."""
+    more: bool | None = True
+    while more:
+        yield from cursor
+        more = cursor.nextset()
+
+
+def _row(kept: Kept) -> dict[str, Any]:
+    """Return what the columns of *kept* get, by name."""
+    letter = kept.letter
+    texts = {
+        "target": letter.target,
+        "fingerprint": letter.fingerprint,
+        **{name: getattr(letter, name) for name in _TEXTS},
+    }
+    return {
+        "id": kept.id,
+        "raw": letter.raw,
+        "decoded": _decoded(operation_of(letter)),
+        "operation_id": letter.operation_id,
+        "version": letter.version,
+        "status": letter.status,
+        "attempts": json.dumps([list(map(_storable, each)) for each in letter.attempts]),
+        "first_seen_ms": kept.first_seen_ms,
+        "last_seen_ms": kept.last_seen_ms,
+        "times_seen": kept.times_seen,
+        **{name: _storable(text) for name, text in texts.items()},
+    }
+
+
+_TEXTS = (
+    *("queue", "collection", "key", "stage", "code", "message", "sqlstate", "constraint"),
+    *("endpoint", "trace", "worker"),
+)
+
+
+def _storable(value: Any) -> Any:
+    """Return *value* as PostgreSQL can hold it, if it is a text: without NUL."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+
+
+def _decoded(operation: Operation | None) -> str | None:
+    """Return what is in *operation* beside what has columns of its own, as JSON."""
+    if operation is None:
+        return None
+    members = {
+        "kind": json.dumps(operation.kind.word),
+        "data": tagged(None if operation.data is None else dict(operation.data)),
+    }
+    for name in ("not_before_ms", "expires_ms"):
+        if moment := getattr(operation, name):
+            members[name] = str(moment)
+    if operation.group_id is not None:
+        members["group_id"] = json.dumps(str(uuid.UUID(bytes=operation.group_id)))
+    return json_object(members)
+
+
+def _kept(row: Sequence[Any]) -> Kept:
+    """Return what the statement ``whole`` has selected."""
+    *members, first_seen_ms, times_seen, state = row
+    members[_ATTEMPTS] = attempts_of(members[_ATTEMPTS])
+    letter = DeadLetter(*members)
+    return Kept(letter, first_seen_ms, times_seen, state)
+
+
+def _unreadable(letter: DeadLetter) -> DeadLetter:
+    """Return *letter*, whose members the table cannot hold, as a message that nobody can read."""
+    return DeadLetter(
+        raw=encode_dead(letter),
+        queue=DEAD_QUEUE,
+        stage="decode",
+        code=MalformedEnvelope.code,
+        message="The dead letter has members that the store cannot hold.",
+        died_ms=letter.died_ms,
+        worker=letter.worker,
+    )

@@ -1,0 +1,47 @@
+"""A schema in a PostgreSQL database as the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncpipe.store.postgres import migrating
+from syncpipe.store.postgres.connections import Connections
+from syncpipe.store.postgres.deadletters import PostgresLetters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.store.deadletters import KeptLetters
+    from syncpipe.store.options import StoreOptions
+    from syncpipe.store.store import Migration
+
+
+class PostgresStore:
+    """Keeps what syncpipe has to remember; implements the port `Store`."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        """Prepare; nothing is opened yet."""
+        self._options = options
+        self._connections = Connections(options)
+        #: What was given up.
+        self.dead_letters: KeptLetters = PostgresLetters(self._connections, options.schema)
+
+    def check(self) -> None:
+        """Return if the store can be used now. Raises StoreError."""
+        with self._connections.connection() as connection:
+            migrating.require(connection, self._options.schema)
+
+    def migrate(self, *, post: bool = False) -> Sequence[Migration]:
+        """Bring the tables to this release; return all migrations that have run."""
+        options = self._options
+        with self._connections.connection() as connection:
+            return migrating.migrate(
+                connection,
+                options.schema,
+                post=post,
+                lock_timeout_ms=round(options.lock_timeout_s * 1000),
+            )
+
+    def close(self) -> None:
+        """Give back connections. Idempotent."""
+        self._connections.close()

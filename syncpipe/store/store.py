@@ -1,0 +1,50 @@
+"""The port of the store: syncpipe's own memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.store.deadletters import KeptLetters
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from an empty database to the tables of this release."""
+
+    #: Its number and name, such as ``0001_pre_dead_letters``.
+    name: str
+    #: Whether it was run just now; otherwise it had been before.
+    ran: bool
+
+
+class Store(Protocol):
+    """Where syncpipe keeps its own memory. Safe to use from several threads.
+
+    Everything raises StoreUnavailable while the database is away, and StoreOutdated while its
+    tables are missing or of a later release.
+    """
+
+    @property
+    def dead_letters(self) -> KeptLetters:
+        """What was given up."""
+        ...
+
+    def check(self) -> None:
+        """Return if the store can be used now. Raises StoreError."""
+        ...
+
+    def migrate(self, *, post: bool = False) -> Sequence[Migration]:
+        """Bring the tables to this release; return all migrations that have run.
+
+        *post* tells that every process is of this release: what only earlier ones need may go.
+        Safe to run again, and by several at once. Raises StoreError; nothing is changed then.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections. Idempotent."""
+        ...

@@ -1,0 +1,75 @@
+"""Dead letters kept in memory."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
+
+from syncpipe.store.deadletters import OPEN, Entry, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncpipe.core.deadletter import DeadLetter
+    from syncpipe.store.deadletters import Choice, Position
+
+
+class MemoryLetters:
+    """Dead letters in memory, as :class:`syncpipe.store.deadletters.KeptLetters`."""
+
+    def __init__(self) -> None:
+        """Keep none yet."""
+        self._lock = threading.Lock()
+        self._kept: dict[str, Kept] = {}
+
+    def record(self, letters: Sequence[DeadLetter]) -> list[Kept]:
+        """Keep *letters*; return as what each is kept now."""
+        with self._lock:
+            for letter in sorted(letters, key=lambda each: each.died_ms):
+                before = self._kept.get(letter.id)
+                self._kept[letter.id] = before.again(letter) if before else Kept.new(letter)
+            return [self._kept[id_] for id_ in {letter.id for letter in letters}]
+
+    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
+        """Return those chosen, the newest first."""
+        wanted = {name: value for name, value in asdict(choice).items() if value is not None}
+        with self._lock:
+            entries = [_entry(kept) for kept in self._kept.values()]
+        chosen = [
+            entry
+            for entry in entries
+            if all(getattr(entry, name) == value for name, value in wanted.items())
+            and (after is None or entry.position < after)
+        ]
+        return sorted(chosen, key=lambda entry: entry.position, reverse=True)[:limit]
+
+    def find(self, id_: str) -> list[Kept]:
+        """Return those whose own id, or whose operation's id, is *id_*."""
+        with self._lock:
+            return [k for k in self._kept.values() if id_ in {k.id, k.letter.operation_id}]
+
+    def open_keys(self, target: str) -> dict[str, set[str]]:
+        """Return the keys that have an open dead letter of *target*, by collection."""
+        keys: dict[str, set[str]] = {}
+        with self._lock:
+            for kept in self._kept.values():
+                letter = kept.letter
+                if kept.state == OPEN and letter.target == target and letter.collection:
+                    keys.setdefault(letter.collection, set()).add(letter.key or "")
+        return keys
+
+    def count(self) -> int:
+        """Return how many are open."""
+        with self._lock:
+            return sum(kept.state == OPEN for kept in self._kept.values())
+
+
+def _entry(kept: Kept) -> Entry:
+    """Return what a list shows of *kept*."""
+    own = {
+        name: getattr(kept, name)
+        for name in ("id", "state", "first_seen_ms", "last_seen_ms", "times_seen")
+    }
+    names = {field.name for field in fields(Entry)} - own.keys()
+    return Entry(**own, **{name: getattr(kept.letter, name) for name in names})

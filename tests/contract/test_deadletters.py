@@ -1,0 +1,272 @@
+"""The dead letters that a store keeps: in PostgreSQL, and in memory."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from syncpipe.core.attempt import Attempt
+from syncpipe.core.codec import encode
+from syncpipe.core.deadletter import DeadLetter
+from syncpipe.core.operation import Kind, Operation
+from syncpipe.store.deadletters import Choice
+
+NOW = 1_767_225_600_123
+ANY = Choice()
+
+
+@pytest.fixture
+def letters(store):
+    return store.dead_letters
+
+
+def dead(number=0, data=None, **members):
+    """A dead letter of an operation; *number* tells it from others."""
+    id_ = uuid.UUID(int=0x0197A000_0000_7000_8000_000000000000 + number)
+    operation = Operation(id_.bytes, Kind.UPSERT, "orders", f"k{number}", 7, data or {"a": number})
+    known = {
+        "raw": encode(operation),
+        "queue": "sp.crm.0.low",
+        "stage": "apply",
+        "code": "SP-E511",
+        "message": "It says no.",
+        "died_ms": NOW + number,
+        "worker": "w1@h",
+        "operation_id": str(id_),
+        "collection": "orders",
+        "key": f"k{number}",
+        "version": 7,
+    }
+    return DeadLetter(**known | members)
+
+
+def unreadable(raw=b"garbage", **members):
+    known = {
+        "raw": raw,
+        "queue": "sp.crm.0.low",
+        "stage": "decode",
+        "code": "SP-E301",
+        "message": "No envelope.",
+        "died_ms": NOW,
+        "worker": "w1@h",
+    }
+    return DeadLetter(**known | members)
+
+
+def only(found):
+    (kept,) = found
+    return kept
+
+
+def test_everything_about_a_letter_comes_out_equal(letters):
+    letter = dead(
+        sqlstate="23514",
+        constraint="positive",
+        status=422,
+        endpoint="/orders",
+        attempts=(Attempt(NOW, "w1@h", 5, "SP-E510", "Not yet."), Attempt(NOW, "w", 0, "x", "y")),
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        message="Ünïcode, 'quotes', \\backslashes and {braces}: 5% of it.",
+    )
+
+    kept = only(letters.record([letter]))
+
+    assert kept.letter == letter
+    assert (kept.first_seen_ms, kept.last_seen_ms) == (letter.died_ms, letter.died_ms)
+    assert (kept.times_seen, kept.state) == (1, "open")
+    assert letters.find(letter.id) == letters.find(letter.operation_id) == [kept]
+
+
+def test_an_unreadable_message_is_kept_by_its_bytes(letters):
+    raw = bytes(range(256)) * 4
+    first, second, elsewhere = (
+        unreadable(raw),
+        unreadable(raw + b"x"),
+        unreadable(raw, queue="sp.erp.0.low"),
+    )
+
+    letters.record([first, second, elsewhere])
+
+    assert letters.count() == 3
+    assert only(letters.find(first.id)).letter == replace(first, attempts=first.history)
+
+
+def test_keeping_a_letter_again_changes_nothing(letters):
+    letter = dead()
+    first = letters.record([letter])
+
+    assert letters.record([letter]) == letters.record([letter, letter]) == first
+    assert letters.find(letter.id) == first
+
+
+def test_what_is_given_up_again_keeps_its_first_time_and_every_attempt(letters):
+    first = dead()
+    other = Attempt(NOW + 9, "w2@h", 3, "SP-E510", "Now this.")
+    second = dead(
+        died_ms=NOW + 9,
+        code="SP-E510",
+        message="Now this.",
+        worker="w2@h",
+        sqlstate="23503",
+        queue="sp.crm.1.high",
+        attempts=(other,),
+    )
+    letters.record([first])
+
+    kept = only(letters.record([second]))
+
+    assert (kept.first_seen_ms, kept.last_seen_ms, kept.times_seen) == (NOW, NOW + 9, 2)
+    assert kept.letter.attempts == (*first.history, other)
+    assert kept.letter == replace(second, attempts=(*first.history, other))
+    assert letters.find(first.id) == [kept]
+
+
+def test_what_was_given_up_before_the_last_time_changes_nothing(letters):
+    first, second = dead(), dead(died_ms=NOW + 9, message="Again.")
+    letters.record([first])
+    kept = letters.record([second])
+
+    assert letters.record([first]) == kept
+
+
+def test_repeats_in_one_call_come_in_any_order(letters):
+    first, second, third = dead(), dead(died_ms=NOW + 1), dead(died_ms=NOW + 2)
+
+    kept = only(letters.record([third, first, second, first]))
+
+    assert (kept.times_seen, kept.first_seen_ms, kept.last_seen_ms) == (3, NOW, NOW + 2)
+
+
+def test_each_target_has_a_letter_of_its_own(letters):
+    crm, erp = dead(), dead(queue="sp.erp.0.low")
+
+    letters.record([crm, erp])
+
+    assert {kept.id for kept in letters.find(crm.operation_id)} == {crm.id, erp.id}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"message": "nul \0 in it", "constraint": "\0", "key": "\0", "worker": "\0"},
+        {"collection": "c" * 30_000, "key": "k" * 30_000},
+        {"queue": "q" * 30_000},
+        {"raw": b"not an operation"},
+        {"raw": b""},
+    ],
+)
+def test_nothing_in_a_letter_keeps_it_or_others_from_being_kept(letters, members):
+    strange, plain = dead(1, **members), dead(2)
+
+    kept = letters.record([strange, plain])
+
+    assert len(kept) == letters.count() == 2
+    assert letters.find(plain.id)
+    assert any(strange.raw in each.letter.raw for each in kept)
+
+
+@pytest.mark.parametrize("data", [{"a": "nul \0"}, {"a": float("nan")}, {"~": "~x", "b": 10**5000}])
+def test_data_that_json_cannot_hold_is_kept_as_bytes(letters, data):
+    letter = dead(data=data)
+
+    assert only(letters.record([letter])).letter.raw == letter.raw
+
+
+def test_lists_begin_with_the_newest_and_go_on_where_they_ended(letters):
+    letters.record([dead(number, died_ms=NOW + number // 3) for number in range(10)])
+
+    whole = letters.entries(ANY, limit=100)
+    pages, after = [], None
+    while page := letters.entries(ANY, limit=3, after=after):
+        pages.append(page)
+        after = page[-1].position
+
+    assert [entry.last_seen_ms for entry in whole] == [NOW + n // 3 for n in reversed(range(10))]
+    assert [entry for page in pages for entry in page] == whole
+    assert [len(page) for page in pages] == [3, 3, 3, 1]
+
+
+def test_an_entry_tells_what_there_is_to_know(letters):
+    letter = dead(sqlstate="23514", constraint="positive", endpoint="/x", status=409)
+    letters.record([letter])
+    letters.record([replace(letter, died_ms=NOW + 5)])
+
+    entry = only(letters.entries(ANY, limit=5))
+
+    for name in ("operation_id", "collection", "key", "target", "stage", "code", "message"):
+        assert getattr(entry, name) == getattr(letter, name)
+    for name in ("id", "sqlstate", "constraint", "status", "endpoint", "fingerprint"):
+        assert getattr(entry, name) == getattr(letter, name)
+    times = (entry.first_seen_ms, entry.last_seen_ms, entry.times_seen, entry.state)
+    assert times == (NOW, NOW + 5, 2, "open")
+
+
+def test_letters_are_chosen_by_what_they_have_in_common(letters):
+    crm, erp = dead(1), dead(2, queue="sp.erp.0.low", code="SP-E513")
+    customers, garbage = dead(3, collection="customers"), unreadable()
+    letters.record([crm, erp, customers, garbage])
+
+    def chosen(**choice):
+        return {entry.id for entry in letters.entries(Choice(**choice), limit=10)}
+
+    assert chosen() == {crm.id, erp.id, customers.id, garbage.id}
+    assert chosen(target="erp") == {erp.id}
+    assert chosen(collection="orders") == {crm.id, erp.id}
+    assert chosen(collection="orders", target="crm") == {crm.id}
+    assert chosen(code="SP-E301") == {garbage.id}
+    assert chosen(fingerprint=crm.fingerprint) == {crm.id, customers.id}
+    assert chosen(fingerprint=crm.fingerprint, collection="none") == set()
+
+
+def test_open_letters_name_the_keys_that_they_need(letters):
+    letters.record(
+        [
+            *(dead(1), dead(2), dead(3, collection="customers"), unreadable()),
+            *(dead(4, queue="sp.erp.0.low"), dead(5, queue="elsewhere")),
+        ]
+    )
+
+    assert letters.open_keys("crm") == {"orders": {"k1", "k2"}, "customers": {"k3"}}
+    assert letters.open_keys("erp") == {"orders": {"k4"}}
+    assert letters.open_keys("none") == {}
+
+
+@pytest.mark.parametrize("id_", ["", "nonsense", "' OR true --", str(uuid.UUID(int=5))])
+def test_what_is_not_there_is_not_found(letters, id_):
+    letters.record([dead()])
+
+    assert letters.find(id_) == []
+
+
+def test_nothing_to_keep_is_no_error(letters):
+    assert letters.record([]) == []
+    assert letters.count() == 0
+
+
+def test_several_who_keep_the_same_keep_it_once(letters):
+    everything = [dead(number, died_ms=NOW) for number in range(40)]
+    later = [replace(letter, died_ms=NOW + 1) for letter in everything]
+
+    def record(turn):
+        both = everything + later
+        return letters.record(both[turn:] + both[:turn])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(record, range(0, 40, 5)))
+
+    assert {entry.times_seen for entry in letters.entries(ANY, limit=100)} == {2}
+    assert letters.count() == 40
+
+
+def test_ten_thousand_letters_are_kept_and_listed(letters):
+    everything = [dead(number) for number in range(10_000)]
+    for at in range(0, 10_000, 500):
+        letters.record(everything[at : at + 500])
+
+    assert letters.count() == 10_000
+    newest = letters.entries(ANY, limit=50)
+    assert [entry.key for entry in newest] == [f"k{n}" for n in range(9_999, 9_949, -1)]
+    assert len(letters.open_keys("crm")["orders"]) == 10_000
