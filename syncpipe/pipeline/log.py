@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import SyncpipeError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchLog:
-    """Writes one line per batch, and one when the target goes or comes back."""
+    """Writes one line per batch."""
 
     #: Where lines go.
     logger: FilteringBoundLogger
@@ -40,21 +38,6 @@ class BatchLog:
             latency_ms=dict(sorted(report.latency_ms.items())),
             committed_ms=report.committed_ms,
         )
-
-    def paused(self, fault: BaseException) -> None:
-        """Say that the target takes nothing; batches wait and go on by themselves."""
-        known = fault if isinstance(fault, SyncpipeError) else None
-        self.logger.error(
-            "target-paused",
-            worker=self.worker,
-            target=self.target,
-            code=known.code if known else None,
-            error=str(known) if known else type(fault).__name__,
-        )
-
-    def resumed(self) -> None:
-        """Say that the target takes operations again."""
-        self.logger.warning("target-resumed", worker=self.worker, target=self.target)
 
     def failed(self, fault: BaseException) -> None:
         """Report a fault of ours, with its trace but without the values in it."""

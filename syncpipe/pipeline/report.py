@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Outcomes of an operation that arrived for the first time, after which the target holds its effect
 #: or something newer. A repeat has the id of its original, so its latency would say nothing.
 HELD = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.SUPERSEDED})
+#: Seconds before a message comes again that waits for something other than its operations.
+AGAIN_S = 1.0
 #: Digits of a latency in the histogram.
 _DIGITS = 2
 
@@ -43,21 +45,17 @@ class Report:
     #: Operations by their latency in milliseconds, rounded to two significant digits, from the
     #: making of the id to the commit; of those whose effect the target holds, repeats not counted.
     latency_ms: Mapping[int, int]
-    #: Why the target took nothing, while it is down, misconfigured or too busy.
+    #: Why the target took nothing, while it is down, misconfigured or too busy: a TargetError.
+    #: Anything else is a fault of ours.
     outage: BaseException | None
-    #: Seconds for which the target should be left alone; 0 while it is well.
-    pause_s: float
 
 
-def verdicts(
-    batch: Batch, *, pause_s: float, options: WorkerOptions, random: Random
-) -> tuple[Verdict, ...]:
+def verdicts(batch: Batch, *, options: WorkerOptions, random: Random) -> tuple[Verdict, ...]:
     """Return what to do with each message of the settled *batch*.
 
     A message is done when every operation in it, and the first copy of each, has a durable
     outcome.
     """
-    delay_s = max(pause_s, options.outage_delay_s)
     open_messages = {fault.message for fault in batch.faults if fault.unkept}
     open_messages |= {item.message for item in batch.items}
     unsettled = {identity(item.operation) for item in batch.items}
@@ -73,7 +71,7 @@ def verdicts(
     return tuple(
         Later(_retry_s(message.attempts, options, random), counted=True)
         if index in counted
-        else Later(delay_s, counted=False)
+        else Later(AGAIN_S, counted=False)
         if index in open_messages
         else Done()
         for index, message in enumerate(batch.messages)

@@ -12,7 +12,6 @@ from syncpipe.pipeline.batch import Batch, Message
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
-from syncpipe.pipeline.outage import Outage
 from syncpipe.pipeline.report import Report
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
@@ -54,7 +53,6 @@ class Pipeline:
         self._random = random
         self._options = options
         self._log = log
-        self._outage = Outage(options, clock, random)
         self._stopped = threading.Event()
 
     def run(self, messages: Sequence[Message]) -> Report:
@@ -105,41 +103,24 @@ class Pipeline:
         if batch.now_ms:
             after_clock = sum(watch.spent_ms.get(name, 0.0) for name in ("verify", "fold", "apply"))
             committed_ms = batch.now_ms + round(after_clock)
-        pause_s = self._pause_s(batch)
         return Report(
-            verdicts=reports.verdicts(
-                batch, pause_s=pause_s, options=self._options, random=self._random
-            ),
+            verdicts=reports.verdicts(batch, options=self._options, random=self._random),
             counts=reports.counts(batch),
             spent_ms=watch.spent_ms,
             committed_ms=committed_ms,
             latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
             outage=batch.outage,
-            pause_s=pause_s,
         )
-
-    def _pause_s(self, batch: Batch) -> float:
-        """Return how long to leave the target alone, and say so when that is news."""
-        if batch.outage:
-            pause_s, news = self._outage.failed()
-            if news:
-                self._log.paused(batch.outage)
-            return pause_s
-        if batch.now_ms and self._outage.passed():
-            self._log.resumed()
-        return 0.0
 
     def _failed(
         self, messages: Sequence[Message], fault: BaseException, watch: Stopwatch
     ) -> Report:
         self._log.failed(fault)
-        pause_s, _ = self._outage.failed()
         return Report(
-            verdicts=(Later(pause_s, counted=False),) * len(messages),
+            verdicts=(Later(reports.AGAIN_S, counted=False),) * len(messages),
             counts={},
             spent_ms=watch.spent_ms,
             committed_ms=None,
             latency_ms={},
             outage=fault,
-            pause_s=pause_s,
         )

@@ -112,8 +112,6 @@ def _pause_faults(settings: Settings) -> Iterator[Fault]:
     worker = settings.worker
     if worker.refused_delay_max_s < worker.refused_delay_s:
         yield _short_pause("refused_delay")
-    if worker.outage_delay_max_s < worker.outage_delay_s:
-        yield _short_pause("outage_delay")
 
 
 def _stall_faults(settings: Settings) -> Iterator[Fault]:
