@@ -5,7 +5,6 @@ Nothing is connected or imported before it is asked for.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, cast
 
@@ -14,6 +13,7 @@ from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
 from syncpipe.producer.client import Client as PlainClient
 from syncpipe.settings import Settings, load
 from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ REFUSED = 78
 #: Exit status of a worker process that has ended itself because it no longer did its work, though
 #: there was some and it could (EX_TEMPFAIL of sysexits.h): to be started again at once.
 STALLED = 75
-#: The class of a target, by its options: imported only when such a target is used.
-_TARGETS = {PostgresOptions: ("syncpipe.targets.postgres.target", "PostgresTarget")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,17 @@ class App:
         if options is None:
             known = ", ".join(sorted(self.settings.targets)) or "none"
             raise UnknownTarget(f"There is no target {name!r}; declared: {known}.")
-        module, kind = _TARGETS[type(options)]
-        make = getattr(importlib.import_module(module), kind)
-        return cast("Target", make(options, self.collections(name)))
+        match options:
+            case PostgresOptions():
+                from syncpipe.targets.postgres.target import (  # noqa: PLC0415 -- psycopg is heavy
+                    PostgresTarget,
+                )
+
+                return cast("Target", PostgresTarget(options, self.collections(name)))
+            case HttpOptions():
+                from syncpipe.targets.http.target import HttpTarget  # noqa: PLC0415 -- so is httpx2
+
+                return HttpTarget(options, self.collections(name), self.clock)
 
     def store(self) -> Store | None:
         """Return a new connection to the store, which the caller closes; None without a store."""

@@ -297,7 +297,7 @@ class TargetError(SyncpipeError):
 
     *sqlstate* is the five-character SQLSTATE of PostgreSQL where there is one, *constraint* the
     name of the violated constraint; *status* is the status of HTTP where there is one, *endpoint*
-    the path that answered.
+    the path that answered. *unknown* is the code of an error of which nothing says what it means.
     """
 
     code = "SP-E500"
@@ -311,6 +311,7 @@ class TargetError(SyncpipeError):
         constraint: str | None = None,
         status: int | None = None,
         endpoint: str | None = None,
+        unknown: str | None = None,
     ) -> None:
         """Keep what the target said beside the *message*."""
         super().__init__(message)
@@ -318,6 +319,7 @@ class TargetError(SyncpipeError):
         self.constraint = constraint
         self.status = status
         self.endpoint = endpoint
+        self.unknown = unknown
 
 
 class TargetUnavailable(TargetError):
@@ -362,11 +364,15 @@ class TargetThrottled(TargetError):
         message: str,
         *,
         retry_after_s: float | None = None,
+        sqlstate: str | None = None,
+        constraint: str | None = None,
         status: int | None = None,
         endpoint: str | None = None,
     ) -> None:
         """Keep *retry_after_s* beside what the target said."""
-        super().__init__(message, status=status, endpoint=endpoint)
+        super().__init__(
+            message, sqlstate=sqlstate, constraint=constraint, status=status, endpoint=endpoint
+        )
         self.retry_after_s = retry_after_s
 
 

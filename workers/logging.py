@@ -23,10 +23,12 @@ _SHARED: tuple[Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 #: Least severe lines of the libraries. psycopg's pool warns at every try to reach a database that
-#: is down, which we say once.
+#: is down, which we say once; httpx2 tells of every request.
 _LIBRARIES = {
     "amqp": logging.WARNING,
     "celery": logging.WARNING,
+    "httpcore2": logging.WARNING,
+    "httpx2": logging.WARNING,
     "kombu": logging.WARNING,
     "psycopg": logging.ERROR,
     "redis": logging.WARNING,

@@ -60,7 +60,8 @@ class Station:
         self.assignment = Assignment(name, lanes)
         self.subscriptions = Subscriptions(self.dialect)
         self.troubles = Troubles()
-        self.counters = dict.fromkeys(("envelopes", "batches", "running", "lanes"), 0)
+        names = ("envelopes", "batches", "running", "lanes", "unknown_errors")
+        self.counters = dict.fromkeys(names, 0)
         self.counters["plan"] = self.assignment.plan
         self.counters |= dict.fromkeys((outcome.value for outcome in Outcome), 0)
         self._started_ms = self.clock.now_ms()
@@ -133,6 +134,7 @@ class Station:
         self.counters["running"] -= 1
         self.counters["batches"] += 1
         self.counters["envelopes"] += len(report.verdicts)
+        self.counters["unknown_errors"] += sum(report.unknown.values())
         for outcome, number in report.counts.items():
             self.counters[outcome.value] += number
 

@@ -11,8 +11,11 @@ import click
 from syncpipe.cli.op_file import declared, exact, op_options, send_many
 from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, form_option, note, write
+from syncpipe.cli.times import timed
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from syncpipe.app import App
     from syncpipe.cli.options import Configuration
     from syncpipe.cli.output import Form
@@ -33,6 +36,9 @@ class _Order:
     decimals: bool
     wait: bool
     timeout: float
+    delay: float | None
+    not_before: dt.datetime | None
+    expires_in: float | None
 
 
 @click.group()
@@ -52,6 +58,7 @@ op.add_command(send_many)
 @op_options
 @click.option("--version", type=int, help="Version, where the source gives versions.")
 @click.option("--id", "operation_id", help="With --version: send an earlier operation again.")
+@timed
 @click.option("--wait", is_flag=True, help="Wait until its queues have been empty once.")
 @click.option(
     "--timeout",
@@ -67,10 +74,10 @@ def send(ctx: click.Context, /, configuration: Configuration, form: Form, **opti
     KEY is the canonical text: the parts of a key of several parts are joined by "/", with "~1" for
     "/" and "~0" for "~" inside a part. It returns when the broker has confirmed the operation. With
     --wait it returns when the operation has left its queues too: it is applied then, or a dead
-    letter. Exit code 4 says that it was confirmed, but that its queues were not seen empty within
-    --timeout, or cannot be looked at. RabbitMQ counts what workers hold some seconds late: there
-    its queues have to stay empty for 10 seconds, and a lane that is always busy never counts as
-    empty.
+    letter, or scheduled, because it is not due or refused for now. Exit code 4 says that it was
+    confirmed, but that its queues were not seen empty within --timeout, or cannot be looked at.
+    RabbitMQ counts what workers hold some seconds late: there its queues have to stay empty for 10
+    seconds, and a lane that is always busy never counts as empty.
     """
     from syncpipe.app import build
 
@@ -100,6 +107,9 @@ def _confirmed(app: App, order: _Order) -> Receipt:
             id=order.operation_id,
             version=order.version,
             priority=order.priority,
+            delay=order.delay,
+            not_before=order.not_before,
+            expires_in=order.expires_in,
         )
         return receipt.wait()
 

@@ -11,8 +11,10 @@ import click
 
 from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, form_option, note, replacing, write
+from syncpipe.cli.times import timed
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from syncpipe.app import App, Client
@@ -60,6 +62,9 @@ class _Order:
     priority: str | None
     decimals: bool
     timeout: float
+    delay: float | None
+    not_before: dt.datetime | None
+    expires_in: float | None
 
 
 def op_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,6 +102,7 @@ def declared(app: App, name: str) -> Collection:
     "--format", "file_format", type=click.Choice(["jsonl", "csv"]), help="Default: by its name."
 )
 @op_options
+@timed
 @click.option("--version-field", metavar="FIELD", help="Field that holds the version.")
 @click.option(
     "--failed",
@@ -213,6 +219,9 @@ def _sender(client: Client, order: _Order) -> Send:
             id=change.id,
             version=change.version,
             priority=order.priority,
+            delay=order.delay,
+            not_before=order.not_before,
+            expires_in=order.expires_in,
             on_delivery=listener,
         )
 

@@ -30,12 +30,18 @@ def target() -> None:
 @click.pass_context
 def list_targets(ctx: click.Context, configuration: Configuration, form: Form) -> None:
     """List the declared targets and what is synchronised to each."""
+    from syncpipe.settings.tree import type_of
+
     app = _app(configuration)
     rows = [
-        {"name": name, "collections": ", ".join(sorted(app.collections(name))) or None}
-        for name in sorted(app.settings.targets)
+        {
+            "name": name,
+            "type": type_of(options),
+            "collections": ", ".join(sorted(app.collections(name))) or None,
+        }
+        for name, options in sorted(app.settings.targets.items())
     ]
-    write(rows, form, ("name", "collections"))
+    write(rows, form, ("name", "type", "collections"))
     if not rows:
         note("No target is declared.")
         ctx.exit(Exit.NOTHING)
@@ -50,6 +56,8 @@ def init(configuration: Configuration, form: Form, name: str) -> None:
     with _opened(_app(configuration), name) as opened:
         tables = opened.init()
     write([{"table": table} for table in tables], form, ("table",))
+    if not tables:
+        note("There is nothing to make.")
 
 
 @target.command()

@@ -31,6 +31,8 @@ class Kind(enum.IntEnum):
         return self.name.lower()
 
 
+#: How far ahead an operation may be delayed, and how long it may wait to expire: a leap year in ms.
+MAX_DELAY_MS = 366 * 24 * 3600 * 1000
 #: Kinds by the word that people write.
 KINDS = {kind.word: kind for kind in Kind}
 

@@ -9,26 +9,7 @@ from syncpipe.targets.target import Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from syncpipe.targets.target import Check
-
-
-class Description(Protocol):
-    """Where a collection's records live and what operations may write there."""
-
-    @property
-    def collection(self) -> str:
-        """Name of the collection."""
-        ...
-
-    @property
-    def table(self) -> str:
-        """The table."""
-        ...
-
-    @property
-    def columns(self) -> tuple[tuple[str, str], ...]:
-        """Names with types."""
-        ...
+    from syncpipe.targets.target import Check, Description
 
 
 class ManagedTarget(Target, Protocol):

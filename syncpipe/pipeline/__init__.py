@@ -1,4 +1,4 @@
-"""From messages to outcomes: decode, verify, fold, apply, settle."""
+"""From messages to outcomes: decode, verify, admit, fold, apply, settle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage four, the only one that talks to the target."""
+"""Stage five, the only one that changes the target."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import RefusedForNow, TargetError
+from syncpipe.errors import RefusedForNow, TargetError, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
 from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
+    from syncpipe.pipeline.retries import Retries
     from syncpipe.targets.target import Target
 
 
@@ -27,14 +30,13 @@ def ask_time(batch: Batch, target: Target) -> Batch:
         return replace(batch, outage=error)
 
 
-def apply(batch: Batch, attempt: Attempt, *, most_attempts: int) -> Batch:
+def apply(batch: Batch, attempt: Attempt, retries: Retries) -> Batch:
     """Return *batch* with the outcome of every operation, or with an outage.
 
-    An operation that the target refuses for now is retried until its message has had
-    *most_attempts*, and dead then.
+    An operation that the target refuses for now is tried again as *retries* say, and dead then.
     """
     isolation = Isolation(attempt)
-    outage = isolation.run(batch.groups)
+    outage = isolation.run(batch.groups) or _throttling(isolation.results)
     results = {identity(result.operation): result for result in isolation.results}
     settled, waiting = [], []
     for item in batch.items:
@@ -42,13 +44,21 @@ def apply(batch: Batch, attempt: Attempt, *, most_attempts: int) -> Batch:
         if result is None:
             waiting.append(item)
         else:
-            last = batch.messages[item.message].attempts + 1 >= most_attempts
-            settled.append(_settled(item, result, last=last))
+            attempts = len(item.attempts) + batch.messages[item.message].attempts + 1
+            settled.append(_settled(item, result, retries, attempts))
     return replace(batch, items=tuple(waiting), settled=(*batch.settled, *settled), outage=outage)
 
 
-def _settled(item: Item, result: Result, *, last: bool) -> Settled:
-    outcome = result.outcome
-    if last and outcome is Outcome.RETRYING and isinstance(result.error, RefusedForNow):
-        outcome = Outcome.DEAD
-    return Settled(item, outcome, "apply", result.error)
+def _throttling(results: Iterable[Result]) -> TargetError | None:
+    """Return what a target said that took some operations, and no more for now."""
+    errors = (result.error for result in results)
+    return next((error for error in errors if isinstance(error, TargetThrottled)), None)
+
+
+def _settled(item: Item, result: Result, retries: Retries, attempts: int) -> Settled:
+    """Return what *result*, that of so many *attempts*, means for *item*."""
+    if result.outcome is not Outcome.RETRYING or not isinstance(result.error, RefusedForNow):
+        return Settled(item, result.outcome, "apply", result.error)
+    wait_ms = retries.wait_ms(attempts)
+    outcome = Outcome.DEAD if wait_ms is None else Outcome.RETRYING
+    return Settled(item, outcome, "apply", result.error, wait_ms)

@@ -12,6 +12,7 @@ from syncpipe.errors import (
     RefusedForNow,
     TargetBusy,
     TargetMisconfigured,
+    TargetThrottled,
     TargetUnavailable,
 )
 from syncpipe.resilience.backoff import full_jitter
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 #: Most tries of one call, for clocks that stand still.
 _MOST_TRIES = 20
-_EXPECTED = (Refused, RefusedForNow, TargetBusy, TargetMisconfigured, TargetUnavailable)
+_EXPECTED = (
+    Refused,
+    RefusedForNow,
+    TargetBusy,
+    TargetMisconfigured,
+    TargetThrottled,
+    TargetUnavailable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,9 @@ class Attempt:
         except (*_EXPECTED, MemoryError):
             raise
         except Exception as fault:
-            raise RefusedForNow(f"The target failed with {fault!r}.") from fault
+            raise RefusedForNow(
+                f"The target failed with {fault!r}.", unknown=type(fault).__name__
+            ) from fault
 
     def _sleep(self, seconds: float) -> None:
         self.stopped.wait(seconds)

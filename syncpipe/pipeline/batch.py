@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from syncpipe.core.attempt import Attempt
     from syncpipe.core.operation import Operation
     from syncpipe.core.outcome import Outcome
     from syncpipe.errors import SyncpipeError
@@ -38,6 +39,10 @@ class Item:
     raw: bytes
     #: Index of its message in the batch.
     message: int
+    #: Earlier attempts at it, as its envelope tells.
+    attempts: tuple[Attempt, ...] = ()
+    #: Trace context of its producer, if there is one.
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ class Settled:
     stage: str
     #: Why, unless the target holds its effect.
     error: SyncpipeError | None = None
+    #: Milliseconds after which it is to be tried, where that is a matter of time alone.
+    wait_ms: int | None = None
+    #: Whether the schedule has it now, so that its message need not wait for it.
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +93,5 @@ class Batch:
     outage: SyncpipeError | None = None
     #: The target's clock, milliseconds since the Unix epoch; asked once, 0 before.
     now_ms: int = 0
+    #: How long the batch was with the target, milliseconds.
+    applied_ms: int = 0

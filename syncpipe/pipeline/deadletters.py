@@ -15,8 +15,9 @@ from syncpipe.transport.broker import Outbound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from syncpipe.core.attempt import Attempt
     from syncpipe.core.chance import Clock
-    from syncpipe.core.operation import Operation
+    from syncpipe.pipeline.batch import Item
     from syncpipe.transport.broker import Broker
 
 #: Celery task of dead letters.
@@ -50,12 +51,19 @@ class DeadLetters:
         )
 
     def of_operation(
-        self, operation: Operation, raw: bytes, *, queue: str, stage: str, error: SyncpipeError
+        self,
+        item: Item,
+        *,
+        queue: str,
+        stage: str,
+        error: SyncpipeError,
+        attempts: tuple[Attempt, ...],
     ) -> DeadLetter:
-        """Return the dead letter of *operation*, whose bytes are *raw*."""
+        """Return the dead letter of the operation of *item*, after all the *attempts* at it."""
+        operation = item.operation
         refusal = error if isinstance(error, TargetError) else None
         return DeadLetter(
-            raw=raw,
+            raw=item.raw,
             queue=queue,
             stage=stage,
             code=error.code,
@@ -68,6 +76,10 @@ class DeadLetters:
             version=operation.version,
             sqlstate=refusal.sqlstate if refusal else None,
             constraint=refusal.constraint if refusal else None,
+            status=refusal.status if refusal else None,
+            endpoint=refusal.endpoint if refusal else None,
+            attempts=attempts,
+            trace=item.trace,
         )
 
     def keep(self, letters: Sequence[DeadLetter]) -> list[SyncpipeError | None]:

@@ -34,7 +34,7 @@ def _items(index: int, message: Message) -> list[Item]:
             f"An envelope for {header.lane.queue(header.priority)} came through {message.queue}."
         )
     found = itertools.islice(decode_all(envelope.body), header.count + 1)
-    items = [Item(operation, raw, index) for operation, raw in found]
+    items = [Item(operation, raw, index, header.attempts, header.trace) for operation, raw in found]
     if len(items) != header.count:
         raise MalformedEnvelope(
             f"The envelope does not hold the {header.count} operations that its header announces."

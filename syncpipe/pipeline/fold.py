@@ -1,4 +1,4 @@
-"""Stage three: the operations of one record come together, each once, in version order."""
+"""Stage four: the operations of one record come together, each once, in version order."""
 
 from __future__ import annotations
 
@@ -28,22 +28,39 @@ def identity(operation: Operation) -> Identity:
 
 
 def fold(batch: Batch, collections: Mapping[str, Collection]) -> Batch:
-    """Return *batch* with its operations grouped by record; second copies are set aside."""
+    """Return *batch* with its operations grouped by record; further copies are set aside.
+
+    Of several copies that one goes on which tells of most attempts.
+    """
     unique: dict[Identity, Item] = {}
-    copies = [
-        Settled(item, Outcome.DUPLICATE, _STAGE)
-        for item in batch.items
-        if unique.setdefault(identity(item.operation), item) is not item
-    ]
-    records: dict[tuple[str, str], list[Operation]] = {}
-    for (collection, key, _), item in unique.items():
-        records.setdefault((collection, key), []).append(item.operation)
-    groups = tuple(
-        Group(collections[collection], key, tuple(sorted(operations, key=_stamp)))
-        for (collection, key), operations in records.items()
+    copies: list[Item] = []
+    for item in batch.items:
+        key = identity(item.operation)
+        other = unique.setdefault(key, item)
+        if other is item:
+            continue
+        if len(item.attempts) > len(other.attempts):
+            unique[key], item = item, other  # noqa: PLW2901
+        copies.append(item)
+    return replace(
+        batch,
+        items=tuple(unique.values()),
+        groups=grouped([item.operation for item in unique.values()], collections),
+        settled=(*batch.settled, *(Settled(copy, Outcome.DUPLICATE, _STAGE) for copy in copies)),
     )
-    items = tuple(unique.values())
-    return replace(batch, items=items, groups=groups, settled=(*batch.settled, *copies))
+
+
+def grouped(
+    operations: Iterable[Operation], collections: Mapping[str, Collection]
+) -> tuple[Group, ...]:
+    """Return *operations*, each of which is there once, by record and in version order."""
+    records: dict[tuple[str, str], list[Operation]] = {}
+    for operation in operations:
+        records.setdefault((operation.collection, operation.key), []).append(operation)
+    return tuple(
+        Group(collections[collection], key, tuple(sorted(members, key=_stamp)))
+        for (collection, key), members in records.items()
+    )
 
 
 def _stamp(operation: Operation) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from syncpipe.errors import (
     TargetBusy,
     TargetError,
     TargetMisconfigured,
+    TargetThrottled,
     TargetUnavailable,
 )
 from syncpipe.targets.target import Group
@@ -52,12 +53,12 @@ class Isolation:
             part = parts.pop()
             try:
                 self.results += self._attempt(part)
-            except TargetUnavailable as outage:
+            except (TargetUnavailable, TargetThrottled) as outage:
                 return outage
             except TargetMisconfigured as error:
                 try:
                     parts += self._divide_misfits(part, error)
-                except TargetUnavailable as outage:
+                except (TargetUnavailable, TargetThrottled) as outage:
                     return outage
             except (Refused, RefusedForNow, TargetBusy) as error:
                 if self._is_busy(error):

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from syncpipe.errors import StoreError
     from syncpipe.pipeline.batch import Message
     from syncpipe.pipeline.report import Report
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLog:
-    """Writes one line per batch."""
+    """Writes one line per batch, and of what is odd."""
 
     #: Where lines go.
     logger: FilteringBoundLogger
@@ -38,6 +39,30 @@ class BatchLog:
             latency_ms=dict(sorted(report.latency_ms.items())),
             committed_ms=report.committed_ms,
         )
+
+    def unknown(self, code: str, operations: int) -> None:
+        """Say that the target refused so many operations with a *code* that nobody knows."""
+        self.logger.warning(
+            "unknown-error",
+            worker=self.worker,
+            target=self.target,
+            code=code,
+            operations=operations,
+        )
+
+    def store_away(self, error: StoreError) -> None:
+        """Say that what is to be tried later waits in the broker."""
+        self.logger.error(
+            "store-away",
+            worker=self.worker,
+            target=self.target,
+            code=error.code,
+            error=str(error),
+        )
+
+    def store_back(self) -> None:
+        """Say that the schedule takes operations again."""
+        self.logger.warning("store-back", worker=self.worker, target=self.target)
 
     def failed(self, fault: BaseException) -> None:
         """Report a fault of ours, with its trace but without the values in it."""

@@ -23,12 +23,13 @@ class WorkerOptions:
     batch_linger_ms: int = 5
     #: Seconds for which a batch is tried again at once after a deadlock, lock timeout and the like.
     busy_timeout_s: float = 5.0
-    #: How often an operation is tried that the target refuses for a reason that may pass.
-    refused_attempts: int = 10
+    #: How often an operation is tried that the target refuses for a reason that may pass; with a
+    #: store, 20 times take between four and eight hours.
+    refused_attempts: int = 20
     #: Seconds before its second try; each further pause is twice as long.
-    refused_delay_s: float = 0.1
-    #: The longest of these pauses, seconds.
-    refused_delay_max_s: float = 5.0
+    refused_delay_s: float = 1.0
+    #: The longest of these pauses, seconds; without a store a minute at most.
+    refused_delay_max_s: float = 3600.0
     #: Seconds that a warm shutdown waits for batches that have begun.
     drain_timeout_s: float = 20.0
     #: Seconds after which a process ends that no longer takes what waits for it, though it could; a

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncpipe.core.operation import created_ms
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import RefusedForNow
-from syncpipe.resilience.backoff import equal_jitter
+from syncpipe.errors import TargetError
 from syncpipe.pipeline.fold import copies_in, identity
 from syncpipe.pipeline.verdict import Done, Later, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncpipe.core.chance import Random
+    from syncpipe.core.operation import Operation
     from syncpipe.pipeline.batch import Batch
-    from syncpipe.pipeline.options import WorkerOptions
 
 #: Outcomes of an operation that arrived for the first time, after which the target holds its effect
 #: or something newer. A repeat has the id of its original, so its latency would say nothing.
@@ -43,38 +41,49 @@ class Report:
     #: the target was not asked.
     committed_ms: int | None
     #: Operations by their latency in milliseconds, rounded to two significant digits, from the
-    #: making of the id to the commit; of those whose effect the target holds, repeats not counted.
+    #: making of the id, or the due time, to the commit; of those whose effect the target holds,
+    #: repeats not counted.
     latency_ms: Mapping[int, int]
-    #: Why the target took nothing, while it is down, misconfigured or too busy: a TargetError.
-    #: Anything else is a fault of ours.
+    #: Why the target takes nothing more, while it is down, misconfigured, too busy or throttled: a
+    #: TargetError. Anything else is a fault of ours.
     outage: BaseException | None
+    #: Whether the target took, or finally refused, anything.
+    took: bool = False
+    #: Operations that met an error of which nothing says what it means, by its code.
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
-def verdicts(batch: Batch, *, options: WorkerOptions, random: Random) -> tuple[Verdict, ...]:
+def verdicts(batch: Batch) -> tuple[Verdict, ...]:
     """Return what to do with each message of the settled *batch*.
 
     A message is done when every operation in it, and the first copy of each, has a durable
-    outcome.
+    outcome, or is in the schedule.
     """
     open_messages = {fault.message for fault in batch.faults if fault.unkept}
     open_messages |= {item.message for item in batch.items}
     unsettled = {identity(item.operation) for item in batch.items}
+    held = [s for s in batch.settled if s.outcome is Outcome.RETRYING and not s.scheduled]
+    waits_ms: dict[int, int] = {}
     counted: set[int] = set()
-    for settled in batch.settled:
-        if settled.outcome is Outcome.RETRYING:
-            unsettled.add(identity(settled.item.operation))
-            refused = isinstance(settled.error, RefusedForNow)
-            (counted if refused else open_messages).add(settled.item.message)
+    for settled in held:
+        message = settled.item.message
+        unsettled.add(identity(settled.item.operation))
+        if settled.wait_ms is None:
+            open_messages.add(message)
+            continue
+        waits_ms[message] = min(settled.wait_ms, waits_ms.get(message, settled.wait_ms))
+        if settled.error is not None:
+            counted.add(message)
     open_messages |= {
         copy.item.message for copy in copies_in(batch) if identity(copy.item.operation) in unsettled
     }
     return tuple(
-        Later(_retry_s(message.attempts, options, random), counted=True)
-        if index in counted
+        Later(waits_ms[index] / 1000, counted=index in counted)
+        if index in waits_ms
         else Later(AGAIN_S, counted=False)
         if index in open_messages
         else Done()
-        for index, message in enumerate(batch.messages)
+        for index in range(len(batch.messages))
     )
 
 
@@ -88,17 +97,31 @@ def counts(batch: Batch) -> Counter[Outcome]:
     return tally
 
 
+def took(batch: Batch) -> bool:
+    """Return whether the target took, or finally refused, anything of *batch*."""
+    return any(s.stage == "apply" and s.outcome is not Outcome.RETRYING for s in batch.settled)
+
+
+def unknown(batch: Batch) -> Counter[str]:
+    """Return the operations of *batch* that met an error which nobody knows, by its code."""
+    errors = (settled.error for settled in batch.settled)
+    return Counter(
+        error.unknown for error in errors if isinstance(error, TargetError) and error.unknown
+    )
+
+
 def latencies(batch: Batch, committed_ms: int) -> Counter[int]:
     """Return the operations whose effect the target holds by their rounded latency in ms."""
     return Counter(
-        _rounded(committed_ms - created_ms(settled.item.operation.id))
+        _rounded(committed_ms - _due_ms(settled.item.operation))
         for settled in batch.settled
         if settled.outcome in HELD
     )
 
 
-def _retry_s(attempts: int, options: WorkerOptions, random: Random) -> float:
-    return equal_jitter(attempts, options.refused_delay_s, options.refused_delay_max_s, random)
+def _due_ms(operation: Operation) -> int:
+    """Return from when on somebody waits for the effect of *operation*."""
+    return max(created_ms(operation.id), operation.not_before_ms)
 
 
 def _rounded(ms: int) -> int:

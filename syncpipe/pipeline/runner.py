@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.pipeline import report as reports
+from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.apply import apply, ask_time
 from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.batch import Batch, Message
@@ -13,6 +15,8 @@ from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
 from syncpipe.pipeline.report import Report
+from syncpipe.pipeline.retries import Retries
+from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
 from syncpipe.pipeline.verdict import Later
@@ -25,14 +29,18 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
+
+#: Stages between the look at the target's clock and the end of the commit.
+_AFTER_CLOCK = ("verify", "admit", "fold", "apply")
 
 
 class Pipeline:
     """Brings messages of one target's lanes to their outcomes. Safe to use from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the list of its parts
         self,
         *,
         target: Target,
@@ -42,8 +50,12 @@ class Pipeline:
         random: Random,
         options: WorkerOptions,
         log: BatchLog,
+        schedule: Schedule | None = None,
     ) -> None:
-        """Apply to *target* what *collections* declare for it; dead letters go to *broker*."""
+        """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
+
+        What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
+        """
         #: Where operations are applied.
         self.target = target
         self._declared = Declared(target.name, collections)
@@ -53,6 +65,10 @@ class Pipeline:
         self._random = random
         self._options = options
         self._log = log
+        self._retries = Retries(options, random, durable=schedule is not None)
+        self._scheduling = (
+            Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
+        )
         self._stopped = threading.Event()
 
     def run(self, messages: Sequence[Message]) -> Report:
@@ -81,9 +97,12 @@ class Pipeline:
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
+            batch = watch("admit", admit, batch, self.target, self._declared.collections)
+        if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
             batch = watch("apply", self._apply, batch)
-        return watch("settle", settle, batch, self._dead_letters)
+            batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+        return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
     def _apply(self, batch: Batch) -> Batch:
         if not batch.groups:
@@ -96,20 +115,25 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, most_attempts=self._options.refused_attempts)
+        return apply(batch, attempt, self._retries)
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
         if batch.now_ms:
-            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in ("verify", "fold", "apply"))
+            after_clock = sum(watch.spent_ms.get(name, 0.0) for name in _AFTER_CLOCK)
             committed_ms = batch.now_ms + round(after_clock)
+        unknown = reports.unknown(batch)
+        for code, operations in unknown.items():
+            self._log.unknown(code, operations)
         return Report(
-            verdicts=reports.verdicts(batch, options=self._options, random=self._random),
+            verdicts=reports.verdicts(batch),
             counts=reports.counts(batch),
             spent_ms=watch.spent_ms,
             committed_ms=committed_ms,
             latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
             outage=batch.outage,
+            took=reports.took(batch),
+            unknown=unknown,
         )
 
     def _failed(

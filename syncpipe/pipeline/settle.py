@@ -1,29 +1,39 @@
-"""The last stage: what was given up is stored as dead letters before its message may be done."""
+"""The last stage: what is given up, or tried later, is kept before its message may be done."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncpipe.core.attempt import Attempt, one_more
 from syncpipe.core.outcome import Outcome
+from syncpipe.core.routing import parse_queue
 from syncpipe.errors import TooLate
 from syncpipe.pipeline.fold import copies_in, identity
+from syncpipe.store.schedule import Entry, Scheduled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncpipe.core.deadletter import DeadLetter
     from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline.batch import Batch, Fault, Settled
     from syncpipe.pipeline.deadletters import DeadLetters
+    from syncpipe.pipeline.scheduling import Scheduling
 
 _GIVEN_UP = frozenset({Outcome.DEAD, Outcome.TOO_LATE})
 
 
-def settle(batch: Batch, dead_letters: DeadLetters) -> Batch:
-    """Return *batch*; what is not stored as a dead letter now is not dead but retrying.
+def settle(batch: Batch, dead_letters: DeadLetters, scheduling: Scheduling | None) -> Batch:
+    """Return *batch*; what could not be kept now is retrying, and its message comes again.
 
-    The dead of a message that comes again wait for its last time, or each time would bury them.
+    What is to be tried later goes into the schedule, if there is one, and what was given up becomes
+    a dead letter. Both wait while their message comes again for another reason: for its last time,
+    or each time would count and bury them anew.
     """
-    open_ = _open_messages(batch)
+    if scheduling:
+        batch = _schedule(batch, scheduling, dead_letters.worker)
+    open_ = _open_messages(batch, _waits)
     doomed = [each for each in batch.settled if _doomed(each) and each.item.message not in open_]
     others = [
         replace(each, outcome=Outcome.RETRYING) if _doomed(each) else each
@@ -38,22 +48,43 @@ def settle(batch: Batch, dead_letters: DeadLetters) -> Batch:
     return replace(batch, settled=(*others, *dead), faults=tuple(faults))
 
 
+def _schedule(batch: Batch, scheduling: Scheduling, worker: str) -> Batch:
+    """Return *batch* with what waits for its time alone in the schedule, where that takes it."""
+    timed = [each for each in batch.settled if each.wait_ms is not None]
+    if not timed:
+        return batch
+    open_ = _open_messages(batch, lambda each: _waits(each) and each.wait_ms is None)
+    ready = [each for each in timed if each.item.message not in open_]
+    error = scheduling.keep([_entry(batch, each, worker) for each in ready]) if ready else None
+    kept = set() if error else {each.item.message for each in ready}
+    settled = (
+        each
+        if each.wait_ms is None
+        else replace(each, wait_ms=None, scheduled=each.item.message in kept)
+        for each in batch.settled
+    )
+    return replace(batch, settled=tuple(settled))
+
+
 def _doomed(settled: Settled) -> bool:
     return settled.outcome in _GIVEN_UP
 
 
-def _open_messages(batch: Batch) -> set[int]:
-    """Return the messages that come again: they hold, or repeat, what has no outcome yet."""
-    waiting = list(batch.items)
-    waiting += [each.item for each in batch.settled if each.outcome is Outcome.RETRYING]
+def _waits(settled: Settled) -> bool:
+    return settled.outcome is Outcome.RETRYING and not settled.scheduled
+
+
+def _open_messages(batch: Batch, waits: Callable[[Settled], bool]) -> set[int]:
+    """Return the messages that come again: they hold, or repeat, what has no outcome yet.
+
+    *waits* tells for whom a message comes again. What is otherwise to be kept in it goes with it.
+    """
+    waiting = [*batch.items, *(each.item for each in batch.settled if waits(each))]
+    to_be_kept = [each.item for each in batch.settled if _doomed(each) or _waits(each)]
     found = {item.message for item in waiting}
     unsettled = {identity(item.operation) for item in waiting}
     while True:
-        unsettled |= {
-            identity(each.item.operation)
-            for each in batch.settled
-            if _doomed(each) and each.item.message in found
-        }
+        unsettled |= {identity(item.operation) for item in to_be_kept if item.message in found}
         repeating = {
             copy.item.message
             for copy in copies_in(batch)
@@ -80,9 +111,38 @@ def _of_message(batch: Batch, fault: Fault, dead_letters: DeadLetters) -> DeadLe
 def _of_operation(batch: Batch, settled: Settled, dead_letters: DeadLetters) -> DeadLetter:
     operation = settled.item.operation
     return dead_letters.of_operation(
-        operation,
-        settled.item.raw,
+        settled.item,
         queue=batch.messages[settled.item.message].queue,
         stage=settled.stage,
         error=settled.error or TooLate(f"The {operation.kind.word} came after the horizon."),
+        attempts=_attempts(batch, settled, dead_letters.worker),
+    )
+
+
+def _entry(batch: Batch, settled: Settled, worker: str) -> Entry:
+    """Return what the schedule is to keep of *settled*, which was decoded, so its queue is one."""
+    item = settled.item
+    lane = parse_queue(batch.messages[item.message].queue)
+    if lane is None or settled.wait_ms is None:
+        raise ValueError(settled)
+    scheduled = Scheduled(
+        operation_id=item.operation.id,
+        target=lane[0].target,
+        collection=item.operation.collection,
+        key=item.operation.key,
+        priority=lane[1],
+        raw=item.raw,
+        attempts=_attempts(batch, settled, worker),
+        trace=item.trace,
+    )
+    return Entry(scheduled, settled.wait_ms)
+
+
+def _attempts(batch: Batch, settled: Settled, worker: str) -> tuple[Attempt, ...]:
+    """Return all attempts at an operation that are known, this one included if it was tried."""
+    earlier, error = settled.item.attempts, settled.error
+    if settled.stage != "apply" or error is None:
+        return earlier
+    return one_more(
+        earlier, Attempt(batch.now_ms, worker, batch.applied_ms, error.code, error.message)
     )

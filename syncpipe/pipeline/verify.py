@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.declaration import check_data
 from syncpipe.core.keys import key_values
-from syncpipe.core.operation import Kind
+from syncpipe.core.operation import MAX_DELAY_MS, Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.version import MAX_AHEAD_MS, milliseconds
 from syncpipe.errors import InvalidOperation, UnexpectedMessage, VersionAhead
@@ -63,12 +63,25 @@ def _check(operation: Operation, declared: Declared, now_ms: int) -> None:
         raise UnexpectedMessage(
             f"The operation cannot be checked: {type(fault).__name__}."
         ) from fault
+    if operation.not_before_ms or operation.expires_ms:
+        _check_times(operation, collection, now_ms)
     _check_version(operation, collection, now_ms)
 
 
 def _check_content(operation: Operation, collection: Collection) -> None:
     key_values(collection, operation.key)
     check_data(operation.kind, collection, operation.key, operation.data)
+
+
+def _check_times(operation: Operation, collection: Collection, now_ms: int) -> None:
+    """Refuse times that no client gives an operation."""
+    due_ms = operation.not_before_ms
+    if due_ms - now_ms > MAX_DELAY_MS + MAX_AHEAD_MS:
+        raise UnexpectedMessage("The operation is due later than any client allows.")
+    if 0 < operation.expires_ms <= due_ms:
+        raise UnexpectedMessage("The operation expires before it is due.")
+    if collection.version is VersionSource.HLC and milliseconds(operation.version) < due_ms:
+        raise UnexpectedMessage("The version lies before the due time, which it should tell.")
 
 
 def _check_version(operation: Operation, collection: Collection, now_ms: int) -> None:
@@ -78,6 +91,8 @@ def _check_version(operation: Operation, collection: Collection, now_ms: int) ->
                 f"{collection.name} takes its versions from the source, so it takes no increments."
             )
         return
-    ahead_ms = milliseconds(operation.version) - now_ms
+    due_ms = operation.not_before_ms
+    ahead_ms = milliseconds(operation.version) - max(now_ms, due_ms)
     if ahead_ms > MAX_AHEAD_MS:
-        raise VersionAhead(f"The version lies {ahead_ms} ms ahead of the target's clock.")
+        of = "its due time" if due_ms > now_ms else "the target's clock"
+        raise VersionAhead(f"The version lies {ahead_ms} ms ahead of {of}.")

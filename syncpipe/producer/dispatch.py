@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.envelope import Header, seal
 from syncpipe.errors import BrokerUnavailable, SyncpipeError
-from syncpipe.transport.broker import Outbound
+from syncpipe.transport.broker import APPLY_TASK, Outbound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from syncpipe.producer.buffer import Parcel
     from syncpipe.producer.stamps import Stamper
     from syncpipe.transport.broker import Broker
-
-#: The Celery task that takes envelopes.
-TASK = "syncpipe.apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +53,4 @@ class Dispatcher:
             created_ms=self.clock.now_ms(),
         )
         body = seal(header, [entry.data for entry in parcel.entries])
-        return Outbound(parcel.route.queue, body, str(uuid.UUID(bytes=envelope_id)), TASK)
+        return Outbound(parcel.route.queue, body, str(uuid.UUID(bytes=envelope_id)), APPLY_TASK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt  # noqa: TC003 - `Draft` shows its types at run time
 import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
@@ -21,12 +22,21 @@ class Choices(TypedDict, total=False):
     double anything; in source-versioned collections ``version`` is always given. ``after`` is the
     version of what the caller has read and builds on: the operation is newer. ``priority`` replaces
     the collection's.
+
+    ``delay`` (seconds from now, or a timedelta) or ``not_before`` (an aware datetime) tell when the
+    operation is due; where the client gives versions, that time is its version. ``expires_in``
+    (seconds from now, or a timedelta) tells when it is no longer worth trying. ``group_id`` names
+    the group that it belongs to.
     """
 
     id: str | uuid.UUID | None
     version: int | None
     after: int | None
     priority: Priority | str | None
+    delay: float | dt.timedelta | None
+    not_before: dt.datetime | None
+    expires_in: float | dt.timedelta | None
+    group_id: str | uuid.UUID | None
 
 
 class Draft(NamedTuple):
@@ -48,6 +58,14 @@ class Draft(NamedTuple):
     after: int | None = None
     #: Priority, also as a word; None takes the collection's.
     priority: Priority | str | None = None
+    #: Seconds from now until it is due.
+    delay: float | dt.timedelta | None = None
+    #: When it is due.
+    not_before: dt.datetime | None = None
+    #: Seconds from now until it is no longer tried.
+    expires_in: float | dt.timedelta | None = None
+    #: Group that it belongs to.
+    group_id: str | uuid.UUID | None = None
 
 
 #: What `send_many` takes: a draft, or a tuple or dict of its members.

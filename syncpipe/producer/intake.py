@@ -14,18 +14,21 @@ from syncpipe.core.keys import canonical_key
 from syncpipe.core.operation import KINDS, Kind, Operation
 from syncpipe.core.routing import Lane, Priority, shard_of
 from syncpipe.core.values import shown
+from syncpipe.core.version import milliseconds
 from syncpipe.errors import (
     InvalidOperation,
     InvalidVersion,
     UnknownCollection,
 )
 from syncpipe.producer.stamps import check_version
+from syncpipe.producer.timing import ANY_TIME, timing_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncpipe.producer.draft import Draft
     from syncpipe.producer.stamps import Stamper
+    from syncpipe.producer.timing import Timing
 
 _UUID_VERSION = 7
 _PRIORITIES = {priority.value: priority for priority in Priority}
@@ -87,8 +90,20 @@ class Intake:
         key = canonical_key(collection, draft.key)
         check_data(kind, collection, key, draft.data)
         priority = _priority(draft.priority, collection)
-        operation_id, version = self._stamp(collection, kind, draft)
-        operation = Operation(operation_id, kind, collection.name, key, version, draft.data)
+        timing = _timing(draft, self._stamper)
+        group_id = None if draft.group_id is None else _uuid(draft.group_id, "group_id").bytes
+        operation_id, version = self._stamp(collection, kind, draft, timing.due_ms)
+        operation = Operation(
+            operation_id,
+            kind,
+            collection.name,
+            key,
+            version,
+            draft.data,
+            not_before_ms=_due_ms(collection, version, timing),
+            expires_ms=timing.expires_ms,
+            group_id=group_id,
+        )
         shard = shard_of(collection.name, key, self._shards)
         routes = self._routes(collection.targets, shard, priority)
         return Accepted(operation_id, version, encode(operation), routes)
@@ -99,15 +114,21 @@ class Intake:
             raise UnknownCollection(f"There is no collection {name!r}.")
         return collection
 
-    def _stamp(self, collection: Collection, kind: Kind, draft: Draft) -> tuple[bytes, int]:
+    def _stamp(
+        self, collection: Collection, kind: Kind, draft: Draft, due_ms: int
+    ) -> tuple[bytes, int]:
         """Return id and version: new ones, or the repeated ones."""
         given = None if draft.id is None else _given_id(draft.id)
         if collection.version is VersionSource.SOURCE:
             return given or self._stamper.new_id(), _source_version(collection, kind, draft)
         if draft.version is None and given is None:
-            version = self._stamper.next_version(draft.after)
+            version = (
+                self._stamper.due_version(due_ms, draft.after)
+                if due_ms
+                else self._stamper.next_version(draft.after)
+            )
             return self._stamper.new_id(), version
-        return _repeated(given, draft)
+        return _repeated(given, draft, due_ms)
 
 
 def _kind(kind: object) -> Kind:
@@ -129,11 +150,31 @@ def _priority(priority: object, collection: Collection) -> Priority:
     raise InvalidOperation(f"The priority must be one of {words}, not {shown(priority)}.")
 
 
-def _given_id(given: object) -> bytes:
+def _timing(draft: Draft, stamper: Stamper) -> Timing:
+    if draft.delay is None and draft.not_before is None and draft.expires_in is None:
+        return ANY_TIME
+    return timing_of(draft, stamper.now_ms())
+
+
+def _due_ms(collection: Collection, version: int, timing: Timing) -> int:
+    """Return when an operation of *version* is due.
+
+    What is sent again with its version keeps its due time, though its delay is counted anew.
+    """
+    if timing.due_ms and collection.version is VersionSource.HLC:
+        return min(timing.due_ms, milliseconds(version))
+    return timing.due_ms
+
+
+def _uuid(given: object, name: str) -> uuid.UUID:
     try:
-        parsed = given if isinstance(given, uuid.UUID) else uuid.UUID(str(given))
+        return given if isinstance(given, uuid.UUID) else uuid.UUID(str(given))
     except ValueError as fault:
-        raise InvalidOperation(f"The id {shown(given)} is not a UUID.") from fault
+        raise InvalidOperation(f"The {name} {shown(given)} is not a UUID.") from fault
+
+
+def _given_id(given: object) -> bytes:
+    parsed = _uuid(given, "id")
     if parsed.version != _UUID_VERSION:
         raise InvalidOperation(f"The id {given} is not a UUIDv7, as ids of receipts are.")
     return parsed.bytes
@@ -156,11 +197,17 @@ def _source_version(collection: Collection, kind: Kind, draft: Draft) -> int:
     return check_version(draft.version)
 
 
-def _repeated(given: bytes | None, draft: Draft) -> tuple[bytes, int]:
+def _repeated(given: bytes | None, draft: Draft, due_ms: int) -> tuple[bytes, int]:
     """Return the id and version of an operation that is sent again."""
     if given is None or draft.version is None or draft.after is not None:
         raise InvalidVersion("To send an operation again give its id= and version=, and no after=.")
-    return given, check_version(draft.version)
+    version = check_version(draft.version)
+    if draft.not_before is not None and milliseconds(version) < due_ms:
+        raise InvalidVersion(
+            f"not_before={draft.not_before.isoformat()} lies after the version {version}, which is "
+            "the due time: to send an operation again give the not_before= of the first time."
+        )
+    return given, version
 
 
 def _routes(targets: tuple[str, ...], shard: int, priority: Priority) -> tuple[Route, ...]:

@@ -10,6 +10,7 @@ from syncpipe.core.values import shown
 from syncpipe.core.version import MAX_AHEAD_MS, MAX_VERSION, milliseconds, next_version
 from syncpipe.errors import InvalidVersion
 from syncpipe.producer import lifetime
+from syncpipe.producer.dues import Dues
 
 if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
@@ -31,6 +32,11 @@ class Stamper:
     def renew(self) -> None:
         """Make a lock that nobody holds; versions go on from the last one."""
         self._lock = threading.Lock()
+        self._dues = Dues()
+
+    def now_ms(self) -> int:
+        """Return the wall clock's milliseconds since the Unix epoch."""
+        return self._clock.now_ms()
 
     def new_id(self) -> bytes:
         """Return a new UUIDv7."""
@@ -49,11 +55,25 @@ class Stamper:
         now_ms = self._clock.now_ms()
         newest = now_ms + MAX_AHEAD_MS
         if after is not None:
-            _check_after(after, newest)
+            _check_after(after, newest, "this machine's clock")
         with self._lock:
             last = self._last if milliseconds(self._last) <= newest else 0
             self._last = next_version(now_ms, last, after or 0)
             return self._last
+
+    def due_version(self, due_ms: int, after: int | None) -> int:
+        """Return a version at *due_ms*, above those given out for it before, and above *after*.
+
+        What is not delayed gets no later version for that.
+
+        Raises:
+            InvalidVersion: *after* is not a version, or lies too far ahead of *due_ms*.
+
+        """
+        if after is not None:
+            _check_after(after, due_ms + MAX_AHEAD_MS - 1, "the due time")
+        with self._lock:
+            return self._dues.version(due_ms, now_ms=self._clock.now_ms(), after=after or 0)
 
 
 def check_version(version: object) -> int:
@@ -68,9 +88,9 @@ def check_version(version: object) -> int:
     return version
 
 
-def _check_after(after: object, newest_ms: int) -> None:
+def _check_after(after: object, newest_ms: int, of: str) -> None:
     if milliseconds(check_version(after)) > newest_ms:
         raise InvalidVersion(
-            f"after={after} lies more than {MAX_AHEAD_MS // 1000} s ahead of this machine's clock; "
-            "targets would refuse what comes after it."
+            f"after={after} lies more than {MAX_AHEAD_MS // 1000} s ahead of {of}; targets would "
+            "refuse what comes after it."
         )

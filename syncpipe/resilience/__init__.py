@@ -1,12 +1,16 @@
-"""Mechanisms against failure: pure, because clock and chance come in from outside.
+"""What keeps a fault from spreading: mechanisms without I/O; clock and chance come in from outside.
 
-==================  ===========================================================================
-module              noun
-==================  ===========================================================================
-:mod:`.options`     how a target is guarded, as the configuration says it
-:mod:`.backoff`     how long to wait before trying again
-:mod:`.window`      calls of the last while, by how they ended
-:mod:`.register`    what a fleet of processes agrees on about one target
-:mod:`.breaker`     whether one process may call a target, and how often at once
-==================  ===========================================================================
+=======================  =======================================================================
+module                   noun
+=======================  =======================================================================
+:mod:`.classification`   what an error of a target means
+:mod:`.options`          how a target is guarded, as the configuration says it
+:mod:`.backoff`          how long to wait before trying again
+:mod:`.throttle`         how long to wait when a target says that it was asked too often
+:mod:`.window`           calls of the last while, by how they ended
+:mod:`.evidence`         what calls say about a target
+:mod:`.hold`             what people want of a target
+:mod:`.register`         what a fleet of processes agrees on about one target
+:mod:`.breaker`          whether one process may call a target, and how often at once
+=======================  =======================================================================
 """

@@ -95,6 +95,11 @@ class Breaker:
         return _STATES[self.circuit.current_state]
 
     @property
+    def throttling(self) -> bool:
+        """Whether the target takes less than it gets."""
+        return self._throttle.told_so
+
+    @property
     def claims(self) -> bool:
         """Whether messages for the target are wanted."""
         if self.hold is not Hold.NONE:
@@ -185,12 +190,12 @@ class Breaker:
         elif self._opens(call, error):
             self._open(str(error), digits(error))
 
-    def throttled(self, call: Call, wait_s: float | None) -> None:
+    def throttled(self, call: Call, wait_s: float | None, *, took: bool = False) -> None:
         """Note that the target takes no more for *wait_s* seconds; None where it did not say.
 
-        That is no failure.
+        That is no failure. *took* tells whether it took something before it said so.
         """
-        self._throttle.refused(self._clock.monotonic(), call.began, wait_s)
+        self._throttle.told(self._clock.monotonic(), wait_s, took=took)
         self._width = 1
         if not self._ended(call):
             return

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
+from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
 from syncpipe.settings.mistake import did_you_mean
+from syncpipe.targets.http.options import HttpOptions
+from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.transport.dialect import is_rabbitmq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncpipe.core.collection import Collection
+    from syncpipe.resilience.options import GuardOptions
     from syncpipe.settings.tree import BrokerSettings, Settings
     from syncpipe.store.options import StoreOptions
-    from syncpipe.targets.postgres.options import PostgresOptions
 
 #: What a collection may be called.
 COLLECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -59,6 +63,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     yield from _stall_faults(settings)
     for name in settings.targets:
         yield from _target_faults(settings, name)
+        yield from _guard_faults(("targets", name), settings.guard(name))
     for collection in settings.collections.values():
         yield from _name_faults(collection)
         yield from _target_list_faults(collection, declared)
@@ -110,6 +115,9 @@ def _client_faults(settings: Settings) -> Iterator[Fault]:
 
 def _pause_faults(settings: Settings) -> Iterator[Fault]:
     worker = settings.worker
+    if worker.refused_attempts > MAX_ATTEMPTS_KEPT:
+        hint = f"Write at most {MAX_ATTEMPTS_KEPT}, and longer pauses if it should take longer."
+        yield Fault(("worker", "refused_attempts"), "No operation carries so many.", hint)
     if worker.refused_delay_max_s < worker.refused_delay_s:
         yield _short_pause("refused_delay")
 
@@ -130,7 +138,13 @@ def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
     if not TARGET_NAME.fullmatch(name):
         hint = "Use up to 48 small letters, digits, - and _, a letter first: queues are named so."
         yield Fault(("targets", name), f"A target cannot be called {name!r}.", hint)
-    yield from _database_faults(("targets", name), target)
+    for below, fault, hint in meaning_findings(target):
+        yield Fault(("targets", name, *below), fault, hint)
+    if isinstance(target, PostgresOptions):
+        yield from _database_faults(("targets", name), target)
+        return
+    for below, fault, hint in endpoint_findings(target):
+        yield Fault(("targets", name, *below), fault, hint)
 
 
 def _store_faults(settings: Settings) -> Iterator[Fault]:
@@ -149,6 +163,16 @@ def _database_faults(path: Path, options: PostgresOptions | StoreOptions) -> Ite
     if not _PLAIN_NAME.fullmatch(options.schema):
         hint = "Use small letters, digits and _."
         yield Fault((*path, "schema"), f"No schema of ours is {options.schema!r}.", hint)
+
+
+def _guard_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:
+    for key in ("max_share", "breaker_failure_ratio", "breaker_slow_ratio"):
+        if getattr(guard, key) > 1:
+            hint = "Write a number up to 1, such as 0.5."
+            yield Fault((*path, key), "No share is larger than the whole.", hint)
+    if guard.breaker_probe_max_s < guard.breaker_probe_s:
+        hint = "Raise it, or lower breaker_probe_s."
+        yield Fault((*path, "breaker_probe_max_s"), "The longest pause is the shorter one.", hint)
 
 
 def _name_faults(collection: Collection) -> Iterator[Fault]:
@@ -186,12 +210,17 @@ def _table_faults(collection: Collection, settings: Settings) -> Iterator[Fault]
             hint = "Name the `table`, or leave `fields` out: documents take every field."
             yield Fault((*path, "fields"), "Without a table, nothing has these columns.", hint)
         return
+    options = [settings.targets.get(target) for target in collection.targets]
+    if all(isinstance(each, HttpOptions) for each in options):
+        hint = "Leave it out, and `fields` too: an endpoint gets every field."
+        yield Fault((*path, "table"), "None of its targets has tables.", hint)
+        return
     schema, _, table = collection.table.partition(".")
     if not schema or not table or "." in table:
         hint = f"Write schema.table, such as public.{table or schema or 'orders'}."
         yield Fault((*path, "table"), f"{collection.table!r} is no table's full name.", hint)
-    for target in collection.targets:
-        if target in settings.targets and settings.targets[target].schema == schema:
+    for each in options:
+        if isinstance(each, PostgresOptions) and each.schema == schema:
             hint = "Name a table of your own, in another schema."
             yield Fault((*path, "table"), f"The schema {schema!r} is syncpipe's own.", hint)
 
@@ -215,7 +244,7 @@ def _shared_tables(settings: Settings) -> Iterator[Fault]:
     owners: dict[tuple[str, str], str] = {}
     for collection in settings.collections.values():
         for target in dict.fromkeys(collection.targets):
-            if collection.table is None:
+            if collection.table is None or isinstance(settings.targets.get(target), HttpOptions):
                 continue
             owner = owners.setdefault((target, collection.table), collection.name)
             if owner != collection.name:

@@ -35,6 +35,11 @@ def refers(value: object) -> bool:
     return isinstance(value, str) and _REFERENCE.search(value) is not None
 
 
+def is_reference(value: object) -> bool:
+    """Tell whether *value* is a text with one reference and nothing else."""
+    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+
+
 def _referent(reference: str, environ: Mapping[str, str]) -> str:
     kind, _, name = reference.partition(":")
     match kind:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import enum
 import importlib.resources
+import re
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from syncpipe.core.collection import Collection
+from syncpipe.resilience.classification import ErrorClass
 from syncpipe.settings import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from syncpipe.settings.schema import Key
 
 #: Widest line.
 _WIDTH = 100
+_BARE = re.compile(r"[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*")
 _PREFACE = """\
 # Every key with its default. What a configuration leaves out has the value that stands here.
 # Written by `syncpipe config defaults`; a test holds it equal to the code. docs/configuration.md
@@ -24,11 +28,20 @@ _PREFACE = """\
 """
 #: What stands for keys that have no default.
 _SAMPLES = {
-    "type": "postgres",
     "dsn": "${file:/run/secrets/crm_dsn}",
+    "url": "https://hub.example.com/sync",
+    "token": "${file:/run/secrets/hub_token}",
+    "headers": {"X-Tenant": "acme"},
+    "health_url": "https://hub.example.com/health",
+    "ca_file": "/etc/ssl/private-ca.pem",
     "target": ["crm"],
     "table": "public.orders",
     "fields": ["status", "total"],
+}
+#: Names of the samples of a target, and what one may say of errors, by its type.
+_TARGETS = {
+    "postgres": ("crm", {"23505": ErrorClass.REFUSED_TEMPORARY}),
+    "http": ("hub", {"http 404": ErrorClass.REFUSED_TEMPORARY, "timeout": ErrorClass.TOO_SLOW}),
 }
 
 
@@ -40,20 +53,23 @@ def listing() -> str:
         for name, options in schema.sections().items()
     ]
     plain = ["\n".join(_table(header, keys)) for header, keys in tables]
-    samples = [
-        ("[targets.crm]", schema.families()["targets"].values()),
-        ("[collections.orders]", schema.keys_of(Collection).values()),
-    ]
-    commented = [
-        textwrap.indent("\n".join(_table(header, keys)), "# ", lambda _: True)
-        for header, keys in samples
-    ]
+    samples = [_target(kind, *sample) for kind, sample in _TARGETS.items()]
+    samples.append(_table("[collections.orders]", schema.keys_of(Collection).values()))
+    commented = [textwrap.indent("\n".join(lines), "# ", lambda _: True) for lines in samples]
     return "\n\n".join([_PREFACE.rstrip(), *plain, *commented]) + "\n"
 
 
 def starter() -> str:
     """Return the TOML file that `syncpipe init` writes."""
     return importlib.resources.files(__package__).joinpath("starter.toml").read_text("utf-8")
+
+
+def _target(kind: str, name: str, classify: Mapping[str, ErrorClass]) -> Iterator[str]:
+    """Yield the lines of a sample of each type of target, which has its own keys."""
+    samples = {"type": kind, "classify": classify}
+    keys = schema.target_keys(kind).values()
+    sampled = [replace(key, default=samples.get(key.name, key.default)) for key in keys]
+    return _table(f"[targets.{name}]", sampled)
 
 
 def _table(header: str, keys: Iterable[Key]) -> Iterator[str]:
@@ -74,7 +90,7 @@ def _choices(kind: Any) -> str:
 
 
 def _default(key: Key) -> object:
-    if key.default is schema.REQUIRED or key.default is None:
+    if key.default is schema.REQUIRED or key.default is None or key.default == {}:
         return _SAMPLES[key.name]
     if key.field.endswith("_s"):
         return _in_long_units(key.default)
@@ -100,4 +116,12 @@ def toml_value(value: Any) -> str:
             return f'"{value.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"'
         case list() | tuple():
             return f"[{', '.join(map(toml_value, value))}]"
+        case dict():
+            members = (f"{_name(name)} = {toml_value(each)}" for name, each in value.items())
+            return f"{{ {', '.join(members)} }}"
     return f"{value:_}" if isinstance(value, int) else repr(value)
+
+
+def _name(name: str) -> str:
+    """Return the *name* of a key as TOML writes it."""
+    return name if _BARE.fullmatch(name) else toml_value(name)

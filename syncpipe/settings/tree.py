@@ -9,11 +9,20 @@ from typing import Literal
 from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema reads these annotations
 from syncpipe.pipeline.options import WorkerOptions
 from syncpipe.producer.options import ClientOptions
+from syncpipe.resilience.options import GuardOptions
 from syncpipe.store.options import StoreOptions
+from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
+#: Options of a target, whatever its type.
+TargetOptions = PostgresOptions | HttpOptions
 #: Options of a target, by the `type` that the configuration names.
-TARGET_TYPES: Mapping[str, type[PostgresOptions]] = {"postgres": PostgresOptions}
+TARGET_TYPES: Mapping[str, type[TargetOptions]] = {"postgres": PostgresOptions, "http": HttpOptions}
+
+
+def type_of(options: TargetOptions) -> str:
+    """Return the `type` that the configuration names for *options*."""
+    return next(name for name, each in TARGET_TYPES.items() if isinstance(options, each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,12 @@ class Settings:
     #: What workers write about themselves.
     log: LogSettings = field(default_factory=LogSettings)
     #: Where operations are applied, by name.
-    targets: Mapping[str, PostgresOptions] = field(default_factory=dict)
+    targets: Mapping[str, TargetOptions] = field(default_factory=dict)
+    #: How they are guarded, by name of the target, in whose table this stands.
+    guards: Mapping[str, GuardOptions] = field(default_factory=dict)
     #: What is synchronised, by name.
     collections: Mapping[str, Collection] = field(default_factory=dict)
+
+    def guard(self, target: str) -> GuardOptions:
+        """Return how *target* is guarded."""
+        return self.guards.get(target) or GuardOptions()

@@ -6,6 +6,7 @@ module                noun
 :mod:`.options`       where it is
 :mod:`.store`         the port: what the other rooms ask of it
 :mod:`.deadletters`   the port of what was given up
+:mod:`.schedule`      the port of what is to be tried later
 :mod:`.postgres`      a schema in a PostgreSQL database
 ====================  ===========================================================================
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.store.deadletters import KeptLetters
+    from syncpipe.store.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Store(Protocol):
     @property
     def dead_letters(self) -> KeptLetters:
         """What was given up."""
+        ...
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is to be tried later."""
         ...
 
     def check(self) -> None:

@@ -39,6 +39,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """Where a collection's records live and what operations may write there."""
+
+    #: Name of the collection.
+    collection: str
+    #: The table, "documents", or the path of the endpoint.
+    table: str
+    #: Column or field names with their types.
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     """What `Target.collect` has forgotten."""
 

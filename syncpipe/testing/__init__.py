@@ -8,6 +8,7 @@ module              noun
 :mod:`.target`      a target in memory
 :mod:`.store`       a store in memory
 :mod:`.deadletters` the dead letters in it
+:mod:`.schedule`    the schedule in it
 :mod:`.clock`       a clock that moves only when told, and seeded randomness
 :mod:`.plugin`      the pytest fixture ``syncpipe_memory``
 ==================  ==============================================================================

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncpipe.system import SystemClock
 from syncpipe.testing.deadletters import MemoryLetters
+from syncpipe.testing.schedule import MemorySchedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from syncpipe.core.chance import Clock
     from syncpipe.store.store import Migration
 
 
 class MemoryStore:
     """A store in memory, as :class:`syncpipe.store.store.Store`; it needs no migrations."""
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Keep nothing yet; *clock* tells what is due, the machine's if None."""
         self.dead_letters = MemoryLetters()
+        self.schedule = MemorySchedule(clock or SystemClock())
 
     def check(self) -> None:
         """Return: it can always be used."""

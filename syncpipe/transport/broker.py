@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Every queue that belongs to syncpipe starts with this.
 QUEUE_PREFIX = "sp."
+#: The Celery task that takes envelopes.
+APPLY_TASK = "syncpipe.apply"
 #: The content type of the opaque bytes that travel as a message's body.
 CONTENT_TYPE = "application/x-syncpipe"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 
 import pytest
@@ -11,12 +11,14 @@ from syncpipe.core.collection import Collection
 from syncpipe.core.outcome import Outcome
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.target import MemoryTarget
+from tests.integration.targets.http.endpoint import Endpoint
 from tests.integration.targets.places import (
     NOW_MS,
     OLD,
     PLACES,
     YOUNG,
     Place,
+    groups,
     new_key,
     operation,
     typed,
@@ -39,6 +41,10 @@ class MemoryPlace(Place):
         """The records of *keys*."""
         return self.rows_on(None, keys)
 
+    def locked(self, _key):
+        """Nothing: in memory there are no locks to wait for."""
+        return nullcontext()
+
     def another(self):
         """Another target in memory."""
         return MemoryTarget("test", clock=FakeClock(NOW_MS))
@@ -48,6 +54,36 @@ class MemoryPlace(Place):
 def _in_memory(_server):
     target = MemoryTarget("test", clock=FakeClock(NOW_MS))
     yield MemoryPlace("", Collection("notes", ("test",)), target)
+
+
+class HttpPlace(MemoryPlace):
+    """A target that posts to an endpoint of ours, read through the endpoint's own door."""
+
+    remembers = False
+
+    def __init__(self, endpoint, **options):
+        super().__init__("", Collection("notes", ("test",)), endpoint.opened(**options))
+        self.endpoint = endpoint
+
+    def rows_on(self, _connection, keys):
+        """The records of *keys*."""
+        documents = {key: self.endpoint.target.record("notes", key) for key in keys}
+        return {key: typed(doc) if doc is not None else None for key, doc in documents.items()}
+
+    def another(self):
+        """Another target that posts to the same endpoint."""
+        return self.endpoint.opened()
+
+
+def _over_http(**options):
+    @contextmanager
+    def opened(_server):
+        with Endpoint() as endpoint:
+            place = HttpPlace(endpoint, **options)
+            yield place
+            place.target.close()
+
+    return opened
 
 
 def _on_postgres(mode):
@@ -64,6 +100,8 @@ def _on_postgres(mode):
 #: Every target: how to open it, and the fixture of the server it needs.
 TARGETS = {
     "memory": (_in_memory, None),
+    "http-gzip": (_over_http(), None),
+    "http-zstd": (_over_http(compression="zstd"), None),
     "document-pg18": (_on_postgres("document"), "postgres"),
     "table-pg18": (_on_postgres("table"), "postgres"),
     "document-pg16": (_on_postgres("document"), "postgres_16"),
@@ -279,6 +317,59 @@ def test_a_batch_of_known_and_new_operations_tells_them_apart(place, key, at):
     place.apply(old, other)
 
     assert place.outcomes(old, new, other) == [DUPLICATE, APPLIED, DUPLICATE]
+
+
+def test_an_id_on_two_records_names_two_operations(place, at):
+    first, second = (operation("increment", new_key(), at, {"a": 1}, id_=9) for _ in range(2))
+
+    assert place.outcomes(first, second) == [APPLIED, APPLIED]
+    assert place.outcomes(second, first) == [DUPLICATE, DUPLICATE]
+
+
+def test_it_can_be_reached(place):
+    place.target.ping()
+
+
+def seen(place, *operations):
+    return place.target.seen(groups(place.collection, operations))
+
+
+def test_what_never_came_is_not_known(place, key, at):
+    assert seen(place) == set()
+    assert seen(place, operation("upsert", key, at, {"a": 1})) == set()
+
+
+@pytest.mark.parametrize("kind", ["upsert", "patch", "delete", "increment"])
+def test_what_was_applied_is_known_as_long_as_it_is_remembered(place, key, at, kind):
+    data = None if kind == "delete" else {"a": 5}
+    change, other = operation(kind, key, at, data), operation("upsert", key, at + 1, {"a": 6})
+    place.apply(change)
+    before = stored(place, key)
+    known = {change.id} if place.remembers else set()
+
+    assert seen(place, change, other) == known
+    assert seen(place, change, other, operation("patch", new_key(), at, {"a": 1})) == known
+    assert stored(place, key) == before
+
+
+def test_increments_and_fields_above_the_base_are_known(place, key, at):
+    base = operation("upsert", key, at, {"a": 1, "b": 1})
+    counted = [operation("increment", key, at + n, {"a": 1}) for n in (1, 2)]
+    patched = operation("patch", key, at + 3, {"c": 1})
+    place.apply(base)
+    place.apply(*counted)
+    place.apply(patched)
+    late = operation("increment", key, at + 1, {"a": 1})
+
+    ids = {each.id for each in (base, *counted, patched)}
+    assert seen(place, base, *counted, patched, late) == (ids if place.remembers else set())
+
+
+def test_whoever_looks_waits_for_no_lock(place, key, at):
+    change = operation("upsert", key, at, {"a": 1})
+    place.apply(change)
+    with place.locked(key):
+        assert seen(place, change) == ({change.id} if place.remembers else set())
 
 
 def test_closing_twice_is_harmless(place):

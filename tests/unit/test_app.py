@@ -12,6 +12,7 @@ from syncpipe.errors import ConfigError, UnknownCollection, UnknownTarget
 from syncpipe.settings import BrokerSettings, Settings
 from syncpipe.settings.tree import TARGET_TYPES
 from syncpipe.store.options import StoreOptions
+from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
 ORDERS = Collection("orders", targets=("crm", "bi"))
@@ -34,8 +35,22 @@ def test_an_unknown_target_is_refused_with_the_known_ones():
         app.build(SETTINGS).target("crn")
 
 
-def test_there_is_a_class_for_every_type_of_target():
-    assert set(app._TARGETS) == set(TARGET_TYPES.values())
+#: Options of each type.
+OPTIONS = {
+    PostgresOptions: PostgresOptions("x", "host=/nowhere"),
+    HttpOptions: HttpOptions("x", "https://nowhere.invalid/in"),
+}
+
+
+def test_every_type_has_options_here():
+    assert set(OPTIONS) == set(TARGET_TYPES.values())
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=[kind.__name__ for kind in OPTIONS])
+def test_there_is_a_target_for_every_type_of_options(options):
+    target = app.build(Settings(targets={"x": options})).target("x")
+    target.close()
+    assert target.name == "x"
 
 
 def test_a_target_is_made_from_its_options():

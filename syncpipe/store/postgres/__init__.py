@@ -7,6 +7,7 @@ module               noun
 :mod:`.connections`  the pool, with database errors translated, and the check of the tables
 :mod:`.migrating`    the numbered migrations in ``migrations/``
 :mod:`.deadletters`  what was given up
+:mod:`.schedule`     what is to be tried later
 :mod:`.statements`   the named SQL statements in ``sql/``
 ===================  ============================================================================
 

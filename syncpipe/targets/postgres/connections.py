@@ -5,16 +5,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from psycopg_pool import PoolTimeout
-
 from syncpipe.database import connections
-from syncpipe.errors import TargetBusy
+from syncpipe.resilience.classification import Classification
 from syncpipe.targets.postgres.refusal import translate
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from syncpipe.errors import TargetError
     from syncpipe.targets.postgres.options import PostgresOptions
 
 
@@ -24,11 +19,9 @@ class Connections(connections.Connections):
     def __init__(self, options: PostgresOptions) -> None:
         """Remember *options*; nothing is opened yet."""
         super().__init__(
-            options, name=options.name, translate=functools.partial(_error, target=options.name)
+            options,
+            name=options.name,
+            translate=functools.partial(
+                translate, target=options.name, classification=Classification(options.classify)
+            ),
         )
-
-
-def _error(fault: psycopg.Error, target: str) -> TargetError:
-    if isinstance(fault, PoolTimeout):
-        return TargetBusy(f"Target {target!r}: all connections are in use: {fault}.")
-    return translate(fault, target)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import TargetError
 from syncpipe.targets.postgres.columns import read_columns, relation_text
 from syncpipe.targets.postgres.statements import own_tables, statement, texts
-from syncpipe.targets.target import Check
+from syncpipe.targets.target import Check, Description
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,18 +21,6 @@ if TYPE_CHECKING:
 _TABLES = ("documents", "records", "increments", "collections")
 #: Oldest PostgreSQL that the statements are tested on.
 _OLDEST_VERSION = 160_000
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """Where a collection's records live and what operations may write there."""
-
-    #: Name of the collection.
-    collection: str
-    #: The table, or "documents".
-    table: str
-    #: Column or field names with their types.
-    columns: tuple[tuple[str, str], ...]
 
 
 def install(connection: psycopg.Connection[Any], schema: str) -> list[str]:

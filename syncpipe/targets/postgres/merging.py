@@ -14,7 +14,7 @@ from syncpipe.core.change import Change, recounted, resolve
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.delta import Delta, Increment
 from syncpipe.core.document import read_number
-from syncpipe.core.memory import Memory, judge
+from syncpipe.core.memory import Memory, judge, recall
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.version import Stamp
@@ -74,6 +74,8 @@ class Merging:
             statement("increments", name, increments=tables["increments"])
             for name in ("known", "history", "count")
         )
+        self._documents = statement("documents", "recall", documents=tables["documents"])
+        self._records = statement("records", "recall", records=tables["records"])
 
     def apply(
         self, connection: psycopg.Connection[Any], layout: Layout, groups: Sequence[Group]
@@ -83,7 +85,7 @@ class Merging:
         with connection.transaction():
             floors = self._lock_floors(connection, groups)
             locked = layout.lock(connection, deltas)
-            known = self._known_increments(connection, deltas)
+            known = self._known_increments(connection, groups)
             results: list[Result] = []
             effective: list[tuple[Group, Locked, Delta]] = []
             for record, (group, _) in deltas.items():
@@ -95,6 +97,18 @@ class Merging:
                     effective.append((group, state, deltas_.fold(left)))
             self._write(connection, layout, effective)
         return results
+
+    def seen(self, connection: psycopg.Connection[Any], groups: Sequence[Group]) -> set[bytes]:
+        """Return the ids of those operations of *groups* that are remembered; locks nothing."""
+        memories = self._recall_all(connection, groups)
+        counted = self._known_increments(connection, groups)
+        return {
+            operation.id
+            for group in groups
+            if (memory := memories.get(record_of(group)))
+            for operation in group.operations
+            if judge(operation, memory, counted.get(record_of(group), ())) is Outcome.DUPLICATE
+        }
 
     def _write(
         self,
@@ -128,13 +142,28 @@ class Merging:
             floors = dict(connection.execute(self._floors, {"collections": names}).fetchall())
         return floors
 
+    def _recall_all(
+        self, connection: psycopg.Connection[Any], groups: Sequence[Group]
+    ) -> dict[Record, Memory]:
+        """Return what is remembered, of documents and of rows; no table of the user is needed."""
+        found: dict[Record, Memory] = {}
+        for query, in_table in ((self._documents, False), (self._records, True)):
+            asked = [g for g in groups if (g.collection.table is not None) is in_table]
+            if not asked:
+                continue
+            rows = connection.execute(query, {"keys": payload.keys(map(record_of, asked))})
+            for collection, key, version, tie, detail in rows:
+                found[collection, key] = recall(Stamp(version, tie), detail)
+        return found
+
     def _known_increments(
-        self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
+        self, connection: psycopg.Connection[Any], groups: Iterable[Group]
     ) -> dict[Record, set[bytes]]:
         known: dict[Record, set[bytes]] = {}
-        if not any(_has_increments(group) for group, _ in deltas.values()):
+        asked = [(record_of(group), ids) for group in groups if (ids := _increment_ids(group))]
+        if not asked:
             return known
-        wanted = payload.increment_ids(_increment_ids(deltas))
+        wanted = payload.increment_ids(asked)
         for collection, key, id_ in connection.execute(self._known, {"increments": wanted}):
             known.setdefault((collection, key), set()).add(id_.bytes)
         return known
@@ -198,12 +227,5 @@ def _too_late(operation: Operation) -> TooLate:
     )
 
 
-def _has_increments(group: Group) -> bool:
-    return any(operation.kind is Kind.INCREMENT for operation in group.operations)
-
-
-def _increment_ids(
-    deltas: Mapping[Record, tuple[Group, Delta]],
-) -> Iterable[tuple[Record, Sequence[bytes]]]:
-    for record, (group, _) in deltas.items():
-        yield record, [o.id for o in group.operations if o.kind is Kind.INCREMENT]
+def _increment_ids(group: Group) -> list[bytes]:
+    return [each.id for each in group.operations if each.kind is Kind.INCREMENT]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 -- the schema reads these annotations
 from dataclasses import dataclass, field
+
+from syncpipe.resilience.classification import (
+    ErrorClass,  # noqa: TC001 -- the schema reads these annotations
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +30,6 @@ class PostgresOptions:
     lock_timeout_s: float = 5.0
     #: Seconds that a transaction of ours may be idle, before the server ends it.
     idle_in_transaction_timeout_s: float = 30.0
+    #: What errors mean here, where it differs: an SQLSTATE, or its beginning, to transient,
+    #: throttled, outage, misconfigured, refused-temporary, refused-permanent or too-slow.
+    classify: Mapping[str, ErrorClass] = field(default_factory=dict)

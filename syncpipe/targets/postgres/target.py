@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
-    from syncpipe.targets.postgres.installation import Description
     from syncpipe.targets.postgres.options import PostgresOptions
-    from syncpipe.targets.target import Check, Collected
+    from syncpipe.targets.target import Check, Collected, Description
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
 _YOUNG_MS = 12 * 3600 * 1000
@@ -73,6 +72,11 @@ class PostgresTarget:
         except TargetError:
             self._forget_tables()  # a column may have been added or dropped
             raise
+
+    def seen(self, groups: Sequence[Group]) -> set[bytes]:
+        """Return the ids that are known to have been applied, as `Target.seen` promises."""
+        with self._connections.connection() as connection:
+            return self._merging.seen(connection, groups)
 
     def init(self) -> list[str]:
         """Make syncpipe's own tables; may run again and again. Returns their names."""

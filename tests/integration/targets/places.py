@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
 from psycopg import sql
@@ -78,6 +78,17 @@ class Place:
     collection: Collection
     target: PostgresTarget
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: Whether the target can tell what it has applied.
+    remembers: ClassVar[bool] = True
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Somebody else's transaction that holds the record."""
+        table = sql.Identifier("syncpipe", "records" if self.columns else "documents")
+        query = sql.SQL("SELECT FROM {} WHERE key = %s FOR UPDATE").format(table)
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(query, [key])
+            yield
 
     def apply(
         self, *batch: Operation, by: Target | None = None, now_ms: int = NOW_MS

@@ -95,4 +95,4 @@ def _plant(monkeypatch, file, name, right, wrong):
             return original(asked)
         return {**original(file), name: original(file)[name].replace(right, wrong)}
 
-    monkeypatch.setattr(statements, "texts", planted)
+    monkeypatch.setattr(statements.statement, "texts", planted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from syncpipe.app import App
 from syncpipe.cli import main
+from syncpipe.core.operation import created_ms
 from syncpipe.errors import BrokerUnavailable, DeliveryTimeout
 from syncpipe.ops.sending import Sending
 from syncpipe.system import SystemClock
@@ -92,6 +94,55 @@ def test_lines_that_nobody_knows_about_are_sent_again_as_the_operations_they_wer
     assert len(after) > len(before)
     assert {(each.id, each.version) for each in after} == identities
     assert {each.key: each.data for each in after} == {"a": {"n": Decimal("0.10")}, "b": {"n": 2}}
+
+
+@pytest.mark.parametrize(
+    ("options", "delay_s", "lifetime_s"),
+    [
+        (("--delay", "90"), 90, None),
+        (("--delay", "2h", "--expires-in", "1d"), 7200, 86400),
+        (("--expires-in", "1.5"), None, 1.5),
+    ],
+)
+def test_operations_are_delayed_and_expire(run, broker, tmp_path, options, delay_s, lifetime_s):
+    (tmp_path / "all.jsonl").write_text('{"id": "b", "n": 2}\n')
+    run("op", "send", "orders", "a", "{}", *options)
+    run("op", "send-many", "--collection", "orders", "--from", "all.jsonl", *options)
+
+    operations = sent_operations(broker)
+    assert {each.key for each in operations} == {"a", "b"}
+    for each in operations:
+        made_ms = created_ms(each.id)  # a moment after the call
+        for at_ms, seconds in ((each.not_before_ms, delay_s), (each.expires_ms, lifetime_s)):
+            left_ms = at_ms - made_ms if at_ms else None
+            assert left_ms is seconds or seconds * 1000 - 60_000 < left_ms <= seconds * 1000
+
+
+def test_a_time_may_be_given(run, broker):
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(hours=1)
+    run("op", "send", "orders", "a", "{}", "--not-before", moment.isoformat())
+
+    (operation,) = sent_operations(broker)
+    assert operation.not_before_ms == moment.timestamp() * 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--delay", "soon"), "is not a number with one of ms, s, m, h"),
+        (("--not-before", "tomorrow"), "2026-03-01T08:00:00Z"),
+        (("--not-before", "2030-01-01T00:00:00"), "has no zone"),
+    ],
+)
+def test_what_is_no_time_is_refused(run, broker, options, says):
+    assert says in run("op", "send", "orders", "a", "{}", *options, status=2).stderr
+    assert sent_operations(broker) == []
+
+
+def test_a_time_that_cannot_be_meant_is_refused(run, broker):
+    done = run("op", "send", "orders", "a", "{}", "--delay", "2d", "--expires-in", "1d", status=1)
+    assert "longer than its delay" in done.stderr
+    assert sent_operations(broker) == []
 
 
 def test_what_may_count_twice_is_told(run, broker, tmp_path):

@@ -24,19 +24,26 @@ COLLECTIONS = {
 _random = random.Random(7)
 
 
-def operation(key="k", kind=Kind.UPSERT, data=None, *, collection="orders", version=0, at_ms=0):
-    """An operation of *version* milliseconds after the start of the fake clock."""
+def operation(
+    key="k", kind=Kind.UPSERT, data=None, *, collection="orders", version=0, at_ms=0, **more
+):
+    """An operation of *version* milliseconds after the start of the fake clock.
+
+    ``due`` and ``expires`` are milliseconds after that start too.
+    """
     if data is None and kind is not Kind.DELETE:
         data = {"n": 1} if kind is Kind.INCREMENT else {"a": version}
     stamp = at_milliseconds(START_MS + version) if collection != "prices" else version + 1
     id_ = uuid7(START_MS + at_ms, _random.getrandbits(74))
-    return Operation(id_, kind, collection, key, stamp, data)
+    names = {"due": "not_before_ms", "expires": "expires_ms"}
+    times = {names[name]: START_MS + ms for name, ms in more.items()}
+    return Operation(id_, kind, collection, key, stamp, data, **times)
 
 
-def body(*operations, lane=LANE, count=None):
-    """The envelope of *operations*."""
+def body(*operations, lane=LANE, count=None, trace=None, tried=()):
+    """The envelope of *operations*, at which there were the attempts *tried*."""
     number = len(operations) if count is None else count
-    header = Header(_random.randbytes(16), lane, Priority.NORMAL, number, START_MS)
+    header = Header(_random.randbytes(16), lane, Priority.NORMAL, number, START_MS, trace, tried)
     return seal(header, [encode(each) for each in operations])
 
 

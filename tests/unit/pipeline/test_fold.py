@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncpipe.core.attempt import Attempt
 from syncpipe.core.outcome import Outcome
 from syncpipe.pipeline.batch import Batch, Item
 from syncpipe.pipeline.fold import fold
@@ -39,3 +40,14 @@ def test_one_id_on_two_records_is_two_operations():
     batch = folded(each, replace(each, key="b"))
     assert sorted(group.key for group in batch.groups) == ["a", "b"]
     assert batch.settled == ()
+
+
+def test_of_several_copies_the_one_that_tells_of_most_attempts_goes_on():
+    each = operation()
+    attempt = Attempt(1, "w", 1, "SP-E510", "no")
+    items = tuple(
+        Item(each, b"", index, (attempt,) * tried) for index, tried in enumerate([1, 2, 0])
+    )
+    batch = fold(Batch((), items=items), COLLECTIONS)
+    assert [item.message for item in batch.items] == [1]
+    assert sorted(copy.item.message for copy in batch.settled) == [0, 2]

@@ -23,8 +23,11 @@ from syncpipe.errors import (
 from syncpipe.pipeline import BatchLog, Done, Later, Message, Pipeline, WorkerOptions
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
+from syncpipe.testing.schedule import MemorySchedule
 from syncpipe.testing.target import MemoryTarget
 from tests.unit.pipeline.envelopes import COLLECTIONS, QUEUE, message, operation
+
+AFTER_VERIFY = ["admit", "fold", "apply", "settle"]
 
 
 class PickyTarget(MemoryTarget):
@@ -48,9 +51,11 @@ class Bench:
     """A pipeline between a broker and a target in memory."""
 
     options: WorkerOptions = field(default_factory=WorkerOptions)
+    stored: bool = False
 
     def __post_init__(self):
         self.clock = FakeClock()
+        self.schedule = MemorySchedule(self.clock) if self.stored else None
         self.broker = MemoryBroker(self.clock)
         self.target = PickyTarget(self.clock)
         self.lines = []
@@ -63,6 +68,7 @@ class Bench:
             random=SeededRandom(),
             options=self.options,
             log=BatchLog(logger, "crm", "w1"),
+            schedule=self.schedule,
         )
 
     def _write(self, _logger, _method, event):
@@ -173,16 +179,16 @@ def test_what_is_refused_for_now_comes_back_counted_and_alone(bench):
 def test_pauses_between_attempts_grow_up_to_the_longest(bench):
     bad = operation("a")
     bench.target.refusals[bad.id] = RefusedForNow("no parent yet")
-    for attempts in range(9):
+    for attempts in range(19):
         (verdict,) = bench.run(message(bad, attempts=attempts)).verdicts
-        ceiling = min(5.0, 0.1 * 2**attempts)
+        ceiling = min(60.0, 2.0**attempts)
         assert ceiling / 2 <= verdict.after_s <= ceiling
 
 
 def test_after_the_last_attempt_it_is_a_dead_letter(bench):
     bad = operation("a")
     bench.target.refusals[bad.id] = RefusedForNow("no parent", sqlstate="23503")
-    report = bench.run(message(bad, attempts=9))
+    report = bench.run(message(bad, attempts=19))
     assert report.verdicts == (Done(),)
     assert [(letter.code, letter.sqlstate) for letter in bench.dead()] == [("SP-E510", "23503")]
 
@@ -301,7 +307,7 @@ def test_the_line_of_a_batch_counts_and_measures_and_holds_no_payload(bench):
     assert line["outcomes"] == {"applied": 1}
     assert line["latency_ms"] == {1200: 1}
     assert line["committed_ms"] == START_MS + 1234
-    assert list(line["ms"]) == ["decode", "clock", "verify", "fold", "apply", "settle"]
+    assert list(line["ms"]) == ["decode", "clock", "verify", *AFTER_VERIFY]
     assert "secret" not in repr(line)
 
 

@@ -12,11 +12,10 @@ from syncpipe.testing.clock import START_MS
 from tests.unit.pipeline.envelopes import COLLECTIONS, operation
 
 
-def code(each):
-    """The code of the error that *each* is given up with, None if it passes."""
-    batch = verify(
-        Batch((), items=(Item(each, b"", 0),), now_ms=START_MS), Declared("crm", COLLECTIONS)
-    )
+def code(each, now=0):
+    """The code of the error that *each* is given up with *now*, None if it passes."""
+    batch = Batch((), items=(Item(each, b"", 0),), now_ms=START_MS + now)
+    batch = verify(batch, Declared("crm", COLLECTIONS))
     assert len(batch.items) + len(batch.settled) == 1
     for settled in batch.settled:
         assert (settled.outcome, settled.stage) == (Outcome.DEAD, "verify")
@@ -55,6 +54,37 @@ def test_what_breaks_its_declaration_is_given_up(each):
 def test_a_version_may_lie_a_minute_ahead_of_the_targets_clock_and_no_more():
     assert code(operation(version=MAX_AHEAD_MS)) is None
     assert code(operation(version=MAX_AHEAD_MS + 1)) == "SP-E512"
+
+
+HOUR, YEAR = 3_600_000, 366 * 24 * 3_600_000
+
+
+@pytest.mark.parametrize("now", [0, HOUR, 2 * HOUR])
+def test_a_delayed_operation_may_have_its_due_time_as_its_version(now):
+    assert code(operation(version=HOUR, due=HOUR), now) is None
+    assert code(operation(version=HOUR + MAX_AHEAD_MS, due=HOUR, expires=HOUR + 1), now) is None
+    assert code(operation(version=YEAR, due=YEAR), now) is None
+
+
+@pytest.mark.parametrize(
+    ("each", "expected"),
+    [
+        (operation(version=HOUR + MAX_AHEAD_MS + 1, due=HOUR), "SP-E512"),
+        (operation(version=HOUR, due=HOUR - MAX_AHEAD_MS - 1), "SP-E512"),
+        (operation(version=HOUR, expires=2 * HOUR), "SP-E512"),
+        (operation(version=0, due=1), "SP-E514"),
+        (operation(version=HOUR, due=HOUR, expires=HOUR), "SP-E514"),
+        (operation(version=HOUR, due=HOUR, expires=1), "SP-E514"),
+        (operation(version=2 * YEAR, due=2 * YEAR), "SP-E514"),
+        (operation(collection="prices", due=2 * YEAR), "SP-E514"),
+    ],
+)
+def test_times_that_no_client_gives_are_refused(each, expected):
+    assert code(each) == expected
+
+
+def test_a_version_of_the_source_says_nothing_of_the_due_time():
+    assert code(operation(collection="prices", version=5, due=HOUR)) is None
 
 
 def test_versions_of_the_source_are_no_times():

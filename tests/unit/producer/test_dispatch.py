@@ -12,11 +12,12 @@ from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.routing import Priority
 from syncpipe.errors import BrokerFull, BrokerUnavailable
 from syncpipe.producer.buffer import Entry, Parcel, Ticket
-from syncpipe.producer.dispatch import TASK, Dispatcher
+from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.stamps import Stamper
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
+from syncpipe.transport.broker import APPLY_TASK
 from tests.unit.producer.parts import route
 
 
@@ -43,7 +44,7 @@ def test_an_envelope_says_where_it_goes_what_it_holds_and_when_it_was_made(broke
 
     (delivery,) = broker.take(["sp.crm.3.low"], limit=9)
     envelope = unseal(delivery.message.body)
-    assert delivery.message.task == TASK
+    assert delivery.message.task == APPLY_TASK
     assert delivery.message.message_id.replace("-", "") == envelope.header.id.hex()
     assert envelope.header.lane == route(3).lane
     assert envelope.header.priority is Priority.LOW

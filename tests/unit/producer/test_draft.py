@@ -29,7 +29,7 @@ def test_tuples_and_dicts_are_drafts(item):
     [
         (),
         ("orders",),
-        tuple(range(9)),
+        tuple(range(13)),
         {"collection": "orders", "key": "o-1", "colour": "red"},
         {"key": "o-1"},
         {7: "orders"},

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 from syncpipe.settings import Settings, check, load, schema
 from syncpipe.settings.listing import listing, starter, toml_value
+from syncpipe.settings.tree import TARGET_TYPES
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -19,17 +21,27 @@ def test_the_listing_changes_no_default(tmp_path):
     assert load(tmp_path / "all.toml", environ={}).settings == Settings()
 
 
+def with_samples():
+    """The listing with its samples uncommented, and without the references in it."""
+    plain, mark, samples = listing().partition("# [targets.crm]")
+    text = plain + (mark + samples).replace("\n# ", "\n").removeprefix("# ")
+    return re.sub(r"\$\{file:[^}]*crm_dsn\}", "host=h", re.sub(r"\$\{file:[^}]*token\}", "t", text))
+
+
 def test_the_listing_with_its_samples_names_every_key_and_is_right(tmp_path):
-    text = listing().replace("${file:/run/secrets/crm_dsn}", "host=h")
-    plain, _, samples = text.partition("# [targets.crm]")
-    body = plain + ("# [targets.crm]" + samples).replace("\n# ", "\n").removeprefix("# ")
-    tree = tomllib.loads(body)
+    tree = tomllib.loads(with_samples())
     assert set(tree) == {*schema.top_keys(), *schema.sections(), *schema.families()}
-    for family, keys in schema.families().items():
-        [sample] = tree[family].values()
-        assert set(sample) == set(keys)
-    (tmp_path / "samples.toml").write_text(body, encoding="utf-8")
+    [collection] = tree["collections"].values()
+    assert set(collection) == set(schema.families()["collections"])
+    (tmp_path / "samples.toml").write_text(with_samples(), encoding="utf-8")
     assert check(tmp_path / "samples.toml", environ={}) == []
+
+
+def test_each_type_of_target_has_a_sample_with_its_own_keys():
+    samples = tomllib.loads(with_samples())["targets"].values()
+    assert {sample["type"]: set(sample) for sample in samples} == {
+        kind: set(schema.target_keys(kind)) for kind in TARGET_TYPES
+    }
 
 
 def test_every_key_has_a_meaning_in_one_sentence_or_more():
@@ -64,5 +76,6 @@ def test_the_starter_file_is_right_and_shows_the_common_case(tmp_path):
 
 
 def test_values_are_written_so_that_toml_reads_them_back():
-    for value in (True, 5, 1_000_000, 2.5, 'a "b" \\', ["a", "b"], []):
+    table = {"a": 1, "b c": "d", "5": {"e": []}}
+    for value in (True, 5, 1_000_000, 2.5, 'a "b" \\', ["a", "b"], [], table):
         assert tomllib.loads(f"v = {toml_value(value)}") == {"v": value}

@@ -5,6 +5,7 @@ import pytest
 from syncpipe.core.collection import KeyType, VersionSource
 from syncpipe.core.routing import Priority
 from syncpipe.errors import ConfigError
+from syncpipe.resilience.classification import ErrorClass
 from syncpipe.settings import Settings, check, load
 
 FILE = """\
@@ -155,6 +156,57 @@ def test_secrets_are_not_among_what_is_shown():
     assert shown["targets.bi.dsn"] == "${env:BI_DSN}"
     assert shown["broker.url"] == "redis://:***@host/0"
     assert "hunter2" not in repr(loaded)
+
+
+def test_tables_whose_names_are_free_come_together_from_every_layer(folder):
+    (folder / "syncpipe.toml").write_text(
+        """
+[targets.hub]
+type = "http"
+url = "https://h/in"
+headers = { X-Tenant = "hunter2", X-Key = "${env:KEY}", X-Both = "k${env:KEY}" }
+token = "hunter2"
+[targets.hub.classify]
+"http 409" = "refused-permanent"
+timeout = "too-slow"
+""",
+        encoding="utf-8",
+    )
+    (folder / "night.toml").write_text(
+        "[targets.hub.classify]\ntimeout = 'transient'\n[targets.hub.headers]\nX-New = 'n'\n",
+        encoding="utf-8",
+    )
+    environ = {"KEY": "hunter3", "SYNCPIPE__TARGETS__HUB__CLASSIFY__DNS": "misconfigured"}
+    loaded = load(profile="night", environ=environ)
+    hub = loaded.settings.targets["hub"]
+    assert hub.headers == {
+        "X-Tenant": "hunter2",
+        "X-Key": "hunter3",
+        "X-Both": "khunter3",
+        "X-New": "n",
+    }
+    assert hub.classify == {
+        "http 409": ErrorClass.REFUSED_PERMANENT,
+        "timeout": ErrorClass.TRANSIENT,
+        "dns": ErrorClass.MISCONFIGURED,
+    }
+    shown = {entry.key: entry.value for entry in loaded.entries}
+    assert shown["targets.hub.headers.X-Key"] == "${env:KEY}"
+    assert {shown[f"targets.hub.{key}"] for key in ("token", "headers.X-Both")} == {"***"}
+    assert shown["targets.hub.classify.timeout"] == "transient"
+    assert str(loaded.sources["targets.hub.classify.timeout"]) == "night.toml:2"
+    for secret in ("hunter2", "hunter3"):
+        assert secret not in repr(loaded)
+
+
+def test_values_are_shown_as_a_configuration_writes_them(folder):
+    (folder / "syncpipe.toml").write_text(
+        "[targets.crm]\ntype = 'postgres'\ndsn = 'host=h'\n[collections.o]\ntarget = 'crm'\n",
+        encoding="utf-8",
+    )
+    shown = {entry.key: entry.value for entry in load(environ={}).entries}
+    assert shown["collections.o.priority"] == "normal"
+    assert shown["collections.o.key_types"] == ["str"]
 
 
 def test_loading_lists_every_mistake(folder):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
+
 import pytest
 
 from syncpipe.core.collection import Collection, KeyType
@@ -38,6 +41,22 @@ def test_what_was_sent_can_be_asserted_by_any_of_its_parts(harness):
     harness.refute_enqueued(collection="orders", key="o-2")
     harness.refute_enqueued(kind="delete")
     harness.refute_enqueued(data={"total": 12})
+
+
+def test_times_and_group_can_be_asserted_as_the_call_said_them(harness):
+    start = dt.datetime.fromtimestamp(harness.clock.now_ms() / 1000, dt.UTC)
+    group = uuid.uuid4()
+    harness.client.upsert("orders", "o-1", {}, delay=90, expires_in=3600.5, group_id=group)
+    harness.client.upsert("orders", "o-2", {})
+    hour = dt.timedelta(hours=1)
+    harness.client.upsert("orders", "o-3", {}, not_before=start + hour)
+
+    harness.assert_enqueued(key="o-1", collection="orders", delay=90, expires_in=3600.5)
+    harness.assert_enqueued(group_id=str(group), not_before=start + dt.timedelta(seconds=90))
+    assert harness.assert_enqueued(delay=None, expires_in=None, group_id=None).key == "o-2"
+    assert harness.assert_enqueued(delay=hour).key == "o-3"
+    harness.refute_enqueued(delay=60)
+    harness.refute_enqueued(group_id=uuid.uuid4())
 
 
 def test_an_assertion_that_fails_lists_what_waits(harness):

@@ -92,7 +92,7 @@ def test_it_announces_what_it_has_counted():
     each = station()
     each.subscriptions.connect(Consumer())
     counts = {Outcome.APPLIED: 3, Outcome.DEAD: 1}
-    report = Report((Done(), Done()), counts, {}, None, {}, None, 0.0)
+    report = Report((Done(), Done()), counts, {}, None, {}, None, 0.0, {"P0001": 2, "x": 1})
     for _ in range(3):
         each.begin()
     each.count(report)
@@ -101,6 +101,7 @@ def test_it_announces_what_it_has_counted():
     (info,) = each.broker.workers()
     assert info.name == "w@h"
     expected = {"applied": 6, "dead": 2, "envelopes": 4, "batches": 2, "running": 1}
+    expected["unknown_errors"] = 6
     assert {name: info.counters[name] for name in expected} == expected
 
 

@@ -71,6 +71,12 @@ SELECT
 FROM jsonb_to_recordset(%(keys)s::jsonb) AS d (collection text, key text, fields text[])
 JOIN {documents} AS t ON t.collection = d.collection AND t.key = d.key;
 
+-- name: recall
+-- What is remembered of records, for a look that locks nothing.
+SELECT t.collection, t.key, t.version, t.tie, t.detail
+FROM jsonb_to_recordset(%(keys)s::jsonb) AS d (collection text, key text)
+JOIN {documents} AS t ON t.collection = d.collection AND t.key = d.key;
+
 -- name: write
 -- Writes resolved changes to locked records.
 UPDATE {documents} AS t SET

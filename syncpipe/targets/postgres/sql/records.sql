@@ -57,6 +57,12 @@ SELECT t.collection, t.key, t.version, t.tie, t.detail, t.floor
 FROM jsonb_to_recordset(%(keys)s::jsonb) AS d (collection text, key text)
 JOIN {records} AS t ON t.collection = d.collection AND t.key = d.key;
 
+-- name: recall
+-- What is remembered of records, for a look that locks nothing.
+SELECT t.collection, t.key, t.version, t.tie, t.detail
+FROM jsonb_to_recordset(%(keys)s::jsonb) AS d (collection text, key text)
+JOIN {records} AS t ON t.collection = d.collection AND t.key = d.key;
+
 -- name: write
 UPDATE {records} AS t SET gone = d.gone, version = d.version, tie = d.tie, detail = d.detail
 FROM jsonb_to_recordset(%(records)s::jsonb) AS d (

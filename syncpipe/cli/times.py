@@ -1,0 +1,58 @@
+"""Times on the command line: how long from now, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a number, or of one with a unit such as ``90s``, ``2h`` or ``1d``."""
+    from syncpipe.settings.units import parse_duration
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(parse_duration(text))
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def moment(text: str) -> dt.datetime:
+    """Return the time with its zone that ISO 8601 writes as *text*."""
+    import datetime as dt
+
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no time such as 2026-03-01T08:00:00Z.") from error
+    if found.utcoffset() is None:
+        raise click.BadParameter(f"{text!r} has no zone: end it with Z, or +02:00.")
+    return found
+
+
+_OPTIONS = (
+    click.option(
+        "--delay", type=duration, metavar="SECONDS", help="Due in so long; also 90s, 2h, 1d."
+    ),
+    click.option(
+        "--not-before", type=moment, metavar="TIME", help="Due then: 2026-03-01T08:00:00Z."
+    ),
+    click.option(
+        "--expires-in", type=duration, metavar="SECONDS", help="Not tried after so long, from now."
+    ),
+)
+
+
+def timed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a *command* ``--delay``, ``--not-before`` and ``--expires-in``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,27 @@
+"""Fixtures of the tests of HTTP targets."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.targets.http.endpoint import Endpoint
+
+
+@pytest.fixture
+def endpoint():
+    with Endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def opened(endpoint):
+    """Open targets that post to the endpoint."""
+    targets = []
+
+    def open_target(**options):
+        targets.append(endpoint.opened(**options))
+        return targets[-1]
+
+    yield open_target
+    for target in targets:
+        target.close()
