@@ -31,7 +31,7 @@ _MOST = 256
 #: taken from half of that on: on Redis it takes up to a second until they come.
 _PLENTY, _PLENTY_WRITES = 2_000, 4
 #: The first and the longest pause of a store that is away, seconds; the others double.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 20.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
 

@@ -70,7 +70,7 @@ class Shelf:
             return self._take_retries(now)
         return self._take_fresh()
 
-    def take_probe(self) -> list[Held]:
+    def take_one(self) -> list[Held]:
         """Take one message, of those to be tried again if there is one; something must wait."""
         if self._retries:
             return [heapq.heappop(self._retries)[2]]

@@ -33,7 +33,6 @@ LATE_S = 40.0
 _HOLD_S = 5.0
 #: The first and the longest pause of what failed while the target is still called, seconds.
 _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S = 0.1, 1.0
-_STATES = {state.word: state for state in State}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,8 @@ class Breaker:
         self._most = self._width = slots
         self._clock = clock
         self._random = random
-        self._me = digest(me)
+        #: `digest` of the name of the process.
+        self.me = digest(me)
         self._evidence = Evidence(options)
         self._throttle = Throttle()
         self._epoch = self._running = 0
@@ -92,7 +92,7 @@ class Breaker:
     @property
     def state(self) -> State:
         """What this process does about the target, if people let it."""
-        return _STATES[self.circuit.current_state]
+        return State.named(self.circuit.current_state)
 
     @property
     def throttling(self) -> bool:
@@ -395,5 +395,5 @@ class Breaker:
             period_ms=period_ms,
             since_ms=before.since_ms if state is before.state else self._clock.now_ms(),
             code=code,
-            writer=self._me,
+            writer=self.me,
         )

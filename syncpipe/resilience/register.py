@@ -18,6 +18,7 @@ from syncpipe.errors import SyncpipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Self
 
 
 class State(enum.IntEnum):
@@ -34,6 +35,11 @@ class State(enum.IntEnum):
     def word(self) -> str:
         """Its name for people, which is also pybreaker's."""
         return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def named(cls, word: str) -> Self:
+        """Return the state called *word*."""
+        return cls[word.upper().replace("-", "_")]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +60,11 @@ class Register:
     code: int = 0
     #: `digest` of the name of the process that has written it.
     writer: int = 0
+
+    @property
+    def error_code(self) -> str | None:
+        """Code of the error that opened it; None if there is none."""
+        return f"{_CODE}{self.code:03}" if self.code else None
 
     def pack(self) -> int:
         """Return it as one integer; those are in the same order."""

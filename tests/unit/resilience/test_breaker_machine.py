@@ -66,6 +66,11 @@ class Fleet(RuleBasedStateMachine):
             self.check_period(breaker.register)
             assert told or breaker.register.failures > known.failures
 
+    def settle(self, name):
+        """Let happen what is due, as whoever drives a breaker does after everything."""
+        self.breaker(name).tick()
+        self.look(name)
+
     def check_closing(self, model, before, *, held):
         """Nobody closes who has not widened step by step, or heard of somebody who has."""
         register = model.register
@@ -88,8 +93,7 @@ class Fleet(RuleBasedStateMachine):
     def advance(self, seconds):
         self.ring.clock.advance(seconds)
         for name in NAMES:
-            self.breaker(name).tick()
-            self.look(name)
+            self.settle(name)
 
     @rule(seconds=st.sampled_from([-7200, 7200]))
     def jump(self, seconds):
@@ -98,8 +102,6 @@ class Fleet(RuleBasedStateMachine):
     @rule(name=processes)
     def call(self, name):
         breaker, model = self.breaker(name), self.models[name]
-        breaker.tick()
-        self.look(name)
         if not breaker.free:
             return
         assert breaker.hold is not Hold.OPEN
@@ -139,6 +141,7 @@ class Fleet(RuleBasedStateMachine):
         if end == "failed" and current and before is State.HALF_OPEN and breaker.hold is Hold.NONE:
             assert breaker.state is State.OPEN
         self.look(name, passed=current and end == "passed")
+        self.settle(name)
 
     @rule(name=processes)
     def time_out(self, name):
@@ -173,6 +176,7 @@ class Fleet(RuleBasedStateMachine):
         else:
             breaker.probe_failed(call, ERRORS[0])
         self.look(name, passed=passes and idle and breaker.hold is Hold.NONE)
+        self.settle(name)
 
     @rule(name=processes, ends=st.lists(st.sampled_from(["passed", "failed"]), max_size=3))
     def recover(self, name, ends):
@@ -197,11 +201,13 @@ class Fleet(RuleBasedStateMachine):
         self.breaker(listener).hear(newest([said.pack()]))
         assert self.breaker(listener).register == max(said, known)
         self.look(listener, told=True)
+        self.settle(listener)
 
     @rule(name=processes, hold=st.sampled_from(Hold))
     def order(self, name, hold):
         self.breaker(name).obey(hold)
         self.look(name, held=hold is Hold.CLOSED)
+        self.settle(name)
 
     @rule(name=processes)
     def restart(self, name):

@@ -126,4 +126,4 @@ def test_a_probe_is_one_message_and_rather_one_that_was_tried():
     waiting.put(low)
     waiting.put(high)
     waiting.put_back(again, due=9.0)
-    assert [waiting.take_probe() for _ in range(3)] == [[again], [high], [low]]
+    assert [waiting.take_one() for _ in range(3)] == [[again], [high], [low]]

@@ -1,0 +1,226 @@
+"""What a batcher does with a target that is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from syncpipe.errors import TargetBusy, TargetThrottled
+from syncpipe.pipeline import Later
+from syncpipe.resilience.register import Register, State
+from tests.unit.pipeline.envelopes import operation
+from tests.unit.workers.bench import DOWN, HASTY, Bench
+from tests.unit.workers.deliveries import delivery
+
+LATER = Later(1.0, counted=False)
+
+
+@pytest.fixture
+def bench():
+    return Bench("crm", "erp", guard=HASTY, threads=2, batch_max_ops=2)
+
+
+def fail(bench, *, times=1, error=DOWN):
+    bench.pipelines["crm"].answers += [(LATER, error)] * times
+
+
+def open_(bench):
+    """Have the target found down, with something that waits meanwhile."""
+    fail(bench)
+    each = [delivery(operation()) for _ in range(7)]
+    bench.give(*each)
+    bench.consumer.work()
+    return each
+
+
+def test_everything_goes_back_and_nothing_is_claimed_while_other_targets_go_on(bench):
+    each, other = open_(bench), delivery(operation(), target="erp")
+    assert [one.fate for one in each] == ["returned"] * 7
+    assert bench.channel.cancelled == ["sp.crm.0.normal"]
+    assert (bench.batcher.held, bench.batcher.in_hand.total()) == (0, 0)
+    bench.give(other)
+    bench.linger()
+    bench.work()
+    assert other.fate == "acknowledged"
+
+
+def test_what_still_comes_goes_back_at_once(bench):
+    open_(bench)
+    late = delivery(operation())
+    bench.give(late)
+    assert late.fate == "returned"
+
+
+def test_a_probe_takes_no_message_and_its_failure_doubles_the_period(bench):
+    open_(bench)
+    bench.pipelines["crm"].faults = [DOWN] * 3
+    breaker = bench.guards["crm"]
+    for failures in (1, 2, 3):
+        assert breaker.register.failures == failures
+        bench.advance(breaker.register.period_ms / 1000 - 0.01)
+        assert bench.consumer.jobs == []
+        bench.advance(0.02)
+        bench.work()
+    assert bench.pipelines["crm"].pings == 3
+    assert len(bench.pipelines["crm"].batches) == 1
+
+
+def test_after_a_probe_that_passes_one_message_is_tried_and_then_more():
+    bench = Bench("crm", guard=HASTY, threads=4, batch_max_ops=1)
+    open_(bench)
+    bench.advance(1)
+    bench.work()
+    assert bench.channel.names == ["sp.crm.0.normal"]
+    bench.give(*(delivery(operation()) for _ in range(9)))
+    seen = []
+    while bench.batcher.running:
+        seen.append(bench.batcher.running)
+        for _ in range(bench.batcher.running):
+            bench.consumer.work()
+    assert seen[:2] == [1, 2]
+    assert bench.guards["crm"].state is State.CLOSED
+
+
+def test_a_trial_that_fails_returns_its_message(bench):
+    open_(bench)
+    bench.advance(1)
+    bench.work()
+    fail(bench)
+    each = [delivery(operation()), delivery(operation())]
+    bench.give(*each)
+    bench.linger()
+    bench.work()
+    assert [one.fate for one in each] == ["returned"] * 2
+    assert bench.guards["crm"].register.failures == 2
+
+
+def test_while_it_is_still_called_what_failed_is_held_for_a_moment():
+    bench = Bench("crm", batch_max_ops=1)
+    fail(bench, times=4)
+    each = delivery(operation())
+    bench.give(each)
+    for _ in range(4):
+        bench.consumer.work()
+        assert (each.fate, bench.batcher.held) == (None, 1)
+        bench.advance(1)
+    bench.consumer.work()
+    assert each.fate == "acknowledged"
+
+
+def test_a_quiet_target_that_is_down_is_noticed_with_a_single_message():
+    bench = Bench("crm", batch_max_ops=1)
+    fail(bench, times=5)
+    each = delivery(operation())
+    bench.give(each)
+    for _ in range(5):
+        bench.consumer.work()
+        bench.advance(1)
+    assert each.fate == "returned"
+
+
+def test_a_throttled_target_waits_with_its_messages_or_without_when_that_is_long(bench):
+    fail(bench, error=TargetThrottled("slowly", retry_after_s=2))
+    each = delivery(operation())
+    bench.give(each)
+    bench.linger()
+    bench.work()
+    bench.advance(1.9)
+    assert (each.fate, bench.consumer.jobs, bench.channel.cancelled) == (None, [], [])
+    fail(bench, error=TargetThrottled("slowly", retry_after_s=9))
+    bench.advance(0.1)
+    bench.work()
+    assert (each.fate, bench.channel.cancelled) == ("returned", ["sp.crm.0.normal"])
+    bench.advance(9)
+    bench.consumer.turn()
+    assert "sp.crm.0.normal" in bench.channel.names
+    assert bench.guards["crm"].state is State.CLOSED
+
+
+def test_a_fault_of_ours_says_nothing_about_the_target():
+    bench = Bench("crm", guard=HASTY, batch_max_ops=1)
+    fail(bench, times=9, error=ZeroDivisionError())
+    each = delivery(operation())
+    bench.give(each)
+    for _ in range(9):
+        bench.consumer.work()
+        bench.advance(1)
+    assert (each.fate, bench.guards["crm"].state) == (None, State.CLOSED)
+
+
+def test_a_target_that_is_left_alone_stays_so_on_the_next_connection(bench):
+    open_(bench)
+    bench.connect()
+    assert bench.channel.names == ["sp.erp.0.normal"]
+    bench.advance(1)
+    bench.work()
+    assert sorted(bench.channel.names) == ["sp.crm.0.normal", "sp.erp.0.normal"]
+    each = delivery(operation())
+    bench.give(each)
+    bench.linger()
+    bench.work()
+    assert each.fate == "acknowledged"
+
+
+def test_a_probe_that_ends_after_its_connection_counts_on_the_next(bench):
+    open_(bench)
+    bench.advance(1)
+    assert len(bench.consumer.jobs) == 1
+    bench.connect()
+    assert bench.channel.names == ["sp.erp.0.normal"]
+    bench.work()
+    assert "sp.crm.0.normal" in bench.channel.names
+
+
+def test_a_failure_that_ends_after_its_connection_counts_on_the_next(bench):
+    fail(bench)
+    bench.give(delivery(operation()), delivery(operation()))
+    bench.connect()
+    bench.work()
+    assert bench.guards["crm"].state is State.OPEN
+    assert bench.channel.names == ["sp.erp.0.normal"]
+
+
+def test_who_does_not_lead_waits_for_the_others(bench):
+    queues = ["sp.crm.0.normal", "sp.erp.0.normal"]
+    bench.guards.told(present=True)
+    bench.guards.heard([])
+    bench.assignment.look([])
+    assert bench.guards.leads("crm")
+    open_(bench)
+    rivals = [f"r{number}@h" for number in range(9)]
+    bench.assignment.look(rivals)
+    bench.clock.advance(1)
+    bench.guards.heard([])
+    bench.consumer.turn()
+    assert (bench.guards.leads("crm"), bench.pipelines["crm"].pings) == (False, 0)
+    register = Register(number=2, state=State.HALF_OPEN)
+    bench.guards._said["crm"] = register
+    bench.guards.heed()
+    bench.batcher.pump()
+    bench.consumer.turn()
+    assert sorted(bench.channel.names) == queues
+
+
+def test_the_log_tells_of_each_change_once(bench):
+    with capture_logs() as lines:
+        fail(bench, error=TargetBusy("locked"))
+        bench.give(delivery(operation()), delivery(operation()))
+        bench.consumer.work()
+        bench.pipelines["crm"].faults = [DOWN]
+        for _ in range(2):
+            bench.advance(2)
+            bench.work()
+        bench.give(delivery(operation()))
+        bench.linger()
+        bench.work()
+    events = [line["event"] for line in lines]
+    assert events == [
+        "target-paused",
+        "target-probed",
+        "target-probed",
+        "target-half-open",
+        "target-resumed",
+    ]
+    assert (lines[0]["code"], lines[0]["heard_from"]) == ("SP-E502", None)
+    assert [line["passed"] for line in lines if "passed" in line] == [False, True]
+    assert 1 <= lines[1]["next_s"] <= 2
