@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from contextlib import contextmanager
 
@@ -12,37 +11,14 @@ import pytest
 from syncpipe.errors import TargetUnavailable
 from syncpipe.targets.postgres.connections import Connections
 from syncpipe.targets.postgres.options import PostgresOptions
+from tests.listener import Listener
 from tests.patience import eventually
-
-
-class Listener:
-    """A socket in place of a server, which takes connections and ends them."""
-
-    def __init__(self):
-        self.seen = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.dsn = f"host=127.0.0.1 port={self._socket.getsockname()[1]} dbname=x user=y"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.seen += 1
-            connection.close()
-
-    def close(self):
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 @pytest.fixture
 def listener():
-    listener = Listener()
-    yield listener
-    listener.close()
+    with Listener() as listener:
+        yield listener
 
 
 @contextmanager
