@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from syncpipe.resilience.breaker import Call
     from workers.station import Station
 
+#: Seconds without a batch's end after which a target with many messages in hand holds up others.
+_STUCK_S = 1.0
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
 
@@ -45,6 +47,10 @@ class Batcher:
         self.taken: int = 0 if before is None else before.taken
         #: How many messages of each queue are unacknowledged.
         self.in_hand: Counter[str] = Counter()
+        #: How many messages of each target are, and when one of its batches ended, or might have.
+        self._hands: Counter[str] = Counter()
+        self._moved = dict.fromkeys(self._shelves, 0.0)
+        self._stuck: set[str] = set()
         self._guards = station.guards
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_at: float | None = None
@@ -78,6 +84,9 @@ class Batcher:
         self._shelves[name].put(held)
         self.taken += 1
         self.in_hand[held.message.queue] += 1
+        if not self._hands[name]:
+            self._moved[name] = held.since
+        self._hands[name] += 1
         self.pump()
 
     def pump(self) -> None:
@@ -136,19 +145,42 @@ class Batcher:
         due = breaker.probe_due(leads=leads)
         if due is not None and due <= now:
             self._probe(name)
+        self._make_room(name, now)
         paused = name in self._station.subscriptions.paused
-        if not breaker.claims:
+        if not breaker.claims or name in self._stuck:
             if not paused:
                 self._station.subscriptions.pause(name)
-            self._return(name)
         elif paused:
             self._station.subscriptions.resume(name)
             self._consumer.call_soon(self._station.subscriptions.sync)
+        if not breaker.claims:
+            self._return(name)
+
+    def _make_room(self, name: str, now: float) -> None:
+        """Claim no more for a target that does not move, and let others have what it holds.
+
+        Where each queue has a prefetch of its own, nobody is in another's way.
+        """
+        stuck = self._crowds(name) and now - self._moved[name] >= _STUCK_S
+        if stuck is not (name in self._stuck):
+            self._stuck ^= {name}
+            self._balance()
+
+    def _crowds(self, name: str) -> bool:
+        """Return whether the target has so much in hand that others could be left with nothing."""
+        others = len(self._shelves) > 1 and self._most_extra > 0
+        return others and self._weight(name) * 2 >= self._options.prefetch
+
+    def _weight(self, name: str) -> int:
+        """Return how many messages of the target count as prefetched."""
+        return self._hands[name] - self._shelves[name].retries
 
     def _next(self, name: str) -> float | None:
         """Return when to look at the target next, None if something else must happen first."""
-        wakes = self._guards[name].wakes(leads=self._guards.leads(name))
-        return min((each for each in (self._due(name), wakes) if each is not None), default=None)
+        times = [self._due(name), self._guards[name].wakes(leads=self._guards.leads(name))]
+        if self._crowds(name) and name not in self._stuck:
+            times.append(self._moved[name] + _STUCK_S)
+        return min((each for each in times if each is not None), default=None)
 
     def _due(self, name: str) -> float | None:
         """Return when the target's next batch may start, None if something must happen first."""
@@ -212,6 +244,7 @@ class Batcher:
     def _settle(self, name: str, batch: list[Held], call: Call, report: Report) -> None:
         """Do with each message of a finished batch what the report says."""
         self._running[name] -= 1
+        self._moved[name] = self._clock.monotonic()
         self._guards.judge(name, call, report)
         self._station.count(report)
         done: list[Held] = []
@@ -222,7 +255,7 @@ class Batcher:
                     done.append(held)
                 case Later():
                     later.append((held, verdict))
-        self._acknowledge(done)
+        self._acknowledge(name, done)
         if self._closed:
             return
         self._put_back(name, later, self._patience_s(name, report))
@@ -240,13 +273,13 @@ class Batcher:
                 return self._guards[name].patience_s()
         return None
 
-    def _acknowledge(self, done: Sequence[Held]) -> None:
+    def _acknowledge(self, name: str, done: Sequence[Held]) -> None:
         """Acknowledge messages; those of a lost connection only if the broker takes it.
 
         That it is lost shows here first at times; the event loop tells it. What was not
         acknowledged comes again and changes nothing.
         """
-        self.in_hand.subtract(held.message.queue for held in done)
+        self._let_go(name, done)
         with contextlib.suppress(*self._consumer.connection_errors):
             for held in done:
                 held.delivery.ack()
@@ -262,17 +295,25 @@ class Batcher:
 
     def _return(self, name: str) -> None:
         """Return what waits for a target that is left alone to the broker."""
-        for held in self._shelves[name].clear():
+        waiting = self._shelves[name].clear()
+        self._let_go(name, waiting)
+        for held in waiting:
             held.delivery.reject(requeue=True)
-            self.in_hand[held.message.queue] -= 1
+
+    def _let_go(self, name: str, messages: Sequence[Held]) -> None:
+        """Note that *messages* are in hand no longer."""
+        self.in_hand.subtract(held.message.queue for held in messages)
+        self._hands[name] -= len(messages)
 
     def _balance(self) -> None:
-        """Let waiting retries not count as prefetched, up to as many again as are prefetched.
+        """Let waiting retries not count as prefetched, nor what a target holds that is stuck.
 
-        Not where each queue has a prefetch of its own, which cannot change.
+        Up to as many again each as are prefetched, and not where each queue has a prefetch of its
+        own, which cannot change.
         """
         retries = sum(shelf.retries for shelf in self._shelves.values())
-        extra = min(retries, self._most_extra)
+        stuck = sum(map(self._weight, self._stuck))
+        extra = min(retries, self._most_extra) + min(stuck, self._most_extra)
         if extra > self._extra:
             self._consumer.qos.increment_eventually(extra - self._extra)
         elif extra < self._extra:

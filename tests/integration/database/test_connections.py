@@ -28,6 +28,12 @@ def connected(dsn, **options):
     connections.close()
 
 
+def cut_one(connections, dsn):
+    with psycopg.connect(dsn, autocommit=True) as killer, connections.connection() as cut:
+        killer.execute("SELECT pg_terminate_backend(%s, 60000)", (cut.info.backend_pid,))
+        cut.execute("SELECT 1")
+
+
 def ask(connections):
     with connections.connection() as connection:
         return connection.execute("SELECT pg_backend_pid()").fetchone()[0]
@@ -48,9 +54,11 @@ def test_the_pool_does_not_try_again_by_itself(listener):
             ask(connections)
         names = ("scheduler", "worker")
         eventually(
-            lambda: not any(
-                thread.name.startswith("syncpipe-crm") and thread.name.split("-")[2] in names
-                for thread in threading.enumerate()
+            lambda: (
+                not any(
+                    thread.name.startswith("syncpipe-crm") and thread.name.split("-")[2] in names
+                    for thread in threading.enumerate()
+                )
             )
         )
 
@@ -74,10 +82,8 @@ def test_connections_that_a_restart_has_broken_are_not_given_to_others(dsn):
 
 def test_who_uses_a_connection_keeps_it_when_another_is_cut(dsn):
     with connected(dsn) as connections, connections.connection() as kept:
-        with psycopg.connect(dsn, autocommit=True) as killer, pytest.raises(TargetUnavailable):
-            with connections.connection() as cut:
-                killer.execute("SELECT pg_terminate_backend(%s, 60000)", (cut.info.backend_pid,))
-                cut.execute("SELECT 1")
+        with pytest.raises(TargetUnavailable):
+            cut_one(connections, dsn)
         assert kept.execute("SELECT 1").fetchone() == (1,)
         assert ask(connections)
 

@@ -224,3 +224,55 @@ def test_the_log_tells_of_each_change_once(bench):
     assert (lines[0]["code"], lines[0]["heard_from"]) == ("SP-E502", None)
     assert [line["passed"] for line in lines if "passed" in line] == [False, True]
     assert 1 <= lines[1]["next_s"] <= 2
+
+
+def stuck(**options):
+    """A target that has taken everything there was room for, and does not answer."""
+    bench = Bench("crm", "erp", threads=4, prefetch=8, batch_max_ops=1, **options)
+    each = [delivery(operation()) for _ in range(8)]
+    bench.give(*each)
+    assert len(bench.consumer.jobs) == 2
+    return bench, each
+
+
+def test_a_target_that_hangs_leaves_slots_and_prefetch_to_others():
+    bench, each = stuck()
+    bench.advance(0.99)
+    assert (bench.consumer.extra, bench.channel.cancelled) == (0, [])
+    bench.advance(0.02)
+    assert (bench.consumer.extra, bench.channel.cancelled) == (8, ["sp.crm.0.normal"])
+    other = delivery(operation(), target="erp")
+    bench.give(other)
+    bench.linger()
+    target, args, callback = bench.consumer.jobs.pop()
+    callback(target(*args))
+    bench.consumer.turn()
+    assert other.fate == "acknowledged"
+    assert [one.fate for one in each] == [None] * 8
+
+
+def test_when_it_moves_again_it_is_claimed_again():
+    bench, each = stuck()
+    bench.advance(1.01)
+    bench.consumer.work()
+    assert each[0].fate == "acknowledged"
+    assert (bench.consumer.extra, bench.channel.names[-1]) == (0, "sp.crm.0.normal")
+    bench.work()
+    assert [one.fate for one in each] == ["acknowledged"] * 8
+    assert not bench.batcher._hands.total()
+
+
+def test_where_each_queue_has_its_own_prefetch_or_there_is_no_other_nobody_is_in_the_way():
+    bench, _ = stuck(url="amqp://")
+    bench.advance(9)
+    assert (bench.consumer.extra, bench.channel.cancelled) == (0, [])
+    alone = Bench("crm", prefetch=8, batch_max_ops=1)
+    alone.give(*(delivery(operation()) for _ in range(8)))
+    alone.advance(9)
+    assert (alone.consumer.extra, alone.channel.cancelled) == (0, [])
+
+
+def test_a_target_gets_its_share_of_the_threads_at_most():
+    bench = Bench("crm", "erp", threads=8, batch_max_ops=1, guard={"max_share": 0.25})
+    bench.give(*(delivery(operation()) for _ in range(8)))
+    assert len(bench.consumer.jobs) == 2
