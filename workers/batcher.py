@@ -51,7 +51,7 @@ class Batcher:
         self._hands: Counter[str] = Counter()
         self._moved = dict.fromkeys(self._shelves, 0.0)
         self._stuck: set[str] = set()
-        self._guards = station.guards
+        self._guards, self._limits = station.guards, station.limits
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_at: float | None = None
         self._most_extra = 0 if station.dialect.prefetch_per_queue else self._options.prefetch
@@ -101,7 +101,7 @@ class Batcher:
             self._tend(name, now)
             while self._may_start(name, now):
                 self._start(name, now)
-        dues = [due for name in self._turns if (due := self._next(name)) is not None]
+        dues = [due for name in self._turns if (due := self._next(name, now)) is not None]
         if dues:
             self._wake(min(dues), now)
 
@@ -146,14 +146,15 @@ class Batcher:
         if due is not None and due <= now:
             self._probe(name)
         self._make_room(name, now)
+        claims = breaker.claims and not self._limits.waits_long(name)
         paused = name in self._station.subscriptions.paused
-        if not breaker.claims or name in self._stuck:
+        if not claims or name in self._stuck:
             if not paused:
                 self._station.subscriptions.pause(name)
         elif paused:
             self._station.subscriptions.resume(name)
             self._consumer.call_soon(self._station.subscriptions.sync)
-        if not breaker.claims:
+        if not claims:
             self._return(name)
 
     def _make_room(self, name: str, now: float) -> None:
@@ -175,9 +176,11 @@ class Batcher:
         """Return how many messages of the target count as prefetched."""
         return self._hands[name] - self._shelves[name].retries
 
-    def _next(self, name: str) -> float | None:
+    def _next(self, name: str, now: float) -> float | None:
         """Return when to look at the target next, None if something else must happen first."""
-        times = [self._due(name), self._guards[name].wakes(leads=self._guards.leads(name))]
+        times = [self._guards[name].wakes(leads=self._guards.leads(name)), self._limits.wakes(name)]
+        if (due := self._due(name)) is None or due > now:
+            times.append(due)
         if self._crowds(name) and name not in self._stuck:
             times.append(self._moved[name] + _STUCK_S)
         return min((each for each in times if each is not None), default=None)
@@ -191,12 +194,16 @@ class Batcher:
 
     def _may_start(self, name: str, now: float) -> bool:
         due = self._due(name)
-        return due is not None and due <= now
+        if due is None or due > now:
+            return False
+        return self._limits.affords(name, self._shelves[name].cost(now), self._hand)
 
     def _start(self, name: str, now: float) -> None:
         shelf = self._shelves[name]
         breaker = self._guards[name]
-        batch = shelf.take_one() if breaker.small else shelf.take(now)
+        most = self._limits.left(name, most=self._options.batch_max_ops)
+        batch = shelf.take(now, most=1 if breaker.small else most)
+        self._limits.spend(name, sum(held.operations for held in batch))
         self._running[name] += 1
         self._station.begin()
         call = breaker.begin()

@@ -18,6 +18,7 @@ from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
 from workers.guards import Guards
+from workers.limits import Limits
 from workers.subscriptions import Subscriptions
 from workers.troubles import Troubles
 
@@ -73,6 +74,7 @@ class Station:
         self._lacking: frozenset[str] = frozenset()
         self._log = structlog.get_logger("syncpipe.workers").bind(worker=name)
         self.guards = Guards(parts, name, self.assignment, self._log)
+        self.limits = Limits(parts, self.broker)
 
     def check_clocks(self) -> None:
         """Compare this machine's clock with every target's that can be reached.
@@ -155,14 +157,14 @@ class Station:
         peers = [each.name for each in others]
         change = self.assignment.look(peers)
         self.guards.heard(others)
+        self.limits.processes = len({self.name, *peers})
         if change is not None:
             self.counters["lanes"] = len(self.assignment.lanes)
-            processes = len({self.name, *peers})
             self.say(
                 "lanes-assigned",
                 **change.named(),
                 lanes=self.counters["lanes"],
-                processes=processes,
+                processes=self.limits.processes,
             )
         queues = self.assignment.queues
         if self.store is not None and self.assignment.leads:
@@ -242,6 +244,7 @@ class Station:
         """Give back all connections."""
         for pipeline in self.pipelines.values():
             pipeline.close()
+        self.limits.close()
         self.recording.shutdown(wait=False, cancel_futures=True)
         if self.store is not None:
             self.store.close()

@@ -9,6 +9,8 @@ module                   noun
 :mod:`.throttle`         how long to wait when a target says that it was asked too often
 :mod:`.window`           calls of the last while, by how they ended
 :mod:`.evidence`         what calls say about a target
+:mod:`.quota`            how many operations a target gets in a time, all processes together
+:mod:`.limiter`          what one process may spend of that
 :mod:`.hold`             what people want of a target
 :mod:`.register`         what a fleet of processes agrees on about one target
 :mod:`.breaker`          whether one process may call a target, and how often at once

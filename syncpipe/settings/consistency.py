@@ -170,9 +170,21 @@ def _guard_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:
         if getattr(guard, key) > 1:
             hint = "Write a number up to 1, such as 0.5."
             yield Fault((*path, key), "No share is larger than the whole.", hint)
+    yield from _rate_faults(path, guard)
     if guard.breaker_probe_max_s < guard.breaker_probe_s:
         hint = "Raise it, or lower breaker_probe_s."
         yield Fault((*path, "breaker_probe_max_s"), "The longest pause is the shorter one.", hint)
+
+
+def _rate_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:
+    try:
+        quota = guard.quota
+    except ValueError:
+        hint = 'Write a number, a slash and s, min or h, such as "1000/min".'
+        yield Fault((*path, "rate"), f"{guard.rate!r} is no rate.", hint)
+        return
+    if guard.burst is not None and quota is None:
+        yield Fault((*path, "burst"), "Without a rate it has no effect.", "Write a `rate` too.")
 
 
 def _name_faults(collection: Collection) -> Iterator[Fault]:

@@ -37,6 +37,7 @@ _SAMPLES = {
     "target": ["crm"],
     "table": "public.orders",
     "fields": ["status", "total"],
+    "burst": 100,
 }
 #: Names of the samples of a target, and what one may say of errors, by its type.
 _TARGETS = {

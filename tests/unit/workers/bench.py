@@ -10,11 +10,13 @@ from syncpipe.errors import TargetUnavailable
 from syncpipe.pipeline import Done, Report, WorkerOptions
 from syncpipe.resilience.options import GuardOptions
 from syncpipe.settings import Settings
+from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
 from workers.batcher import Batcher
 from workers.guards import Guards
+from workers.limits import Limits
 from workers.subscriptions import Subscriptions
 
 DOWN = TargetUnavailable("down")
@@ -111,10 +113,17 @@ class Pipeline:
             raise error
 
 
+class Thread:
+    """A thread of which nobody notices that it takes time."""
+
+    def submit(self, function, *arguments):
+        function(*arguments)
+
+
 class Bench:
     """What a batcher sees, and what it is told to do."""
 
-    def __init__(self, *targets, url="redis://", guard=None, **options):
+    def __init__(self, *targets, url="redis://", guard=None, broker=MemoryBroker, **options):
         self.clock = FakeClock()
         self.options = WorkerOptions(**options)
         self.dialect = dialect_of(url)
@@ -133,6 +142,10 @@ class Bench:
         )
         parts = SimpleNamespace(clock=self.clock, random=SeededRandom(), settings=settings)
         self.guards = Guards(parts, "w@h", self.assignment, structlog.get_logger())
+        self.broker = broker(self.clock)
+        self.limits = Limits(parts, self.broker)
+        self.limits._thread.shutdown()
+        self.limits._thread = Thread()
         self.consumer = Consumer(self.clock)
         self.batcher = None
         self.connect()
@@ -154,9 +167,9 @@ class Bench:
 
     def work(self):
         """Let the pool do everything that it has got, and what follows from it."""
+        self.consumer.turn()
         while self.consumer.jobs:
             self.consumer.work()
-        self.consumer.turn()
 
     def give(self, *deliveries):
         for each in deliveries:

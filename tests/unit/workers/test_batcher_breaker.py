@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from syncpipe.errors import TargetBusy, TargetThrottled
+from syncpipe.errors import BrokerUnavailable, TargetBusy, TargetThrottled
 from syncpipe.pipeline import Later
 from syncpipe.resilience.register import Register, State
+from syncpipe.testing.broker import MemoryBroker
 from tests.unit.pipeline.envelopes import operation
 from tests.unit.workers.bench import DOWN, HASTY, Bench
 from tests.unit.workers.deliveries import delivery
@@ -276,3 +277,73 @@ def test_a_target_gets_its_share_of_the_threads_at_most():
     bench = Bench("crm", "erp", threads=8, batch_max_ops=1, guard={"max_share": 0.25})
     bench.give(*(delivery(operation()) for _ in range(8)))
     assert len(bench.consumer.jobs) == 2
+
+
+class Silent(MemoryBroker):
+    """A broker that keeps no quotas, as RabbitMQ."""
+
+    def reserve(self, *_):
+        return None
+
+
+class Away(MemoryBroker):
+    """A broker that cannot be asked."""
+
+    def reserve(self, *_):
+        raise BrokerUnavailable("away")
+
+
+def begun_in(bench, seconds):
+    """How many operations begin in so many seconds, with more than enough waiting."""
+    bench.give(*(delivery(operation(), operation()) for _ in range(500)))
+    for _ in range(round(seconds * 10)):
+        bench.advance(0.1)
+        bench.work()
+    return sum(len(batch) for batch in bench.pipelines["crm"].batches) * 2
+
+
+@pytest.mark.parametrize(
+    ("broker", "processes", "per_s"), [(MemoryBroker, 1, 20), (Silent, 4, 5), (Away, 2, 10)]
+)
+def test_no_more_begins_than_the_rate_allows(broker, processes, per_s):
+    bench = Bench("crm", guard={"rate": "20/s"}, broker=broker)
+    bench.limits.processes = processes
+    begun = begun_in(bench, 20)
+    assert 0.9 * 20 * per_s <= begun <= 20 * per_s + 20 / processes
+
+
+def test_a_message_with_more_than_a_burst_gets_through_and_is_paid_for():
+    bench = Bench("crm", guard={"rate": "10/s", "burst": 2})
+    large, small = delivery(*(operation() for _ in range(40))), delivery(operation())
+    bench.give(large, small)
+    bench.linger()
+    bench.work()
+    assert (large.fate, small.fate) == ("acknowledged", None)
+    bench.advance(3.5)
+    bench.work()
+    assert small.fate is None
+    bench.advance(1)
+    bench.work()
+    assert small.fate == "acknowledged"
+
+
+def test_messages_that_wait_very_long_for_their_turn_wait_in_the_broker():
+    bench = Bench("crm", "erp", guard={"rate": "10/h"}, batch_max_ops=1)
+    each = [delivery(operation()) for _ in range(3)]
+    bench.give(*each)
+    bench.work()
+    assert [one.fate for one in each] == ["acknowledged", "returned", "returned"]
+    assert bench.channel.names == ["sp.erp.0.normal"]
+    bench.advance(360)
+    bench.consumer.turn()
+    assert "sp.crm.0.normal" in bench.channel.names
+    bench.give(again := delivery(operation()))
+    bench.work()
+    assert again.fate == "acknowledged"
+
+
+def test_targets_without_a_rate_are_not_held_up():
+    bench = Bench("crm", batch_max_ops=1, broker=Away)
+    bench.give(each := delivery(operation()))
+    bench.work()
+    assert each.fate == "acknowledged"
