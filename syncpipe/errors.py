@@ -47,7 +47,8 @@
     │   ├── ClockSkew               SP-E602
     │   ├── NotRunning              SP-E603
     │   ├── ChildFailed             SP-E604
-    │   └── Stalled                 SP-E605
+    │   ├── Stalled                 SP-E605
+    │   └── CompensationFailed      SP-E608
     └── StoreError                  SP-E700  the store cannot be asked
         ├── StoreUnavailable        SP-E701
         ├── StoreOutdated           SP-E702
@@ -59,7 +60,10 @@ docstring and the hint.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SyncpipeError(Exception):
@@ -87,6 +91,11 @@ class ConfigError(SyncpipeError):
 
     code = "SP-E100"
     hint = "Run `syncpipe config check` to see every mistake at once."
+
+    def __init__(self, message: str, *, unfit: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """Keep of each *unfit* option what is wrong and what to write instead, a sentence each."""
+        super().__init__(message)
+        self.unfit = unfit or {}
 
 
 class UnknownCollection(ConfigError):
@@ -446,7 +455,7 @@ class EmbeddedError(ServiceError):
     """A private Redis or PostgreSQL could not be started."""
 
     code = "SP-E601"
-    hint = "Read the log named above; `make clean` removes a broken state directory."
+    hint = "Mend what the message names; `make clean` removes a broken state directory."
 
 
 class AlreadyRunning(EmbeddedError):
@@ -495,6 +504,14 @@ class Stalled(ServiceError):
         "Read the workers' log (`syncpipe up` leaves it in .syncpipe/logs); `syncpipe target test "
         "NAME` shows what a target lacks."
     )
+
+
+class CompensationFailed(ServiceError):
+    """What should undo a member of a group could not be made by its collection's function."""
+
+    code = "SP-E608"
+    retryable = True
+    hint = "Mend the function that `compensation` names and restart the workers; it is asked again."
 
 
 class StoreError(SyncpipeError):

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import queue
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import TargetError, TargetThrottled
@@ -81,6 +82,8 @@ class Batcher:
         queue = self._station.subscriptions.queue_of(delivery)
         held = hold(delivery, queue=queue, since=self._clock.monotonic(), fault=fault)
         name = held.target if held.target in self._shelves else next(iter(self._shelves))
+        if self._station.caution.suspects(name, held.message):
+            held = replace(held, alone=True)
         self._shelves[name].put(held)
         self.taken += 1
         self.in_hand[held.message.queue] += 1
@@ -217,7 +220,8 @@ class Batcher:
 
     def _work(self, name: str, batch: Sequence[Held]) -> Report:
         """Apply a batch; on a thread of the pool."""
-        return self._station.pipelines[name].run([held.message for held in batch])
+        with self._station.caution.over(name, [held.message for held in batch]) as (messages, care):
+            return self._station.pipelines[name].run(messages, care)
 
     def _probe(self, name: str) -> None:
         """Ask the target whether it is there, with no message in hand."""

@@ -78,7 +78,7 @@ class Guards:
         breaker = self[target]
         throttling = breaker.throttling
         match report.outage:
-            case None if report.committed_ms is not None:
+            case None if report.asked:
                 breaker.passed(call)
             case TargetThrottled() as error:
                 breaker.throttled(call, error.retry_after_s, took=report.took)

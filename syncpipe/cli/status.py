@@ -68,6 +68,9 @@ def _write_tables(seen: Status) -> None:
         )
     for queue, messages in seen.others.items():
         click.echo(f"{messages} messages in {queue}.")
+    for target, outlook in (seen.scheduled or {}).items():
+        when = f"in {outlook.next_s:.0f} s" if outlook.next_s > 0 else "now"
+        click.echo(f"{outlook.count} scheduled for {target}, the next is due {when}.")
     kept = "" if seen.kept is None else f" wait in the broker, {seen.kept} are in the store"
     click.echo(f"{seen.dead} dead letters{kept}.\n")
     if seen.workers is None:
@@ -89,8 +92,18 @@ def _object(seen: Status) -> dict[str, Any]:
         "dead": seen.dead,
         "kept": seen.kept,
         "others": seen.others,
+        "scheduled": _scheduled(seen),
         "lanes": [_lane_row(lane) for lane in seen.lanes],
         "workers": None if seen.workers is None else list(map(_worker_row, seen.workers)),
+    }
+
+
+def _scheduled(seen: Status) -> dict[str, object] | None:
+    if seen.scheduled is None:
+        return None
+    return {
+        target: {"operations": outlook.count, "next_s": round(outlook.next_s, 1)}
+        for target, outlook in seen.scheduled.items()
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
@@ -130,4 +131,6 @@ def _app(configuration: Configuration) -> App:
 
 def _opened(app: App, name: str) -> AbstractContextManager[ManagedTarget]:
     """Return the target *name*, closed at the end of a block. Raises UnknownTarget."""
+    # The pool would warn at every try to reach a database that is down, which we say once.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return closing(cast("ManagedTarget", app.target(name)))

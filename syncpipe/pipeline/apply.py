@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import RefusedForNow, TargetError, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
+from syncpipe.pipeline.care import one_by_one
 from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
+    from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.retries import Retries
     from syncpipe.targets.target import Target
 
@@ -30,13 +32,16 @@ def ask_time(batch: Batch, target: Target) -> Batch:
         return replace(batch, outage=error)
 
 
-def apply(batch: Batch, attempt: Attempt, retries: Retries) -> Batch:
+def apply(batch: Batch, attempt: Attempt, retries: Retries, care: Care | None = None) -> Batch:
     """Return *batch* with the outcome of every operation, or with an outage.
 
     An operation that the target refuses for now is tried again as *retries* say, and dead then.
+    With *care*, operations are applied one by one.
     """
     isolation = Isolation(attempt)
-    outage = isolation.run(batch.groups) or _throttling(isolation.results)
+    groups = batch.groups
+    outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
+    outage = outage or _throttling(isolation.results)
     results = {identity(result.operation): result for result in isolation.results}
     settled, waiting = [], []
     for item in batch.items:

@@ -47,7 +47,9 @@ class Report:
     #: Why the target takes nothing more, while it is down, misconfigured, too busy or throttled: a
     #: TargetError. Anything else is a fault of ours.
     outage: BaseException | None
-    #: Whether the target took, or finally refused, anything.
+    #: Whether the target was asked to apply anything.
+    asked: bool = False
+    #: Whether it took, or finally refused, any of that.
     took: bool = False
     #: Operations that met an error of which nothing says what it means, by its code.
     unknown: Mapping[str, int] = field(default_factory=dict)

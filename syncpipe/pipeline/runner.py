@@ -14,6 +14,8 @@ from syncpipe.pipeline.batch import Batch, Message
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
+from syncpipe.pipeline.membership import Membership
+from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.report import Report
 from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.store.groups import Groups
     from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -51,10 +55,12 @@ class Pipeline:
         options: WorkerOptions,
         log: BatchLog,
         schedule: Schedule | None = None,
+        groups: Groups | None = None,
     ) -> None:
         """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
 
         What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
+        Operations that belong to a group need *groups*; without them they are dead.
         """
         #: Where operations are applied.
         self.target = target
@@ -66,16 +72,20 @@ class Pipeline:
         self._options = options
         self._log = log
         self._retries = Retries(options, random, durable=schedule is not None)
-        self._scheduling = (
-            Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
-        )
+        patience = Patience(clock=clock, random=random, log=log)
+        self._scheduling = Scheduling(schedule, patience) if schedule else None
+        self._membership = Membership(groups, patience) if groups else None
+        self._told_of_delays = False
         self._stopped = threading.Event()
 
-    def run(self, messages: Sequence[Message]) -> Report:
-        """Bring *messages* as far as possible and say what to do with each. Never raises."""
+    def run(self, messages: Sequence[Message], care: Care | None = None) -> Report:
+        """Bring *messages* as far as possible and say what to do with each. Never raises.
+
+        *care* is for a message that may have killed a process.
+        """
         watch = Stopwatch(self._clock)
         try:
-            batch = self._travel(Batch(tuple(messages)), watch)
+            batch = self._travel(Batch(tuple(messages)), watch, care)
             report = self._report(batch, watch)
         except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
             report = self._failed(messages, fault, watch)
@@ -92,19 +102,24 @@ class Pipeline:
         self.target.close()
         self._broker.close()
 
-    def _travel(self, batch: Batch, watch: Stopwatch) -> Batch:
+    def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
         batch = watch("decode", decode, batch)
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
-            batch = watch("admit", admit, batch, self.target, self._declared.collections)
+            batch = watch(
+                "admit", admit, batch, self.target, self._declared.collections, self._membership
+            )
         if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
-            batch = watch("apply", self._apply, batch)
+            batch = watch("apply", self._apply, batch, care)
             batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+            if self._membership:
+                batch = self._membership.record(batch)
+        self._tell_of_delays(batch)
         return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
-    def _apply(self, batch: Batch) -> Batch:
+    def _apply(self, batch: Batch, care: Care | None) -> Batch:
         if not batch.groups:
             return batch
         attempt = Attempt(
@@ -115,7 +130,15 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, self._retries)
+        return apply(batch, attempt, self._retries, care)
+
+    def _tell_of_delays(self, batch: Batch) -> None:
+        """Say once that operations are delayed though there is no store to keep them."""
+        if self._scheduling is None and not self._told_of_delays:
+            delayed = any(each.wait_ms and each.error is None for each in batch.settled)
+            if delayed:
+                self._told_of_delays = True
+                self._log.without_store()
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
@@ -132,6 +155,7 @@ class Pipeline:
             committed_ms=committed_ms,
             latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
             outage=batch.outage,
+            asked=bool(batch.groups),
             took=reports.took(batch),
             unknown=unknown,
         )

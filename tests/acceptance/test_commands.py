@@ -196,6 +196,12 @@ def test_a_target_that_is_not_as_it_should_be_is_unhealthy(kept):
     assert "syncpipe target init demo" in done.stdout
 
 
+def test_a_target_that_is_away_is_told_once(kept):
+    done = kept("target", "test", "demo", "--set", "targets.demo.dsn=host=/nowhere", status=5)
+    assert done.stdout.count("SP-E501") == 1
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("verb", ["init", "test", "schema", "collect"])
 def test_a_target_that_is_not_declared_is_named(kept, verb):
     done = kept("target", verb, "nope", status=1)

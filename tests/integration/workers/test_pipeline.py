@@ -99,7 +99,7 @@ def test_a_child_waits_for_its_parent(bench):
 def test_a_patch_before_its_upsert_waits_for_the_missing_column(bench):
     patch = operation("7", Kind.PATCH, {"name": None}, collection="customers", version=1)
     assert isinstance(bench.run(patch).verdicts[0], Later)
-    assert bench.run(patch, attempts=9).verdicts == (Done(),)
+    assert bench.run(patch, attempts=19).verdicts == (Done(),)
     assert [letter.code for letter in bench.dead()] == ["SP-E510"]
 
 

@@ -9,6 +9,7 @@ from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.store import MemoryStore
 from syncpipe.transport.broker import WorkerInfo
+from tests.contract.schedules import entry
 from tests.unit.ops.brokers import put
 
 
@@ -82,3 +83,22 @@ def test_workers_that_nobody_can_ask_for_are_not_said_to_be_none(capsys):
     assert "Which workers live is not known." in shown.out
     assert "UNHEALTHY: Which workers live cannot be found out: an alarm" in shown.err
     assert (_object(seen)["workers"], _object(seen)["healthy"]) == (None, False)
+
+
+def test_what_is_scheduled_is_told_with_when_the_next_is_due(capsys):
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    seen = look(MemoryBroker(clock), ["crm"], 1, store)
+    assert _object(seen)["scheduled"] == {}
+    store.schedule.put([entry(1, hours=1), entry(2), entry(3, hours=0.5, target="erp")])
+    clock.advance(1.26)
+    seen = look(MemoryBroker(clock), ["crm", "erp"], 1, store)
+    _write_tables(seen)
+    text = capsys.readouterr().out
+    assert "2 scheduled for crm, the next is due now." in text
+    assert "1 scheduled for erp, the next is due in 1799 s." in text
+    assert _object(seen)["scheduled"] == {
+        "crm": {"operations": 2, "next_s": -1.3},
+        "erp": {"operations": 1, "next_s": 1798.7},
+    }
+    assert _object(look(MemoryBroker(clock), ["crm"], 1))["scheduled"] is None

@@ -19,6 +19,7 @@ from syncpipe.errors import (
     TooSlow,
 )
 from syncpipe.pipeline import Done, Later, WorkerOptions
+from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
 from tests.unit.pipeline.envelopes import message, operation
@@ -200,6 +201,7 @@ def test_without_a_store_delayed_operations_are_held_until_they_are_due():
     (verdict,) = bench.run(message(later, early)).verdicts
     assert verdict == Later(5.0, counted=False)
     assert bench.target.keys("orders") == ["a", "c"]
+    assert bench.events() == ["delayed-without-store", "batch", "batch"]
 
 
 def test_without_a_store_a_refused_mate_of_a_delayed_operation_is_tried_at_its_own_time():
@@ -249,7 +251,7 @@ class Quiet:
 
 def test_one_thread_at_a_time_asks_a_store_that_is_away():
     store, clock, log = Slow(), FakeClock(), Quiet()
-    scheduling = Scheduling(store, clock=clock, random=SeededRandom(), log=log)
+    scheduling = Scheduling(store, Patience(clock=clock, random=SeededRandom(), log=log))
     store.answer.release()
     assert scheduling.keep([])
     assert scheduling.keep([])  # not asked: it was away a moment ago

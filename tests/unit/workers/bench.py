@@ -15,6 +15,7 @@ from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
 from workers.batcher import Batcher
+from workers.caution import Caution
 from workers.guards import Guards
 from workers.limits import Limits
 from workers.subscriptions import Subscriptions
@@ -94,13 +95,14 @@ class Pipeline:
     """Answers what it is told, "done" unless told otherwise."""
 
     def __init__(self):
-        self.batches, self.answers = [], []
+        self.batches, self.answers, self.cares = [], [], []
         self.pings, self.faults = 0, []
 
-    def run(self, messages):
+    def run(self, messages, care=None):
         self.batches.append(messages)
+        self.cares.append(care)
         verdict, outage = self.answers.pop(0) if self.answers else (Done(), None)
-        return Report((verdict,) * len(messages), {}, {}, 1, {}, outage)
+        return Report((verdict,) * len(messages), {}, {}, None, {}, outage, asked=True)
 
     @property
     def target(self):
@@ -131,6 +133,7 @@ class Bench:
         self.subscriptions = Subscriptions(self.dialect)
         self.subscriptions.assign({f"sp.{name}.0.normal": name for name in targets})
         self.begun, self.reports = 0, []
+        self.caution = Caution()
         queues = {f"sp.{name}.0.normal": name for name in targets}
         self.assignment = Assignment("w@h", queues)
         self.assignment.look([])
