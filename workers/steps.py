@@ -86,9 +86,12 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             # Presence will meet it again, and tell when it is over.
             station.troubles.begin(_PRESENCE, error)
             station.complain("broker-unreachable", code=error.code, error=str(error))
+        station.guards.heed()
         periodic = functools.partial(Periodic, troubles=station.troubles)
+        presence = periodic(_PRESENCE, lambda: _be_present(worker), every_s=_PRESENCE_S)
+        station.guards.hurry = presence.hurry
         self._periodic = [
-            periodic(_PRESENCE, lambda: _be_present(worker), every_s=_PRESENCE_S),
+            presence,
             periodic("queues", lambda: _check_queues(worker), every_s=_QUEUES_S, first_s=_QUEUES_S),
             periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
             periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
@@ -218,9 +221,21 @@ def _be_present(worker: Any) -> None:
     try:
         station.announce()
     finally:
-        if station.look():
+        try:
+            changed = station.look()
+        finally:
+            if station.guards.news():
+                worker.consumer.call_soon(_heed, worker)
+        if changed:
             # On the event loop, which alone may change what is consumed.
             worker.consumer.call_soon(station.subscriptions.sync)
+
+
+def _heed(worker: Any) -> None:
+    """Act on what other processes say of targets, and on who probes them now."""
+    worker.station.guards.heed()
+    if worker.consumer.batcher is not None:
+        worker.consumer.batcher.pump()
 
 
 def _check_queues(worker: Any) -> None:
@@ -262,6 +277,8 @@ def _collections(station: Station) -> list[Periodic]:
 
 
 def _collect(station: Station, name: str) -> None:
+    if not station.guards[name].claims:
+        return
     collect(
         station.pipelines[name].target,
         station.parts.collections(name),

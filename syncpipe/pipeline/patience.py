@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from syncpipe.errors import StoreError, StoreUnavailable
-from syncpipe.pipeline.backoff import equal_jitter
+from syncpipe.resilience.backoff import equal_jitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -143,10 +143,11 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "The longest pause is the shorter one.",
         ),
         (
-            "[worker]\noutage_delay_s = '2m'",
-            "worker.outage_delay_max_s",
+            f"{TARGET}breaker_probe_s = '1m'",
+            "targets.ok.breaker_probe_max_s",
             "The longest pause is the shorter one.",
         ),
+        (f"{TARGET}max_share = 1.5", "targets.ok.max_share", "No share is larger than the whole."),
         (
             "[worker]\nstall_timeout_s = 1.9",
             "worker.stall_timeout_s",

@@ -41,6 +41,7 @@ class Station:
 
     def __init__(self):
         self.subscriptions = SimpleNamespace(sync=lambda: None)
+        self.guards = SimpleNamespace(news=lambda: False)
 
     def announce(self):
         raise BrokerFull("an alarm")
