@@ -15,7 +15,9 @@ from syncpipe.pipeline.batch import Batch, Message
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
+from syncpipe.pipeline.membership import Membership
 from syncpipe.pipeline.outage import Outage
+from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.report import Report
 from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.store.groups import Groups
     from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -55,10 +58,12 @@ class Pipeline:
         options: WorkerOptions,
         log: BatchLog,
         schedule: Schedule | None = None,
+        groups: Groups | None = None,
     ) -> None:
         """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
 
         What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
+        Operations that belong to a group need *groups*; without them they are dead.
         """
         #: Where operations are applied.
         self.target = target
@@ -72,9 +77,9 @@ class Pipeline:
         self._outage = Outage(options, clock, random)
         self._throttle = Throttle(clock)
         self._retries = Retries(options, random, durable=schedule is not None)
-        self._scheduling = (
-            Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
-        )
+        patience = Patience(clock=clock, random=random, log=log)
+        self._scheduling = Scheduling(schedule, patience) if schedule else None
+        self._membership = Membership(groups, patience) if groups else None
         self._told_of_delays = False
         self._stopped = threading.Event()
 
@@ -107,11 +112,15 @@ class Pipeline:
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
-            batch = watch("admit", admit, batch, self.target, self._declared.collections)
+            batch = watch(
+                "admit", admit, batch, self.target, self._declared.collections, self._membership
+            )
         if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
             batch = watch("apply", self._apply, batch, care)
             batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+            if self._membership:
+                batch = self._membership.record(batch)
         self._tell_of_delays(batch)
         return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
+from syncpipe.core.compensation import DELETE, NEGATE, is_function
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
@@ -70,6 +71,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
         yield from _key_faults(collection)
         yield from _table_faults(collection, settings)
         yield from _horizon_faults(collection, settings, written)
+        yield from _compensation_faults(collection)
     yield from _shared_tables(settings)
 
 
@@ -243,6 +245,16 @@ def _horizon_faults(
     elif collection.horizon_s <= settings.client.delivery_timeout_s:
         fault = "A client may send an operation again for longer than this horizon."
         yield Fault(path, fault, "Make it longer than client.delivery_timeout_s.")
+
+
+def _compensation_faults(collection: Collection) -> Iterator[Fault]:
+    path, form = ("collections", collection.name, "compensation"), collection.compensation
+    if form and form not in {DELETE, NEGATE} and not is_function(form):
+        hint = f"Write {DELETE}, {NEGATE}, or a function as package.module:function."
+        yield Fault(path, f"Nothing is compensated by {form!r}.", hint)
+    if form == NEGATE and collection.version is VersionSource.SOURCE:
+        hint = "Leave it out, or name a function."
+        yield Fault(path, "Source-versioned collections take no increments to negate.", hint)
 
 
 def _shared_tables(settings: Settings) -> Iterator[Fault]:

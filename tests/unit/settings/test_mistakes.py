@@ -357,3 +357,20 @@ def test_what_redis_is_opened_with_is_none(mistakes_of, url):
 def test_what_rabbitmq_is_opened_with_is_none(mistakes_of, url):
     text = f'[broker]\nurl = "{url}"\nmanagement_url = "https://me@h/api-of/rabbit/"\n'
     assert mistakes_of(text) == []
+
+
+@pytest.mark.parametrize("form", ["delete", "negate", "shop.orders:cancel", ""])
+def test_a_compensation_is_a_word_or_a_function(mistakes_of, form):
+    assert mistakes_of(f'{COLLECTION}compensation = "{form}"\n') == []
+
+
+@pytest.mark.parametrize("form", ["remove", "shop.orders", "shop.orders:cancel()"])
+def test_another_compensation_is_a_mistake(mistakes_of, form):
+    mistake = only(mistakes_of(f'{COLLECTION}compensation = "{form}"\n'))
+    assert mistake.key == "collections.orders.compensation"
+    assert "delete, negate, or a function" in mistake.suggestion
+
+
+def test_where_there_are_no_increments_none_are_negated(mistakes_of):
+    text = f'{COLLECTION}version = "source"\ncompensation = "negate"\n'
+    assert "no increments" in str(only(mistakes_of(text)))
