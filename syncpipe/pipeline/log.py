@@ -57,6 +57,23 @@ class BatchLog:
         """Say that the target takes operations again."""
         self.logger.warning("target-resumed", worker=self.worker, target=self.target)
 
+    def collection_paused(self, collection: str, error: SyncpipeError) -> None:
+        """Say that the operations on *collection* wait, because the target refuses them."""
+        self.logger.error(
+            "collection-paused",
+            worker=self.worker,
+            target=self.target,
+            collection=collection,
+            code=error.code,
+            error=str(error),
+        )
+
+    def collection_resumed(self, collection: str) -> None:
+        """Say that the target takes operations on *collection* again."""
+        self.logger.warning(
+            "collection-resumed", worker=self.worker, target=self.target, collection=collection
+        )
+
     def unknown(self, code: str, operations: int) -> None:
         """Say that the target refused so many operations with a *code* that nobody knows."""
         self.logger.warning(

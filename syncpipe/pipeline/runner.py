@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from syncpipe.errors import TargetThrottled
 from syncpipe.pipeline import report as reports
 from syncpipe.pipeline.admit import admit
-from syncpipe.pipeline.apply import apply, ask_time
+from syncpipe.pipeline.apply import Policy, apply, ask_time
 from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.batch import Batch, Message
+from syncpipe.pipeline.collection_pauses import CollectionPauses
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
@@ -70,7 +71,7 @@ class Pipeline:
         self._log = log
         self._outage = Outage(options, clock, random)
         self._throttle = Throttle(clock)
-        self._retries = Retries(options, random, durable=schedule is not None)
+        self._policy = _policy(options, clock, random, log, durable=schedule is not None)
         self._scheduling = (
             Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
         )
@@ -120,7 +121,7 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, self._retries)
+        return apply(batch, attempt, self._policy)
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
@@ -170,3 +171,16 @@ class Pipeline:
             outage=fault,
             pause_s=pause_s,
         )
+
+
+def _policy(
+    options: WorkerOptions, clock: Clock, random: Random, log: BatchLog, *, durable: bool
+) -> Policy:
+    """Return what is done about what the target refuses; *durable* tells of a schedule."""
+    longest_s = options.refused_delay_max_s if durable else options.outage_delay_max_s
+    return Policy(
+        retries=Retries(options, random, durable=durable),
+        pauses=CollectionPauses(options, clock=clock, random=random, log=log, longest_s=longest_s),
+        isolation_s=options.isolation_timeout_s,
+        durable=durable,
+    )
