@@ -217,8 +217,10 @@ def _reason(
     return _named(f"The target refuses each of {keys} records of {name!r}", map(_error, refused))
 
 
-def _reason_of_many(name: str, latest: Sequence[TargetError | None]) -> TargetMisconfigured | None:
-    """Return why the *latest* operations on the collection *name* show a misconfiguration."""
+def _reason_of_many(
+    name: str, latest: Collection[TargetError | None]
+) -> TargetMisconfigured | None:
+    """Return why the *latest* records of the collection *name* show a misconfiguration."""
     refused = [error for error in latest if error is not None]
     if len(latest) < _VOLUME or 2 * len(refused) <= len(latest):
         return None
