@@ -53,7 +53,7 @@ LEFTOVERS = (
 )
 #: How uv writes LOCK from uv.lock.
 EXPORT = (
-    *("uv", "export", "--frozen", "--offline", "--no-header", "--no-annotate"),
+    *("uv", "export", "--frozen", "--offline", "--no-cache", "--no-header", "--no-annotate"),
     *("--all-extras", "--all-groups", "--no-emit-project", "--format", "requirements.txt"),
 )
 #: The gates of `check`, each a program of the environment.
@@ -62,7 +62,8 @@ GATES = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
     ("lint-imports",),
-    ("uv", "lock", "--check", "--offline"),
+    # Without a cache: it would lie in a home that need not be there.
+    ("uv", "lock", "--check", "--offline", "--no-cache"),
 )
 
 

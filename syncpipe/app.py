@@ -90,8 +90,11 @@ class App:
 
         return PostgresStore(self.settings.store)
 
-    def pipeline(self, target: str, worker: str) -> Pipeline:
-        """Return the pipeline that applies operations to *target* in the process *worker*."""
+    def pipeline(self, target: str, worker: str, store: Store | None = None) -> Pipeline:
+        """Return the pipeline that applies operations to *target* in the process *worker*.
+
+        What is to be tried later goes into *store*, which the caller closes.
+        """
         import structlog  # noqa: PLC0415 -- only workers need these
 
         from syncpipe.pipeline import BatchLog, Pipeline  # noqa: PLC0415
@@ -104,6 +107,7 @@ class App:
             random=self.random,
             options=self.settings.worker,
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
+            schedule=store.schedule if store else None,
         )
 
 

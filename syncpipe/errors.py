@@ -59,7 +59,10 @@ docstring and the hint.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SyncpipeError(Exception):
@@ -87,6 +90,11 @@ class ConfigError(SyncpipeError):
 
     code = "SP-E100"
     hint = "Run `syncpipe config check` to see every mistake at once."
+
+    def __init__(self, message: str, *, unfit: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """Keep of each *unfit* option what is wrong and what to write instead, a sentence each."""
+        super().__init__(message)
+        self.unfit = unfit or {}
 
 
 class UnknownCollection(ConfigError):
@@ -446,7 +454,7 @@ class EmbeddedError(ServiceError):
     """A private Redis or PostgreSQL could not be started."""
 
     code = "SP-E601"
-    hint = "Read the log named above; `make clean` removes a broken state directory."
+    hint = "Mend what the message names; `make clean` removes a broken state directory."
 
 
 class AlreadyRunning(EmbeddedError):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import pytest
@@ -94,10 +94,14 @@ class RabbitServer:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def set_alarm(self, *, on: bool) -> None:
-        """Raise the memory alarm, or let it pass."""
-        limit = "{absolute, 1}" if on else "0.4"
-        self._evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({limit}).")
+    def set_alarm(self, *, on: bool, of: Literal["memory", "disk"] = "memory") -> None:
+        """Raise the alarm of memory or disk, or let it pass."""
+        if of == "memory":
+            limit = "{absolute, 1}" if on else "0.4"
+            self._evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({limit}).")
+        else:
+            bytes_free = 10**16 if on else 50_000_000
+            self._evaluate(f"rabbit_disk_monitor:set_disk_free_limit({bytes_free}).")
 
     @contextmanager
     def impatient(self, seconds: float) -> Iterator[None]:

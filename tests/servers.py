@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import conninfo, sql
+from redis import Redis
 
 from syncpipe.embedded import postgres, redis
 from syncpipe.errors import EmbeddedError
@@ -20,6 +22,10 @@ from syncpipe.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+#: How many parts a Redis Cluster has; how far a node's second port lies above its first.
+_SLOTS, _BUS_OFFSET = 16_384, 10_000
 
 
 @contextmanager
@@ -100,6 +106,28 @@ def redis_server(*, append_fsync: str = "everysec") -> Iterator[RedisServer]:
             )
         )
         yield RedisServer(root, supervisor)
+
+
+@contextmanager
+def redis_cluster() -> Iterator[str]:
+    """Run a Redis that is the only node of a cluster; give its address."""
+    with short_directory() as root, Supervisor() as supervisor, _skipping():
+        node = redis.command(root / "data", root / "run", log=root / "redis.log")
+        port = str(_port_of_a_node())
+        options = ("--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes")
+        supervisor.start(replace(node, argv=(*node.argv, *options)))
+        with Redis(unix_socket_path=str(redis.socket_path(root / "run"))) as client:
+            client.execute_command("CLUSTER ADDSLOTS", *range(_SLOTS))
+        yield redis.url(root / "run")
+
+
+def _port_of_a_node() -> int:
+    """Return a free port; a node listens to the others on the one that is so much higher."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as bus:
+            port = int(bus.getsockname()[1]) - _BUS_OFFSET
+            with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port
 
 
 @contextmanager

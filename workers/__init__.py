@@ -14,6 +14,7 @@ module                  noun
 :mod:`.subscriptions`   which queues are consumed now
 :mod:`.held`            one message in our hands
 :mod:`.shelf`           the messages of one target that wait for their batch
+:mod:`.caution`         who may have killed a process
 :mod:`.batcher`         makes batches, has them applied, acknowledges
 :mod:`.recorder`        brings dead letters into the store
 :mod:`.flower`          tells Flower of them

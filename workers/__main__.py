@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         refusal, status = str(error), wiring.REFUSED
     else:
-        refusal, status = _run(loaded.settings, options.name or f"worker-{os.getpid()}", lives)
+        name = options.name or f"worker-{os.getpid()}"
+        refusal, status = _run(loaded.settings, name, lives, options.heartbeat)
     if refusal and options.heartbeat:
         leave_last_words(options.heartbeat, refusal)
     return status
@@ -47,11 +48,12 @@ def _check(settings: Settings) -> None:
         raise ConfigError("No target is declared, so there is nothing to work for.")
 
 
-def _run(settings: Settings, name: str, lives: Lives) -> tuple[str, int]:
+def _run(settings: Settings, name: str, lives: Lives, heartbeat: Path | None) -> tuple[str, int]:
     """Work; return why this process refused to, if it did, and the exit status."""
     from celery.exceptions import SecurityWarning  # noqa: PLC0415
 
     from workers import logging  # noqa: PLC0415 - a wrong configuration is told at once
+    from workers.caution import Caution  # noqa: PLC0415
     from workers.configuration import celery_app  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
 
@@ -67,6 +69,12 @@ def _run(settings: Settings, name: str, lives: Lives) -> tuple[str, int]:
         without_heartbeat=True,
     )
     worker.station.counters |= asdict(lives)
+    if heartbeat:
+        work = settings.worker
+        # As many again as are prefetched may wait to be tried again.
+        worker.station.caution = Caution.beside(
+            heartbeat, threads=work.threads, messages=2 * work.prefetch
+        )
     worker.start()
     return worker.refusal, worker.status
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.pipeline import Done, Later
@@ -72,6 +73,8 @@ class Batcher:
         queue = self._station.subscriptions.queue_of(delivery)
         held = hold(delivery, queue=queue, since=self._clock.monotonic(), fault=fault)
         name = held.target if held.target in self._shelves else next(iter(self._shelves))
+        if self._station.caution.suspects(name, held.message):
+            held = replace(held, alone=True)
         self._shelves[name].put(held)
         self.taken += 1
         self.in_hand[held.message.queue] += 1
@@ -161,7 +164,8 @@ class Batcher:
 
     def _work(self, name: str, batch: Sequence[Held]) -> Report:
         """Apply a batch; on a thread of the pool."""
-        return self._station.pipelines[name].run([held.message for held in batch])
+        with self._station.caution.over(name, [held.message for held in batch]) as (messages, care):
+            return self._station.pipelines[name].run(messages, care)
 
     def _done(self, name: str, batch: list[Held], report: Report) -> None:
         """Hand the report to the event loop; on a thread of the pool."""

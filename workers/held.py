@@ -32,6 +32,8 @@ class Held:
     degree: int
     #: Monotonic seconds at which it came.
     since: float
+    #: Whether it goes in a batch of its own.
+    alone: bool = False
 
     def retried(self) -> Held:
         """Return the same with one more attempt."""

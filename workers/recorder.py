@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 JOB = "dead-letters"
 #: Most letters in one write.
 _MOST = 256
-#: So many in hand, or so many writes' bytes, are plenty, where no prefetch bounds them. Half as much
-#: is little enough to take more: on Redis that takes up to a second to begin.
+#: So many in hand, or so many writes' bytes, are plenty, where no prefetch bounds them. More are
+#: taken from half of that on: on Redis it takes up to a second until they come.
 _PLENTY, _PLENTY_WRITES = 2_000, 4
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
@@ -80,6 +80,9 @@ class Recorder:
 
     def add(self, delivery: Any) -> None:
         """Take kombu's message *delivery*, whatever is in it."""
+        if self._until is not None:  # it was on its way when the queue was left
+            delivery.reject(requeue=True)
+            return
         taken = _Taken(delivery, body_of(delivery))
         self._waiting.append(taken)
         self._bytes += len(taken.body)
@@ -177,7 +180,6 @@ class Recorder:
         self._bytes -= sum(len(taken.body) for taken in batch)
         if error is None:
             self._failures = 0
-            self._station.works(JOB)
             with contextlib.suppress(*self._consumer.connection_errors):
                 for taken in batch:
                     taken.delivery.ack()
@@ -227,6 +229,7 @@ class Recorder:
             self._pause(error)
             return
         self._until = None
+        self._station.works(JOB)
         self._regulate()
 
     def _balance(self) -> None:

@@ -110,7 +110,7 @@ class Shelf:
 
 
 class _Filling:
-    """A batch that is being filled; the first message always fits."""
+    """A batch that is being filled; the first message always fits, and one that is to be alone."""
 
     def __init__(self, options: WorkerOptions) -> None:
         self.members: list[Held] = []
@@ -119,7 +119,8 @@ class _Filling:
 
     def has_room(self, held: Held) -> bool:
         fits = held.operations <= self._operations and len(held.message.body) <= self._bytes
-        return fits or not self.members
+        alone = held.alone or any(member.alone for member in self.members)
+        return (fits and not alone) or not self.members
 
     def add(self, held: Held) -> None:
         self.members.append(held)

@@ -17,6 +17,7 @@ from syncpipe.errors import BrokerFull, ClockSkew, QueueMissing, SendError, Targ
 from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
+from workers.caution import Caution
 from workers.subscriptions import Subscriptions
 from workers.troubles import Troubles
 
@@ -48,10 +49,12 @@ class Station:
         self.lanes = lanes
         self.clock = parts.clock
         self.options = parts.settings.worker
-        self.pipelines = {target: parts.pipeline(target, name) for target in parts.settings.targets}
-        self.broker = parts.broker()
-        #: Where dead letters are brought; None without a store.
+        #: Where dead letters are brought, and what is to be tried later; None without a store.
         self.store = parts.store()
+        self.pipelines = {
+            target: parts.pipeline(target, name, self.store) for target in parts.settings.targets
+        }
+        self.broker = parts.broker()
         #: The thread that does so, beside those of the pool: nobody else waits for the store.
         self.recording = ThreadPoolExecutor(1, thread_name_prefix="syncpipe-recording")
         #: Tells Flower of them.
@@ -60,6 +63,8 @@ class Station:
         self.assignment = Assignment(name, lanes)
         self.subscriptions = Subscriptions(self.dialect)
         self.troubles = Troubles()
+        #: Knows who may have killed a process.
+        self.caution = Caution()
         names = ("envelopes", "batches", "running", "lanes", "unknown_errors")
         self.counters = dict.fromkeys(names, 0)
         self.counters["plan"] = self.assignment.plan

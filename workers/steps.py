@@ -14,8 +14,16 @@ from celery.worker import state
 from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
-from syncpipe.errors import ClockSkew, QueueMissing, SendError
+from syncpipe.errors import (
+    BrokerUnsupported,
+    ClockSkew,
+    QueueMissing,
+    SendError,
+    StoreError,
+    SyncpipeError,
+)
 from syncpipe.ops.horizon import collect
+from syncpipe.ops.promoting import Promoting, strangers
 from workers import lanes, logging
 from workers.flower import Teller
 from workers.periodic import Periodic
@@ -29,6 +37,8 @@ _PRESENCE_S = 0.5
 #: Seconds between two looks for missing queues, for lanes nobody declared, and for what the broker
 #: has set aside.
 _QUEUES_S, _LANES_S, _RECLAIM_S = 10.0, 10.0, 10.0
+#: Seconds between two looks for what is due, and for what is scheduled for no target of ours.
+_PROMOTE_S, _STRANGERS_S = 0.5, 60.0
 #: Seconds that the end may take beside draining.
 _END_S = 5.0
 _FRACTION_BITS = 32
@@ -60,7 +70,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             station.check_clocks()
             station.require_queues()
             station.look()
-        except (ClockSkew, QueueMissing) as error:
+        except (BrokerUnsupported, ClockSkew, QueueMissing) as error:
             worker.refusal = str(error)
             station.complain("refused-to-start", code=error.code, error=worker.refusal)
             station.close()
@@ -76,6 +86,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
             periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
+            *_promotions(station),
             watching(worker),
         ]
         for job in self._periodic:
@@ -243,4 +254,55 @@ def _collections(station: Station) -> list[Periodic]:
 
 
 def _collect(station: Station, name: str) -> None:
-    collect(station.pipelines[name].target, station.parts.collections(name), station.broker)
+    collect(
+        station.pipelines[name].target,
+        station.parts.collections(name),
+        station.broker,
+        station.store,
+    )
+
+
+def _promotions(station: Station) -> list[Periodic]:
+    """Return the jobs that look after the schedule; none without a store."""
+    store, parts = station.store, station.parts
+    if store is None:
+        return []
+    promoting = Promoting(
+        store.schedule,
+        station.broker,
+        targets=list(station.pipelines),
+        shards=parts.settings.shards,
+        clock=parts.clock,
+        random=parts.random,
+    )
+    told: dict[str, int] = {}
+
+    def look_for_strangers() -> None:
+        if station.assignment.leads:
+            _tell_strangers(station, strangers(store.schedule, station.pipelines), told)
+
+    periodic = functools.partial(Periodic, troubles=station.troubles)
+    return [
+        periodic("promote", lambda: _promote(station, promoting), every_s=_PROMOTE_S),
+        periodic("strangers", look_for_strangers, every_s=_STRANGERS_S),
+    ]
+
+
+def _promote(station: Station, promoting: Promoting) -> None:
+    """Send on what is due; a fault of ours is told, too, and does not end that for good."""
+    try:
+        sent = promoting.promote()
+    except SyncpipeError:
+        raise
+    except Exception as fault:
+        raise StoreError(f"What is due could not be sent on: {type(fault).__name__}.") from fault
+    if sent:
+        station.say("promoted", operations=sent)
+
+
+def _tell_strangers(station: Station, found: dict[str, int], told: dict[str, int]) -> None:
+    """Say what is scheduled for targets that are not ours, once for each until it is gone."""
+    for target in found.keys() - told.keys():
+        station.complain("scheduled-for-unknown-target", target=target, operations=found[target])
+    told.clear()
+    told.update(found)

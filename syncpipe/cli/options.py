@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -11,8 +12,11 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from syncpipe.app import App
     from syncpipe.settings import Loaded, Mistake
+    from syncpipe.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,12 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         run = option(run)
     return run
+
+
+def opened_store(app: App) -> AbstractContextManager[Store | None]:
+    """Return the store, closed at the end of a block; None where the configuration names none."""
+    store = app.store()
+    return nullcontext() if store is None else closing(store)
 
 
 _OPTIONS = (

@@ -78,7 +78,7 @@ def form_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "form",
         type=click.Choice(Form, case_sensitive=False),
         default=Form.TABLE,
-        show_default=True,
+        show_default=Form.TABLE.value,
         help="Form of the result.",
     )(command)
 

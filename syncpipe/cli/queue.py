@@ -93,8 +93,11 @@ def purge(
 
 @queue.command()
 @configured
+@click.option(
+    "--key-prefix", default="", help="Redis: kombu's global_keyprefix, in a project that sets it."
+)
 @click.pass_context
-def rescue(ctx: click.Context, configuration: Configuration) -> None:
+def rescue(ctx: click.Context, configuration: Configuration, key_prefix: str) -> None:
     """Return to their queues the messages that dead workers held, when no worker is left.
 
     Workers do this for each other by themselves. On Redis it takes some seconds, in which whoever
@@ -105,7 +108,8 @@ def rescue(ctx: click.Context, configuration: Configuration) -> None:
     from syncpipe.system import SystemClock
     from syncpipe.transport import rescue as rescue_messages
 
-    done = rescue_messages(configuration.load().settings.broker.url, clock=SystemClock())
+    url = configuration.load().settings.broker.url
+    done = rescue_messages(url, clock=SystemClock(), key_prefix=key_prefix)
     click.echo(f"{done.returned} messages went back to their queues.")
     if done.left:
         note(

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, Form, form_option, note, write
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from syncpipe.cli.options import Configuration
     from syncpipe.ops.lanes import LaneStatus, Status
-    from syncpipe.store.store import Store
     from syncpipe.transport.broker import WorkerInfo
 
 
@@ -38,7 +34,7 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
     app = build(configuration.load().settings)
     settings = app.settings
     try:
-        with app.broker() as broker, _closing(app.store()) as store:
+        with app.broker() as broker, opened_store(app) as store:
             seen = look(broker, list(settings.targets), settings.shards, store)
     except SendError as error:
         _write_unreachable(error, form)
@@ -49,10 +45,6 @@ def status(ctx: click.Context, configuration: Configuration, form: Form) -> None
         _write_object(_object(seen), form)
     if seen.problems:
         ctx.exit(Exit.UNHEALTHY)
-
-
-def _closing(store: Store | None) -> AbstractContextManager[Store | None]:
-    return nullcontext() if store is None else closing(store)
 
 
 def _write_unreachable(error: Any, form: Form) -> None:
@@ -76,7 +68,11 @@ def _write_tables(seen: Status) -> None:
         )
     for queue, messages in seen.others.items():
         click.echo(f"{messages} messages in {queue}.")
-    click.echo(f"{seen.dead} dead letters.\n")
+    for target, outlook in (seen.scheduled or {}).items():
+        when = f"in {outlook.next_s:.0f} s" if outlook.next_s > 0 else "now"
+        click.echo(f"{outlook.count} scheduled for {target}, the next is due {when}.")
+    kept = "" if seen.kept is None else f" wait in the broker, {seen.kept} are in the store"
+    click.echo(f"{seen.dead} dead letters{kept}.\n")
     if seen.workers is None:
         click.echo("Which workers live is not known.")
     elif seen.workers:
@@ -94,9 +90,20 @@ def _object(seen: Status) -> dict[str, Any]:
         "problems": seen.problems,
         "depth": seen.depth,
         "dead": seen.dead,
+        "kept": seen.kept,
         "others": seen.others,
+        "scheduled": _scheduled(seen),
         "lanes": [_lane_row(lane) for lane in seen.lanes],
         "workers": None if seen.workers is None else list(map(_worker_row, seen.workers)),
+    }
+
+
+def _scheduled(seen: Status) -> dict[str, object] | None:
+    if seen.scheduled is None:
+        return None
+    return {
+        target: {"operations": outlook.count, "next_s": round(outlook.next_s, 1)}
+        for target, outlook in seen.scheduled.items()
     }
 
 

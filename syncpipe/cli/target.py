@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, form_option, note, write
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def collect(configuration: Configuration, form: Form, name: str) -> None:
     from syncpipe.ops.horizon import collect as collect_target
 
     app = _app(configuration)
-    with app.broker() as broker, _opened(app, name) as opened:
-        collected = collect_target(opened, app.collections(name), broker)
+    with app.broker() as broker, opened_store(app) as store, _opened(app, name) as opened:
+        collected = collect_target(opened, app.collections(name), broker, store)
     rows = (
         {
             "collection": collection,
@@ -130,4 +131,6 @@ def _app(configuration: Configuration) -> App:
 
 def _opened(app: App, name: str) -> AbstractContextManager[ManagedTarget]:
     """Return the target *name*, closed at the end of a block. Raises UnknownTarget."""
+    # The pool would warn at every try to reach a database that is down, which we say once.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return closing(cast("ManagedTarget", app.target(name)))

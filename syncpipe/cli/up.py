@@ -18,23 +18,19 @@ if TYPE_CHECKING:
 #: Where services, data and logs are.
 STATE = Path(".syncpipe")
 
-_NEXT = """\
-
-What to try next:
-  {syncpipe} demo --ops 200000    # four times as much
-  {syncpipe} init                 # a configuration for your own data
-  {syncpipe} --help               # everything else
-  make up KEEP=1                  # leave it running, to play with
-"""
-_NEXT_KEPT = """\
-
-It runs on, with its data and logs in {state}. What to try next:
-  {syncpipe} status
-  {syncpipe} op send orders 42 '{{"status": "paid"}}' --wait
-  {syncpipe} target schema {target}
-  {syncpipe} down                 # stop it, like `make down`
-The rows are in the table syncpipe.documents of {dsn}
-"""
+#: What to try next, and what it does.
+_NEXT = (
+    ("{syncpipe} demo --ops 200000", "four times as much"),
+    ("{syncpipe} init", "a configuration for your own data"),
+    ("{syncpipe} --help", "everything else"),
+    ("make up KEEP=1", "leave it running, to play with"),
+)
+_NEXT_KEPT = (
+    ("{syncpipe} status", "what waits, and who works"),
+    ("""{syncpipe} op send orders 42 '{{"status": "paid"}}' --wait""", "one operation"),
+    ("{syncpipe} target schema {target}", "what operations may write"),
+    ("{syncpipe} down", "stop it, like `make down`"),
+)
 
 
 @click.command()
@@ -70,14 +66,13 @@ def _once(plan: Plan) -> bool:
     with open_stage(STATE, note, signals=True, on_event=hear) as (stage, supervisor):
         hire(stage, supervisor, plan.processes, note)
         ok = _performed(stage, plan)
-    click.echo(_NEXT.format(syncpipe=_program()))
+    click.echo(f"\nWhat to try next:\n{_lines(_NEXT)}")
     return ok
 
 
 def _kept(plan: Plan) -> bool:
     """Run *plan* and leave everything running, unless we are interrupted or something breaks."""
     from syncpipe.demo.keeping import end_stage, keep_stage
-    from syncpipe.demo.stage import TARGET
     from syncpipe.supervisor import Supervisor
 
     # It supervises nothing here, but makes exceptions of signals.
@@ -89,7 +84,9 @@ def _kept(plan: Plan) -> bool:
             end_stage(STATE)
             raise
     dsn = stage.services.dsn
-    click.echo(_NEXT_KEPT.format(syncpipe=_program(), state=STATE, target=TARGET, dsn=dsn))
+    click.echo(f"\nIt runs on, with its data and logs in {STATE}. What to try next:")
+    click.echo(_lines(_NEXT_KEPT))
+    click.echo(f"The rows are in the table syncpipe.documents of {dsn}")
     return ok
 
 
@@ -100,6 +97,18 @@ def _performed(stage: Stage, plan: Plan) -> bool:
     summary, verdict = perform(stage, plan, note)
     click.echo(summary_text(summary, verdict))
     return summary.ok
+
+
+def _lines(proposals: tuple[tuple[str, str], ...]) -> str:
+    """Return one line for each command that is proposed, with what it does beside it."""
+    from syncpipe.demo.stage import TARGET
+
+    words = {"syncpipe": _program(), "target": TARGET}
+    commands = [command.format(**words) for command, _ in proposals]
+    width = max(map(len, commands))
+    remarks = (remark for _, remark in proposals)
+    pairs = zip(commands, remarks, strict=True)
+    return "\n".join(f"  {command.ljust(width)}  # {remark}" for command, remark in pairs)
 
 
 def _program() -> str:

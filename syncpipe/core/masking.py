@@ -36,24 +36,35 @@ def shape(data: Mapping[str, Any]) -> dict[str, str]:
     return {name: _kind(value) for name, value in data.items()}
 
 
-def masked_message(letter: DeadLetter) -> str:
-    """Return the message of *letter* without what its operation holds."""
-    operation = operation_of(letter)
-    return letter.message if operation is None else _without_values(letter.message, operation)
+def wording(message: str, *, sqlstate: str | None, status: int | None) -> str:
+    """Return *message* without anything that looks like a value.
+
+    Empty where the words come from elsewhere: an endpoint, or the user's own functions, which
+    *status* or *sqlstate* tell.
+    """
+    if status is not None or (sqlstate is not None and not sqlstate.startswith(_WORDED)):
+        return ""
+    return _NUMBERS.sub(HIDDEN, _QUOTED.sub(HIDDEN, message))
+
+
+def without_values(message: str, operation: Operation | None) -> str:
+    """Return *message* without the key and the values of *operation*."""
+    if operation is None:
+        return message
+    for value in sorted({operation.key, *_leaves(operation.fields)}, key=len, reverse=True):
+        if len(value) > _SHORT:
+            message = message.replace(value, HIDDEN)
+        elif value:
+            message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, message)
+    return message
 
 
 def masked_reason(letter: DeadLetter) -> str:
-    """Return code and message of *letter* without anything that may be a value.
-
-    Words that come from elsewhere, an endpoint or the user's own functions, are left out whole.
-    """
-    state = letter.sqlstate or letter.status
-    known = (letter.code, state and str(state), letter.constraint)
-    facts = " ".join(fact for fact in known if fact)
-    if letter.status is not None or (state and not str(state).startswith(_WORDED)):
-        return facts
-    message = _QUOTED.sub(HIDDEN, masked_message(letter))
-    return f"{facts} {_NUMBERS.sub(HIDDEN, message)}"
+    """Return code and message of *letter*, without values, for a place that many can look at."""
+    state = letter.sqlstate or (letter.status and str(letter.status))
+    message = without_values(letter.message, operation_of(letter))
+    words = wording(message, sqlstate=letter.sqlstate, status=letter.status)
+    return " ".join(part for part in (letter.code, state, letter.constraint, words) if part)
 
 
 def _kind(value: Any) -> str:
@@ -63,16 +74,6 @@ def _kind(value: Any) -> str:
         case list() | dict():
             return f"{type(value).__name__} of {len(value)}"
     return type(value).__name__
-
-
-def _without_values(text: str, operation: Operation) -> str:
-    """Return *text* without the key and the values of *operation*."""
-    for value in sorted({operation.key, *_leaves(operation.fields)}, key=len, reverse=True):
-        if len(value) > _SHORT:
-            text = text.replace(value, HIDDEN)
-        elif value:
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, text)
-    return text
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from syncpipe.errors import SendError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from syncpipe.store.schedule import Outlook
     from syncpipe.store.store import Store
     from syncpipe.transport.broker import Broker, QueueDepth, WorkerInfo
 
@@ -59,12 +60,16 @@ class Status:
     lanes: tuple[LaneStatus, ...]
     #: Dead letters that wait in the broker.
     dead: int
+    #: Open dead letters that the store keeps; None without a store, or while it cannot be asked.
+    kept: int | None
     #: Messages in queues of ours that are neither lanes nor the dead letters', by name.
     others: Mapping[str, int]
     #: The workers that live; None when the broker could not tell.
     workers: tuple[WorkerInfo, ...] | None
     #: What is not well, a sentence each that says what to do.
     problems: tuple[str, ...]
+    #: What waits for its time in the store, by target; None as `kept`.
+    scheduled: Mapping[str, Outlook] | None
 
     @property
     def depth(self) -> int:
@@ -86,17 +91,21 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
+    kept, scheduled, absence = _stored(store)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
+        kept,
         {queue: _all(depths[queue]) for queue in others},
         workers,
         (
             *_topology_problems(broker, targets, shards),
             *silence,
-            *_store_problems(store),
+            *absence,
+            *_schedule_problems(scheduled, targets),
             *_problems(statuses, workers, targets),
         ),
+        scheduled,
     )
 
 
@@ -108,13 +117,36 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return None, (f"Which workers live cannot be found out: {error.message}",)
 
 
-def _store_problems(store: Store | None) -> Iterator[str]:
-    """Yield a sentence if the *store* cannot be used."""
+def _stored(
+    store: Store | None,
+) -> tuple[int | None, Mapping[str, Outlook] | None, tuple[str, ...]]:
+    """Return how many dead letters the *store* keeps, and what is scheduled in it.
+
+    Or None, and why it cannot be asked.
+    """
+    if store is None:
+        return None, None, ()
     try:
-        if store is not None:
-            store.check()
+        store.check()
+        return store.dead_letters.count(), store.schedule.outlook(), ()
     except StoreError as error:
-        yield f"{error.message} {error.hint}"
+        return None, None, (f"{error.message} {error.hint}",)
+
+
+def _schedule_problems(
+    scheduled: Mapping[str, Outlook] | None, targets: Sequence[str]
+) -> Iterator[str]:
+    for target, outlook in (scheduled or {}).items():
+        if target not in targets:
+            yield (
+                f"{outlook.count} operations are scheduled for {target!r}, which is not a target "
+                "of this configuration: no worker sends them on. Declare it again."
+            )
+        elif outlook.next_s < -OVERDUE_S:
+            yield (
+                f"What is scheduled for {target!r} has been due for {-outlook.next_s:.0f} s, and "
+                "no worker sends it on. See the workers' log."
+            )
 
 
 def _topology_problems(broker: Broker, targets: Sequence[str], shards: int) -> Iterator[str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.batch import Item
     from syncpipe.targets.target import Target
 
-_STAGE = "admit"
+#: Its name.
+STAGE = "admit"
 
 
 def admit(batch: Batch, target: Target, collections: Mapping[str, Collection]) -> Batch:
@@ -35,14 +36,14 @@ def admit(batch: Batch, target: Target, collections: Mapping[str, Collection]) -
             expired.append(item)
         elif operation.not_before_ms > batch.now_ms:
             wait_ms = operation.not_before_ms - batch.now_ms
-            early.append(Settled(item, Outcome.RETRYING, _STAGE, wait_ms=wait_ms))
+            early.append(Settled(item, Outcome.RETRYING, STAGE, wait_ms=wait_ms))
         else:
             admitted.append(item)
     try:
         known = _applied(expired, target, collections) if expired else set()
     except TargetError as error:
         return replace(batch, outage=error)
-    late = [Settled(item, _fate(item.operation, known), _STAGE) for item in expired]
+    late = [Settled(item, _fate(item.operation, known), STAGE) for item in expired]
     return replace(batch, items=tuple(admitted), settled=(*batch.settled, *early, *late))
 
 

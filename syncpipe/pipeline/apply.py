@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import RefusedForNow, TargetError, TargetMisconfigured, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
+from syncpipe.pipeline.care import one_by_one
 from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
+    from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.collection_pauses import CollectionPauses
     from syncpipe.pipeline.retries import Retries
     from syncpipe.targets.target import Group, Target
@@ -45,14 +47,15 @@ class Policy:
     durable: bool
 
 
-def apply(batch: Batch, attempt: Attempt, policy: Policy) -> Batch:
+def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = None) -> Batch:
     """Return *batch* with the outcome of every operation, or with an outage.
 
     An operation that the target refuses for now is tried again as *policy* says, and dead then.
+    With *care*, operations are applied one by one.
     """
     isolation = Isolation(attempt, timeout_s=policy.isolation_s)
     groups = policy.pauses.admitted(_in_turn(batch))
-    outage = isolation.run(groups) if groups else None
+    outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
     results = {
         identity(result.operation): result for result in policy.pauses.judged(isolation.results)

@@ -8,8 +8,11 @@ from dataclasses import replace
 from syncpipe.core.codec import decode_all
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import parse_queue
-from syncpipe.errors import EnvelopeError, MalformedEnvelope, UnexpectedMessage
+from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message
+
+#: Characters of the longest trace context that goes on with an operation; W3C's has 55.
+_MOST_TRACE = 256
 
 
 def decode(batch: Batch) -> Batch:
@@ -19,7 +22,7 @@ def decode(batch: Batch) -> Batch:
     for index, message in enumerate(batch.messages):
         try:
             items += _items(index, message)
-        except (EnvelopeError, UnexpectedMessage) as error:
+        except (EnvelopeError, UnexpectedMessage, Quarantined) as error:
             faults.append(Fault(index, error))
     return replace(batch, items=tuple(items), faults=tuple(faults))
 
@@ -34,7 +37,8 @@ def _items(index: int, message: Message) -> list[Item]:
             f"An envelope for {header.lane.queue(header.priority)} came through {message.queue}."
         )
     found = itertools.islice(decode_all(envelope.body), header.count + 1)
-    items = [Item(operation, raw, index, header.attempts, header.trace) for operation, raw in found]
+    trace = header.trace if header.trace and len(header.trace) <= _MOST_TRACE else None
+    items = [Item(operation, raw, index, header.attempts, trace) for operation, raw in found]
     if len(items) != header.count:
         raise MalformedEnvelope(
             f"The envelope does not hold the {header.count} operations that its header announces."

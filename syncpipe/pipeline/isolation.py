@@ -64,7 +64,8 @@ class Isolation:
         They are left without reason when the time is over.
         """
         try:
-            self._try(tuple(groups))
+            if groups:
+                self._try(tuple(groups))
             return self._settle_misfits()
         except _EnoughError as enough:
             return enough.reason

@@ -74,6 +74,10 @@ class BatchLog:
             "collection-resumed", worker=self.worker, target=self.target, collection=collection
         )
 
+    def without_store(self) -> None:
+        """Say that delayed operations are held, because there is nowhere to put them."""
+        self.logger.warning("delayed-without-store", worker=self.worker, target=self.target)
+
     def unknown(self, code: str, operations: int) -> None:
         """Say that the target refused so many operations with a *code* that nobody knows."""
         self.logger.warning(

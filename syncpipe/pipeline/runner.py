@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.errors import TargetThrottled
 from syncpipe.pipeline import report as reports
+from syncpipe.pipeline.admit import STAGE as ADMIT
 from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.apply import Policy, apply, ask_time
 from syncpipe.pipeline.attempt import Attempt
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
     from syncpipe.store.schedule import Schedule
@@ -75,13 +77,17 @@ class Pipeline:
         self._scheduling = (
             Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
         )
+        self._told_of_delays = False
         self._stopped = threading.Event()
 
-    def run(self, messages: Sequence[Message]) -> Report:
-        """Bring *messages* as far as possible and say what to do with each. Never raises."""
+    def run(self, messages: Sequence[Message], care: Care | None = None) -> Report:
+        """Bring *messages* as far as possible and say what to do with each. Never raises.
+
+        *care* is for a message that may have killed a process.
+        """
         watch = Stopwatch(self._clock)
         try:
-            batch = self._travel(Batch(tuple(messages)), watch)
+            batch = self._travel(Batch(tuple(messages)), watch, care)
             report = self._report(batch, watch)
         except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
             report = self._failed(messages, fault, watch)
@@ -98,7 +104,7 @@ class Pipeline:
         self.target.close()
         self._broker.close()
 
-    def _travel(self, batch: Batch, watch: Stopwatch) -> Batch:
+    def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
         batch = watch("decode", decode, batch)
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
@@ -106,11 +112,12 @@ class Pipeline:
             batch = watch("admit", admit, batch, self.target, self._declared.collections)
         if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
-            batch = watch("apply", self._apply, batch)
+            batch = watch("apply", self._apply, batch, care)
             batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+        self._tell_of_delays(batch)
         return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
-    def _apply(self, batch: Batch) -> Batch:
+    def _apply(self, batch: Batch, care: Care | None) -> Batch:
         if not batch.groups:
             return batch
         attempt = Attempt(
@@ -121,7 +128,15 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, self._policy)
+        return apply(batch, attempt, self._policy, care)
+
+    def _tell_of_delays(self, batch: Batch) -> None:
+        """Say once that operations are delayed though there is no store to keep them."""
+        if self._scheduling is None and not self._told_of_delays:
+            delayed = any(each.wait_ms and each.stage == ADMIT for each in batch.settled)
+            if delayed:
+                self._told_of_delays = True
+                self._log.without_store()
 
     def _report(self, batch: Batch, watch: Stopwatch) -> Report:
         committed_ms = None
@@ -153,7 +168,7 @@ class Pipeline:
             if news:
                 self._log.paused(batch.outage)
             return pause_s
-        if batch.now_ms and any((self._outage.passed(), self._throttle.passed())):
+        if batch.groups and any((self._outage.passed(), self._throttle.passed())):
             self._log.resumed()
         return 0.0
 

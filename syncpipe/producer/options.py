@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Largest `ClientOptions.batch_max_bytes`: an incompressible batch must still fit an envelope.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -33,19 +38,28 @@ class ClientOptions:
         """Refuse values that cannot work.
 
         Raises:
-            ConfigError: an option is out of range.
+            ConfigError: options are out of range; it names all of them.
 
         """
-        if self.linger_ms < 0 or self.max_block_s < 0:
-            raise ConfigError("linger_ms and max_block_s must not be negative.")
-        if self.batch_max_ops < 1 or self.buffer_max_bytes < 1 or self.delivery_timeout_s <= 0:
-            raise ConfigError(
-                "batch_max_ops, buffer_max_bytes and delivery_timeout_s must be positive."
-            )
-        if not 1 <= self.batch_max_bytes <= MAX_BATCH_BYTES:
-            raise ConfigError(f"batch_max_bytes must be between 1 and {MAX_BATCH_BYTES}.")
-        if self.linger_ms > self.delivery_timeout_s * 1000 * LINGER_PART:
-            raise ConfigError(
-                "linger_ms must be at most a third of delivery_timeout_s: what waits longer for "
-                "company may never be sent."
-            )
+        if unfit := {option: (fault, hint) for option, fault, hint in self._faults()}:
+            lines = (f"{option}: {fault} {hint}" for option, (fault, hint) in unfit.items())
+            raise ConfigError(" ".join(lines), unfit=unfit)
+
+    def _faults(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each option that cannot work, what is wrong, and what to write instead."""
+        for option in ("linger_ms", "max_block_s"):
+            if getattr(self, option) < 0:
+                yield option, "It is negative.", "Write 0 or more."
+        for option in ("batch_max_ops", "batch_max_bytes", "buffer_max_bytes"):
+            if getattr(self, option) < 1:
+                yield option, "It is too small.", "Write 1 or more."
+        if self.batch_max_ops > MAX_OPERATIONS:
+            yield "batch_max_ops", "No envelope holds so many.", f"Write at most {MAX_OPERATIONS}."
+        if self.batch_max_bytes > MAX_BATCH_BYTES:
+            hint = f"Write at most {MAX_BATCH_BYTES}."
+            yield "batch_max_bytes", "No envelope holds so much.", hint
+        if self.delivery_timeout_s <= 0:
+            yield "delivery_timeout_s", "It is too short.", "Write a number above 0."
+        elif self.linger_ms > self.delivery_timeout_s * 1000 * LINGER_PART:
+            fault = "What waits so long for company may never be sent."
+            yield "linger_ms", fault, "Make it at most a third of client.delivery_timeout_s."

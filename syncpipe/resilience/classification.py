@@ -153,7 +153,10 @@ FAULTS: Mapping[str, ErrorClass] = MappingProxyType(
     }
 )
 
-_STATUS_KEY = re.compile(r"http ([1-5][0-9][0-9])")
+#: The kinds that an HTTP target knows.
+HTTP_FAULTS = frozenset(FAULTS) - {"data", "crash"}
+
+_STATUS_KEY = re.compile(r"http ([3-5][0-9][0-9])")
 _SQLSTATE_KEY = re.compile(r"[0-9A-Z]{2,5}")
 _RETRY_AFTER = " retry-after"
 
@@ -166,10 +169,6 @@ def is_sqlstate_key(key: str) -> bool:
 def is_http_key(key: str) -> bool:
     """Tell whether *key* may stand for errors over HTTP in the configuration: a status, a kind."""
     return _STATUS_KEY.fullmatch(key) is not None or key in HTTP_FAULTS
-
-
-#: The kinds that an HTTP target knows.
-HTTP_FAULTS = frozenset(FAULTS) - {"data", "crash"}
 
 
 class Classification:
@@ -226,7 +225,7 @@ class Classification:
         )
 
     def of_fault(self, kind: str, message: str, *, endpoint: str | None = None) -> TargetError:
-        """Return the error for a fault of this *kind*, one of `FAULTS`."""
+        """Return the error for a fault of this *kind*, one of `FAULTS` or one that nobody knows."""
         class_ = self._overrides.get(kind) or FAULTS.get(kind)
         return _error(class_, kind, message, endpoint=endpoint)
 

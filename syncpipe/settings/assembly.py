@@ -52,11 +52,7 @@ class Assembly:
         """Return the tree; it is of use only if there are no `mistakes` afterwards."""
         self._refuse_unknown()
         top = self._values((), schema.top_keys())
-        tables = {
-            name: self._make((name,), options, self._values((name,), schema.keys_of(options)))
-            or options()
-            for name, options in schema.sections().items()
-        }
+        tables = {name: self._table(name, options) for name, options in schema.sections().items()}
         settings = Settings(
             **top,
             **tables,
@@ -72,7 +68,7 @@ class Assembly:
         return {name: options for name, options in targets.items() if options is not None}
 
     def _target(self, path: tuple[str, str]) -> Any:
-        """Return the options of the target at *path*; None if they cannot be made."""
+        """Return the options of the target at *path*; None if its type is not known."""
         kind = self._value((*path, "type"), schema.target_keys()["type"])
         if kind is schema.REQUIRED:
             return None
@@ -83,9 +79,9 @@ class Assembly:
         options: type = TARGET_TYPES[kind]
         keys = schema.keys_of(options)
         values = self._values(path, keys)
-        if {key.field for key in keys.values() if key.default is schema.REQUIRED} - values.keys():
-            return None
-        return self._make(path, options, {"name": path[1], **values})
+        # What is missing was reported; the rest is still looked at.
+        missing = {key.field: "" for key in keys.values() if key.default is schema.REQUIRED}
+        return options(**{"name": path[1], **missing, **values})
 
     def _collections(self) -> dict[str, Collection]:
         collections = {}
@@ -94,17 +90,23 @@ class Assembly:
             values = self._values(path, schema.keys_of(Collection))
             if (*path, "key_types") not in self._layer:
                 values["key_types"] = (KeyType.STR,) * len(values["key"])
-            if "targets" in values:
-                collections[name] = Collection(name=name, **values)
+            # A missing target was reported; the rest is still looked at.
+            collections[name] = Collection(**{"name": name, "targets": (), **values})
         return collections
 
-    def _make(self, path: tuple[str, ...], options: type, values: dict[str, Any]) -> Any:
-        """Return the *options*; None if they themselves refuse their *values*."""
+    def _table(self, name: str, options: type) -> Any:
+        """Return the *options* of the table *name*; for what they refuse the defaults stand in."""
+        values = self._values((name,), schema.keys_of(options))
         try:
             return options(**values)
         except ConfigError as error:
-            self._mistake(path, error.message, "Correct what the sentence names.")
-            return None
+            for option, (fault, hint) in error.unfit.items():
+                self._mistake((name, option), fault, hint)
+                values.pop(option)
+        try:
+            return options(**values)
+        except ConfigError:  # even a default does not fit the rest
+            return options()
 
     def _names(self, family: str) -> list[str]:
         paths = (path for path, leaf in self._layer.items() if isinstance(leaf.value, dict))
@@ -122,7 +124,7 @@ class Assembly:
     def _value(self, path: tuple[str, ...], key: Key) -> Any:
         leaf = self._layer.get(path)
         if leaf is not None and key.is_table:
-            return self._table(path, leaf, key)
+            return self._free_table(path, leaf, key)
         if leaf is None:
             if key.default is schema.REQUIRED:
                 self._mistake(path, "The key is missing.", f"Set it: {key.note}")
@@ -137,7 +139,7 @@ class Assembly:
         self._show(path, _shown(leaf.value, value, key), leaf.source)
         return value
 
-    def _table(self, path: tuple[str, ...], leaf: Leaf, key: Key) -> Any:
+    def _free_table(self, path: tuple[str, ...], leaf: Leaf, key: Key) -> Any:
         """Return the values in the table at *path*, by their free names."""
         if not isinstance(leaf.value, dict):
             self._mistake(path, *_no_table(path))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
-from syncpipe.core.envelope import MAX_OPERATIONS
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
 from syncpipe.settings.mistake import did_you_mean
+from syncpipe.settings.tree import BrokerSettings
 from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.transport.dialect import is_rabbitmq
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncpipe.core.collection import Collection
-    from syncpipe.settings.tree import BrokerSettings, Settings
+    from syncpipe.settings.tree import Settings
     from syncpipe.store.options import StoreOptions
 
 #: What a collection may be called.
@@ -60,6 +60,8 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     yield from _client_faults(settings)
     yield from _pause_faults(settings)
     yield from _stall_faults(settings)
+    for name in sorted(declared):
+        yield from _target_name_faults(name)
     for name in settings.targets:
         yield from _target_faults(settings, name)
     for collection in settings.collections.values():
@@ -80,6 +82,8 @@ def _broker_faults(settings: Settings) -> Iterator[Fault]:
         yield Fault(("broker", "url"), "No broker has such a URL.", f"Begin it with {known}.")
     elif is_rabbitmq(broker.url):
         yield from _rabbitmq_faults(broker)
+    elif broker.url != BrokerSettings().url:
+        yield from _redis_faults(broker)
 
 
 def _rabbitmq_faults(broker: BrokerSettings) -> Iterator[Fault]:
@@ -98,11 +102,19 @@ def _rabbitmq_faults(broker: BrokerSettings) -> Iterator[Fault]:
         yield Fault(("broker", key), error.message, "docs/rabbitmq.md says more.")
 
 
+def _redis_faults(broker: BrokerSettings) -> Iterator[Fault]:
+    """Yield what opening the broker would refuse."""
+    from syncpipe.transport.redis_link import pool_of  # noqa: PLC0415 - loads slowly
+
+    try:
+        pool_of(broker.url)
+    except ConfigError as error:
+        hint = "Write redis://host:6379/0, rediss:// for TLS, or redis+socket:///path."
+        yield Fault(("broker", "url"), error.message, hint)
+
+
 def _client_faults(settings: Settings) -> Iterator[Fault]:
     client = settings.client
-    if client.batch_max_ops > MAX_OPERATIONS:
-        hint = f"Write at most {MAX_OPERATIONS}."
-        yield Fault(("client", "batch_max_ops"), "No envelope holds so many.", hint)
     if client.batch_max_bytes > client.buffer_max_bytes:
         yield Fault(
             ("client", "batch_max_bytes"),
@@ -133,11 +145,14 @@ def _short_pause(name: str) -> Fault:
     return Fault(("worker", f"{name}_max_s"), "The longest pause is the shorter one.", hint)
 
 
-def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
-    target = settings.targets[name]
+def _target_name_faults(name: str) -> Iterator[Fault]:
     if not TARGET_NAME.fullmatch(name):
         hint = "Use up to 48 small letters, digits, - and _, a letter first: queues are named so."
         yield Fault(("targets", name), f"A target cannot be called {name!r}.", hint)
+
+
+def _target_faults(settings: Settings, name: str) -> Iterator[Fault]:
+    target = settings.targets[name]
     for below, fault, hint in meaning_findings(target):
         yield Fault(("targets", name, *below), fault, hint)
     if isinstance(target, PostgresOptions):
@@ -153,7 +168,7 @@ def _store_faults(settings: Settings) -> Iterator[Fault]:
 
 
 def _database_faults(path: Path, options: PostgresOptions | StoreOptions) -> Iterator[Fault]:
-    if not _DSN.fullmatch(options.dsn):
+    if options.dsn and not _DSN.fullmatch(options.dsn):
         hint = "Write postgresql://user@host/database, or host=… dbname=…."
         yield Fault((*path, "dsn"), "This is no connection string.", hint)
     for field in ("statement_timeout_s", "lock_timeout_s", "idle_in_transaction_timeout_s"):

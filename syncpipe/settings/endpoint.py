@@ -38,7 +38,7 @@ def endpoint_findings(target: HttpOptions) -> Iterator[Finding]:
     )
 
     for key, url in (("url", target.url), ("health_url", target.health_url)):
-        if url is not None and (fault := url_fault(url)):
+        if url and (fault := url_fault(url)):
             yield (key,), fault, _URL_HINT
     if target.token is not None and (fault := token_fault(target.token)):
         yield ("token",), fault, _TOKEN_HINT

@@ -15,20 +15,27 @@ from syncpipe.supervisor.heartbeat import (
     leave_last_words,
 )
 from syncpipe.supervisor.identity import ProcessId
+from syncpipe.supervisor.journal import NOTE_BYTES, Journal, Page, Suspects, journal_of, suspects_of
 from syncpipe.supervisor.postponement import signals_postponed
 from syncpipe.supervisor.supervisor import Stopped, Supervisor
 
 __all__ = [
+    "NOTE_BYTES",
     "Command",
     "Event",
     "Heartbeat",
+    "Journal",
     "Lives",
+    "Page",
     "ProcessId",
     "Silence",
     "Stopped",
     "Supervisor",
+    "Suspects",
     "detach",
+    "journal_of",
     "keep_touching",
     "leave_last_words",
     "signals_postponed",
+    "suspects_of",
 ]

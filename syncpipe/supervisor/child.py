@@ -146,10 +146,22 @@ class Child:
             _sweep(process.pid)
             status = process.wait()
             self._process = None
-        reason = self.command.heartbeat.take_last_words() if self.command.heartbeat else None
+        reason = self._bequest()
         self._notify(Event("ended", self.command.name, process.pid, status, reason=reason))
         if status == self.command.stalled_status:
             self._count_stall(process.pid, "its own watch has ended it")
+
+    def _bequest(self) -> str | None:
+        """Take what the life that has ended leaves; return its last words.
+
+        An end that we asked for is no crash.
+        """
+        heartbeat = self.command.heartbeat
+        if heartbeat is None:
+            return None
+        if not self._stopping.is_set():
+            heartbeat.count_crash()
+        return heartbeat.take_last_words()
 
     def _hand_over(self) -> None:
         """Tell the next life what is counted."""

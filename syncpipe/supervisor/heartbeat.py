@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
+from syncpipe.supervisor.journal import Suspects, journal_of, noted, suspects_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -44,6 +46,14 @@ class Heartbeat:
             return self.path.stat().st_mtime_ns
         except OSError:
             return None
+
+    def count_crash(self) -> None:
+        """Count what the program was at work on when it ended among the suspects, once."""
+        journal = journal_of(self.path)
+        # What kills a program is worth less than that it is started again.
+        with suppress(OSError):
+            Suspects(suspects_of(self.path)).add(noted(journal))
+        journal.unlink(missing_ok=True)
 
     def take_last_words(self) -> str | None:
         """Return what the program left by `leave_last_words` before its end, once."""

@@ -36,13 +36,15 @@ def open_broker(url: str, *, clock: Clock, management_url: str = "auto") -> Brok
     return RedisBroker(url, clock=clock)
 
 
-def rescue(url: str, *, clock: Clock) -> Reclaimed:
+def rescue(url: str, *, clock: Clock, key_prefix: str = "") -> Reclaimed:
     """Return what dead workers left unacknowledged in the broker at *url*, when none is left.
 
     On Redis it takes some seconds: whoever lives has that long to say so, and keeps what it holds.
-    RabbitMQ does it by itself; there, what it has set aside goes back. Returns how many messages
-    went back to their queues, and how many did not. Raises :class:`~syncpipe.errors.ConfigError` as
-    :func:`open_broker` does, and :class:`~syncpipe.errors.BrokerUnavailable`.
+    There, *key_prefix* is the ``global_keyprefix`` of a Celery project that has one. RabbitMQ does
+    it by itself; there, what it has set aside goes back. Returns how many messages went back to
+    their queues, and how many did not. Raises :class:`~syncpipe.errors.ConfigError` as
+    :func:`open_broker` does, :class:`~syncpipe.errors.BrokerUnavailable`, and
+    :class:`~syncpipe.errors.BrokerUnsupported`.
     """
     if is_rabbitmq(url):
         with open_broker(url, clock=clock) as broker:
@@ -50,7 +52,7 @@ def rescue(url: str, *, clock: Clock) -> Reclaimed:
     _refuse_unknown(url)
     from syncpipe.transport import redis_patrol  # noqa: PLC0415 - redis loads slowly
 
-    return Reclaimed(redis_patrol.rescue(url, clock=clock), left=0)
+    return Reclaimed(redis_patrol.rescue(url, clock=clock, key_prefix=key_prefix), left=0)
 
 
 def durability(url: str, *, clock: Clock) -> dict[str, str]:

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout, SyncpipeError
+from syncpipe.errors import (
+    BrokerFull,
+    BrokerUnavailable,
+    BrokerUnsupported,
+    DeliveryTimeout,
+    SyncpipeError,
+)
 from syncpipe.transport import message as wire
 from syncpipe.transport.broker import QUEUE_PREFIX, Broker, QueueDepth, WorkerInfo
 from syncpipe.transport.redis_keys import Keys, script
-from syncpipe.transport.redis_link import RedisLink
+from syncpipe.transport.redis_link import RedisLink, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +61,8 @@ class RedisBroker(Broker):
             replies = self._link.exchange(commands, timeout_s=timeout_s) if commands else []
         except BrokerUnavailable as error:
             return [error] * len(messages)
+        except BrokerUnsupported as error:
+            return [BrokerUnavailable(error.message)] * len(messages)
         verdicts = dict(zip(queues, map(_verdict, replies[::3]), strict=True))
         return [verdicts[message.queue] for message in messages]
 
@@ -143,8 +151,8 @@ def _verdict(reply: object) -> SyncpipeError | None:
         case DeliveryTimeout():
             return reply
         case redis.exceptions.OutOfMemoryError():
-            return BrokerFull(f"Redis refused the message: {reply}.")
+            return BrokerFull(f"Redis refused the message: {said(reply)}")
         case redis.ResponseError():
-            return BrokerUnavailable(f"Redis refused the message: {reply}.")
+            return BrokerUnavailable(f"Redis refused the message: {said(reply)}")
         case _:
             return None

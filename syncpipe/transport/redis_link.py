@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from syncpipe.errors import BrokerUnavailable, ConfigError, DeliveryTimeout
+from syncpipe.errors import BrokerUnavailable, BrokerUnsupported, ConfigError, DeliveryTimeout
 
 if TYPE_CHECKING:
     import socket
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds that verbs without a deadline of their own may take.
 DEFAULT_TIMEOUT_S = 5.0
+#: Why a node of a Redis Cluster is refused.
+CLUSTERED = "This Redis is a node of a Redis Cluster: no script can reach all queues."
 #: What a connection raises when the other side is away, closes, or does not speak Redis.
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse, OSError)
 #: One part of a command.
@@ -46,10 +49,7 @@ class RedisLink:
 
     def __init__(self, url: str, *, clock: Clock) -> None:
         """Prepare for *url* (Celery's form); connect nothing yet. Raises ``ConfigError`` if bad."""
-        try:
-            pool = redis.ConnectionPool.from_url(_native(url))
-        except ValueError as error:
-            raise ConfigError(f"The broker URL cannot be used: {error}.") from error
+        pool = pool_of(url)
         self._new_connection = cast("Callable[..., _Connection]", pool.connection_class)
         self._options: dict[str, Any] = {
             **pool.connection_kwargs,
@@ -68,7 +68,7 @@ class RedisLink:
 
         A command that Redis refused has its ``redis.ResponseError`` in its place; one whose reply
         did not come has a ``DeliveryTimeout``: nobody can know whether it was carried out. Raises
-        ``BrokerUnavailable`` when nothing was sent.
+        ``BrokerUnavailable`` when nothing was sent, and ``BrokerUnsupported`` for a Redis Cluster.
         """
         deadline = self._clock.monotonic() + timeout_s
         connection = self._connect(deadline)
@@ -79,7 +79,7 @@ class RedisLink:
                 replies.append(self._receive(connection, deadline))  # noqa: PERF401 - kept on failure
         except _BROKEN as error:
             connection.disconnect()
-            lost = DeliveryTimeout(f"Redis did not answer: {error}.")
+            lost = DeliveryTimeout(f"Redis did not answer: {said(error)}")
             return replies + [lost] * (len(commands) - len(replies))
         except BaseException:
             connection.disconnect()
@@ -91,7 +91,7 @@ class RedisLink:
         """Return the reply to one command; raise ``BrokerUnavailable`` when there is none."""
         (reply,) = self.exchange([(name, *args)])
         if isinstance(reply, DeliveryTimeout | redis.ResponseError):
-            raise BrokerUnavailable(f"Redis did not carry out {name}: {reply}") from reply
+            raise BrokerUnavailable(f"Redis did not carry out {name}: {said(reply)}") from reply
         return reply
 
     def close(self) -> None:
@@ -122,14 +122,25 @@ class RedisLink:
         connection = self._new_connection(**{**self._options, **timeouts})
         try:
             connection.connect()
+            clustered = self._is_clustered(connection, deadline)
         except redis.AuthenticationError as error:
+            connection.disconnect()
             raise BrokerUnavailable(
-                f"Redis refused the user or password of the broker URL: {error}."
+                f"Redis refused the user or password of the broker URL: {said(error)}"
             ) from error
         except (*_BROKEN, redis.ResponseError) as error:
             connection.disconnect()
-            raise BrokerUnavailable(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailable(f"Redis cannot be reached: {said(error)}") from error
+        if clustered:
+            connection.disconnect()
+            raise BrokerUnsupported(CLUSTERED)
         return connection
+
+    def _is_clustered(self, connection: _Connection, deadline: float) -> bool:
+        """Ask whether this is a node of a Redis Cluster; one that does not tell is none."""
+        self._send(connection, [("INFO", "cluster")], deadline)
+        told = self._receive(connection, deadline)
+        return isinstance(told, bytes) and b"cluster_enabled:1" in told
 
     def _left(self, deadline: float) -> float:
         """Return the seconds left; raise ``BrokerUnavailable`` when there are none."""
@@ -161,12 +172,43 @@ class RedisLink:
             return error
 
 
+def pool_of(url: str) -> redis.ConnectionPool:
+    """Return connections to *url*, none of them open. Raises ``ConfigError`` if it is no URL."""
+    try:
+        _check_address(url)
+        return redis.ConnectionPool.from_url(_native(url))
+    except ValueError as error:
+        raise ConfigError(f"The broker URL cannot be used: {said(error)}") from error
+
+
+def _check_address(url: str) -> None:
+    """Raise ValueError for a malformed *url*, without showing what may be a part of its password.
+
+    Of a database that is no number redis-py makes 0, and kombu an error.
+    """
+    if url.startswith("redis+socket://"):
+        return
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it is checked when it is asked for
+    except ValueError:
+        raise ValueError("malformed host or port") from None
+    database = parts.path.strip("/")
+    if database and not database.isdecimal():
+        raise ValueError("what follows the host is not the number of a database")
+
+
 def _alive(connection: _Connection) -> bool:
     """Tell whether an idle connection is open and has nothing unread."""
     try:
         return not connection.can_read()
     except _BROKEN:
         return False
+
+
+def said(error: Exception) -> str:
+    """Return what Redis, or the way to it, said, as the end of a sentence."""
+    return (str(error).rstrip(". \n") or type(error).__name__) + "."
 
 
 def _native(url: str) -> str:

@@ -50,26 +50,37 @@ def patrol(
     return Returned(dead.decode(), count, left, watching_ms)
 
 
-def rescue(url: str, *, clock: Clock, pause: Callable[[float], None] = time.sleep) -> int:
+def rescue(
+    url: str, *, clock: Clock, key_prefix: str = "", pause: Callable[[float], None] = time.sleep
+) -> int:
     """Return what all dead consumers left, when no worker is there to do it.
 
-    Those that live are left alone. Takes about a lifetime, because somebody has to have watched for
-    so long; *pause* sleeps for some seconds. Returns how many messages went back; raises
-    ``BrokerUnavailable``.
+    Those that live are left alone. Takes until each that there was at the beginning has given a
+    sign of life or is dead, about a lifetime; *pause* sleeps for some seconds. *key_prefix* is
+    kombu's ``global_keyprefix``. Returns how many messages went back; raises ``BrokerUnavailable``.
     """
-    link = RedisLink(url, clock=clock)
+    link, keys = RedisLink(url, clock=clock), Keys(key_prefix)
 
     def run(name: str, names: Sequence[str], *args: str | int) -> Any:
         return link.ask("EVAL", script(name).text, len(names), *names, *args)
 
     total = 0
     try:
+        silent = _lives(link, keys)
         while True:
-            returned = patrol(run, Keys())
+            returned = patrol(run, keys)
             total += returned.count
-            if returned.watching_ms:
-                pause(min(_LOOK_S, returned.watching_ms / 1000))
-            elif not returned.incarnation:
+            if returned.incarnation:
+                continue
+            silent &= _lives(link, keys)
+            if not silent and not returned.watching_ms:
                 return total
+            pause(min(_LOOK_S, returned.watching_ms / 1000) or _LOOK_S)
     finally:
         link.close()
+
+
+def _lives(link: RedisLink, keys: Keys) -> set[tuple[bytes, bytes]]:
+    """Return each incarnation with the moment until which it is alive."""
+    found = link.ask("ZRANGE", keys.incarnations, 0, -1, "WITHSCORES")
+    return set(zip(found[::2], found[1::2], strict=True))

@@ -17,7 +17,7 @@ from syncpipe.cli import main
 from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
 from tests.acceptance.kept import AWAY
-from tests.acceptance.processes import ENVIRONMENT, SYNCPIPE
+from tests.acceptance.processes import ENVIRONMENT, SYNCPIPE, run
 from tests.patience import eventually
 
 
@@ -196,6 +196,12 @@ def test_a_target_that_is_not_as_it_should_be_is_unhealthy(kept):
     assert "syncpipe target init demo" in done.stdout
 
 
+def test_a_target_that_is_away_is_told_once(kept):
+    done = kept("target", "test", "demo", "--set", "targets.demo.dsn=host=/nowhere", status=5)
+    assert done.stdout.count("SP-E501") == 1
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("verb", ["init", "test", "schema", "collect"])
 def test_a_target_that_is_not_declared_is_named(kept, verb):
     done = kept("target", verb, "nope", status=1)
@@ -244,3 +250,27 @@ def test_a_broker_that_can_lose_something_is_unhealthy(kept, redis_url):
 
 def test_a_broker_that_is_away_cannot_be_checked(kept):
     assert "SP-E402" in kept("migrate", "--set", AWAY, status=1).stderr
+
+
+def test_what_is_given_up_can_be_looked_at(kept):
+    kept.publish("sp.demo.0.low", 1)
+    rows = eventually(lambda: letters(kept))
+    shown = kept("dlq", "show", rows[0]["id"])
+
+    assert rows[0]["code"] == "SP-E301"
+    assert "Dead letter" in shown.stdout
+    assert "none to be read, 1 bytes" in shown.stdout
+    assert f"{len(rows)} are in the store" in kept("status").stdout
+    kept("dlq", "list", "--target", "nobody", status=3)
+
+
+def letters(kept):
+    """The dead letters of the store; none is exit code 3."""
+    done = run("dlq", "list", "-o", "json", cwd=kept.directory)
+    return json.loads(done.stdout)
+
+
+def test_without_a_store_dead_letters_are_looked_for_in_the_broker(kept):
+    error = kept("dlq", "list", "--set", "store.dsn=", status=1).stderr
+    assert "SP-E703" in error
+    assert "sp.dead" in error

@@ -26,6 +26,8 @@ from tests.acceptance.test_flower import flower_of
 
 LANE = Lane("crm", 0)
 QUEUE = LANE.queue(Priority.NORMAL)
+#: Those that need the store.
+STORE_JOBS = ("dead-letters", "promote", "strangers")
 #: A worker that dies when its letters are committed and not yet acknowledged.
 DIES_BEFORE_IT_ACKNOWLEDGES = """
 import os, signal, sys
@@ -104,10 +106,11 @@ class Graveyard(Fleet):
         return sum(e["letters"] for e in self.lines(number) if e["event"] == "dead-letters-kept")
 
     def troubles(self, number=0):
-        """What a worker says about its store."""
+        """What a worker says about its store, whichever job meets it first; each thing once."""
         events = ("periodic-fails", "periodic-works")
         lines = [e for e in self.lines(number) if e["event"] in events]
-        return [(e["event"], e.get("code")) for e in lines if e["job"] == "dead-letters"]
+        told = [(e["event"], e.get("code")) for e in lines if e["job"] in STORE_JOBS]
+        return list(dict.fromkeys(told))
 
     @contextlib.contextmanager
     def store_away(self):
@@ -203,6 +206,19 @@ def test_while_the_store_is_away_letters_wait_and_everything_else_goes_on(fleet)
     assert {each.letter.raw for each in kept} == poison
     assert {each.times_seen for each in kept} == {1}
     assert fleet.troubles() == [("periodic-fails", "SP-E701"), ("periodic-works", None)]
+
+
+def test_a_store_that_hangs_holds_up_nothing(place):
+    with place(extra="lock_timeout_s = 2\n[worker]\nthreads = 1") as fleet:
+        fleet.start()
+        with psycopg.connect(fleet.store_dsn) as other:
+            other.execute("LOCK TABLE syncpipe.dead_letters")
+            fleet.bury(50)
+            for _ in range(5):
+                fleet.send(100)
+                fleet.arrive()
+            until(lambda: fleet.troubles() == [("periodic-fails", "SP-E701")], "an alarm")
+        until(lambda: fleet.holds(50), "fifty letters")
 
 
 def test_a_store_without_tables_is_waited_for(fleet):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from syncpipe.core.codec import encode
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.broker import Outbound
-from tests.acceptance.fleet import ROOT, Fleet, end, until
-from tests.servers import postgres_server, redis_server
+from tests.acceptance.fleet import LANES, ROOT, Fleet, end, until
+from tests.acceptance.processes import run
+from tests.servers import postgres_server, redis_cluster, redis_server
 
 LANE = Lane("crm", 0)
 QUEUE = LANE.queue(Priority.NORMAL)
@@ -85,6 +87,29 @@ def test_a_sudden_end_in_the_middle_changes_nothing(fleet, how):
     assert fleet.dead() == []
 
 
+def test_what_the_last_worker_held_is_rescued_by_a_command(fleet):
+    worker = fleet.start()
+    with psycopg.connect(fleet.dsn) as other:
+        other.execute("LOCK TABLE syncpipe.documents")
+        fleet.send(200)
+        until(fleet.busy, "a batch that runs")
+        end(worker, signal.SIGKILL)
+
+    rescued = run("queue", "rescue", "--config", fleet.config, cwd=fleet.folder)
+
+    assert re.fullmatch(r"[1-9]\d* messages went back to their queues\.\n", rescued.stdout)
+    assert sum(depth.unacked for depth in fleet.broker.depths(LANES).values()) == 0
+    fleet.start()
+    fleet.arrive()
+
+
+def test_a_node_of_a_cluster_keeps_a_worker_from_starting(tmp_path, dsn):
+    with redis_cluster() as url, Fleet(tmp_path, url, dsn) as fleet:
+        assert fleet.start(ready=False).wait(30) == REFUSED
+        (line,) = fleet.lines()
+    assert (line["event"], line["code"]) == ("refused-to-start", "SP-E103")
+
+
 def test_two_workers_on_every_lane_survive_that_one_is_killed(fleet):
     first, _ = fleet.start(), fleet.start()
     for _ in range(5):
@@ -142,7 +167,8 @@ def test_a_target_that_is_down_slows_no_other(tmp_path, redis_url, dsn):
         until(lambda: fleet.events()["target-paused"], "an alarm")
         fleet.send(500)
         until(lambda: fleet.rows() == fleet.expected(), "the rows of the other target")
-        assert fleet.pending() == 300
+        # Rows are there before their messages are acknowledged.
+        until(lambda: fleet.pending() == 300, "acknowledgements of the other target alone")
         assert fleet.dead() == []
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import threading
 from contextlib import closing
 
@@ -17,36 +15,17 @@ from syncpipe.store.postgres.store import PostgresStore
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.store import MemoryStore
+from tests.doors import LoopDoor, running_loop
 from tests.unit.producer.parts import COLLECTIONS
 
 #: Nothing is sent by itself within a test.
 PATIENT = ClientOptions(linger_ms=3_600_000, delivery_timeout_s=4 * 3600)
 
 
-class LoopDoor:
-    """An `AsyncClient` in an event loop of its own, called from outside."""
-
-    def __init__(self, client, loop):
-        self._client = client
-        self._loop = loop
-
-    def __getattr__(self, verb):
-        return functools.partial(self._call, verb)
-
-    def _call(self, verb, *arguments, **options):
-        call = getattr(self._client, verb)(*arguments, **options)
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result(30)
-
-
 @pytest.fixture
 def loop():
-    running = asyncio.new_event_loop()
-    thread = threading.Thread(target=running.run_forever)
-    thread.start()
-    yield running
-    running.call_soon_threadsafe(running.stop)
-    thread.join()
-    running.close()
+    with running_loop() as running:
+        yield running
 
 
 @pytest.fixture

@@ -45,9 +45,10 @@ class Answer:
         """Whether it says, without a body, that everything was done."""
         return self.status in _DONE and not self.body.strip()
 
-    def excerpt(self) -> str:
-        """Return the beginning of the body as one line, for a message."""
-        return one_line(self.body.decode("utf-8", "replace"))
+    @property
+    def text(self) -> str:
+        """The body as text, whatever it is."""
+        return self.body.decode("utf-8", "replace")
 
 
 def one_line(text: str) -> str:

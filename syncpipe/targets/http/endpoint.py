@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 #: Most bytes that are read of an answer whose status tells what is wrong.
-_EXCERPT_BYTES = 2048
+_EXCERPT_BYTES = 8 * 1024
 #: Secrets shorter than this are not looked for in what an endpoint says.
 _SHORT = 4
 
@@ -73,8 +74,8 @@ class Endpoint:
         return self._guarded(self._ask, "POST", self._options.url, body, headers, most_bytes)
 
     def get(self, url: str) -> Answer:
-        """Return the status of *url*; raises as `post` does."""
-        return self._guarded(self._ask, "GET", url, b"", {}, _EXCERPT_BYTES)
+        """Return the status of *url*, whatever its body; raises as `post` does."""
+        return self._guarded(self._ask, "GET", url, b"", {}, None)
 
     def reach(self) -> str:
         """Connect and leave again; return how the connection is secured. Raises as `post` does."""
@@ -107,8 +108,9 @@ class Endpoint:
             raise self.fault(*meaning(fault)) from fault
 
     def _ask(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int | None
     ) -> Answer:
+        """Return what is answered, with its body unless *most_bytes* is None."""
         client = self._opened()
         request = client.build_request(method, url, content=body, headers=headers)
         response = client.send(request, stream=True)
@@ -119,9 +121,12 @@ class Endpoint:
                 retry_after_s(response.headers, self._clock.now_ms()),
                 _without_query(response.headers.get("location")),
             )
-            if not answer.is_success:
-                return _with(answer, _beginning(response))
-            return _with(answer, self._whole(response, most_bytes))
+            if most_bytes is None:
+                return answer
+            whole = answer.is_success
+            return replace(
+                answer, body=self._whole(response, most_bytes) if whole else _beginning(response)
+            )
         finally:
             response.close()
 
@@ -196,10 +201,6 @@ def _beginning(response: httpx2.Response) -> bytes:
     except FAULTS:
         pass
     return body[:_EXCERPT_BYTES]
-
-
-def _with(answer: Answer, body: bytes) -> Answer:
-    return Answer(answer.status, body, answer.retry_after_s, answer.location)
 
 
 def _without_query(url: str | None) -> str | None:

@@ -102,7 +102,7 @@ class Reading:
             status,
             message,
             endpoint=self.endpoint,
-            constraint=self.masked(one_line(code)) if isinstance(code, str) and code else None,
+            constraint=one_line(self.masked(code)) if isinstance(code, str) and code else None,
             retry_after_s=retry_after_s,
         )
         return _failed(operation, error)
@@ -123,7 +123,7 @@ class Reading:
         answer = status if isinstance(status, int | str) else "something"
         named = f" ({code})" if isinstance(code, str) and code else ""
         why = f": {text}" if isinstance(text, str) and text else ""
-        said = self.masked(one_line(f"{answer}{named}{why}")).rstrip(".")
+        said = one_line(self.masked(f"{answer}{named}{why}")).rstrip(".")
         return f"Target {self.target!r} answered {said}."
 
     def _fault(self, kind: str, what: str) -> TargetError:

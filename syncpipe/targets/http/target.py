@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.errors import Refused, RefusedForNow, TargetError
 from syncpipe.resilience.classification import Classification
+from syncpipe.targets.http.answer import one_line
 from syncpipe.targets.http.batch import COMPRESSIONS, body_of, key_of, text_of
 from syncpipe.targets.http.endpoint import Endpoint
 from syncpipe.targets.http.results import Reading, UnreadableError, held
@@ -153,7 +154,7 @@ class HttpTarget:
         repeats it, never a line of the log.
         """
         error = self._refusal(answer, "")
-        why = answer.excerpt().rstrip(".")
+        why = one_line(self._endpoint.masked(answer.text)).rstrip(".")
         told = bool(why) and isinstance(error, Refused | RefusedForNow)
         return self._refusal(answer, f": {why}") if told else error
 

@@ -48,15 +48,12 @@ class Documents:
         puts = [pair for pair in deltas.values() if pair[1].base.version]
         patches = [pair for pair in deltas.values() if not pair[1].base.version]
         written: set[Record] = set()
-        with connection.pipeline():
-            # One transaction for each, so that rows are locked in key order within each.
-            cursors = [
-                self._start(connection, query, pairs)
-                for query, pairs in ((self._put, puts), (self._patch, patches))
-                if pairs
-            ]
-            for cursor in cursors:
-                written.update(cursor.fetchall())
+        for query, pairs in ((self._put, puts), (self._patch, patches)):
+            if pairs:
+                # Each is a transaction of its own, so that rows are locked in key order; it ends
+                # within the server, so that who is stopped meanwhile keeps nothing locked.
+                records = array(_fresh(record_of(group), delta) for group, delta in pairs)
+                written.update(connection.execute(query, {"records": records}).fetchall())
         return written
 
     def lock(
@@ -80,16 +77,6 @@ class Documents:
         """Write changes to locked records."""
         records = array(_changed(record_of(group), change) for group, change in changes)
         connection.execute(self._write, {"records": records})
-
-    def _start(
-        self,
-        connection: psycopg.Connection[Any],
-        query: psycopg.sql.Composed,
-        pairs: Sequence[tuple[Group, Delta]],
-    ) -> psycopg.Cursor[Any]:
-        records = array(_fresh(record_of(group), delta) for group, delta in pairs)
-        with connection.transaction():
-            return connection.execute(query, {"records": records})
 
 
 def _fresh(record: Record, delta: Delta) -> str:

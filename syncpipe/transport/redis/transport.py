@@ -8,6 +8,7 @@ from kombu.transport import redis as stock
 
 from syncpipe.errors import BrokerUnsupported
 from syncpipe.transport.redis.channel import Channel
+from syncpipe.transport.redis_link import CLUSTERED
 
 if TYPE_CHECKING:
     from kombu.asynchronous import Hub
@@ -50,9 +51,7 @@ class Transport(stock.Transport):  # type: ignore[misc, unused-ignore]
         connection = super().establish_connection()
         cluster = self._avail_channels[-1].client.info("cluster")
         if cluster.get("cluster_enabled"):
-            raise BrokerUnsupported(
-                "This Redis is a node of a Redis Cluster: no script can reach all queues."
-            )
+            raise BrokerUnsupported(CLUSTERED)
         return connection
 
     def register_with_event_loop(self, connection: Any, loop: Hub) -> None:

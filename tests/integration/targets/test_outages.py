@@ -22,6 +22,7 @@ from syncpipe.errors import (
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.targets.postgres.target import PostgresTarget
 from tests.integration.targets.places import PLACES, YOUNG, execute, operation
+from tests.patience import eventually
 from tests.servers import postgres_server
 
 
@@ -43,6 +44,43 @@ def test_a_lock_that_somebody_holds_makes_it_busy(place, at):
     (result,) = place.apply(operation("upsert", "k", at + 1, {"a": 2}), by=target)
     assert result.outcome is Outcome.APPLIED
     target.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_that_is_stopped_while_it_writes_keeps_nothing_locked(place, at):
+    stopped = place.another(idle_in_transaction_timeout_s=0.5)
+    place.apply(operation("upsert", "k", at, {"a": 1}))
+    with psycopg.connect(place.dsn) as outsider:
+        outsider.execute("UPDATE syncpipe.documents SET floor = floor")
+        outsider.execute("UPDATE syncpipe.records SET floor = floor")
+        child = os.fork()
+        if child == 0:
+            try:
+                place.apply(operation("upsert", "k", at + 1, {"a": 2}), by=stopped)
+            finally:
+                os._exit(0)
+        eventually(lambda: _somebody_waits(place.dsn))
+        os.kill(child, signal.SIGSTOP)
+    try:
+        eventually(lambda: _applied(place, operation("upsert", "k", at + 2, {"a": 3})))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def _somebody_waits(dsn):
+    """Tell whether a connection waits for a lock; a transaction would see the same for ever."""
+    query = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(query).rowcount
+
+
+def _applied(place, change):
+    """Apply *change*; tell whether nobody else had its record locked for too long."""
+    try:
+        return place.apply(change)
+    except TargetBusy:
+        return None
 
 
 def test_a_statement_that_takes_too_long_is_refused_for_now(place, at):

@@ -14,11 +14,13 @@ from redis import Redis
 
 from syncpipe.core.routing import Priority, lanes_of
 from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout
+from syncpipe.producer.aio import AsyncClient
 from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound
+from tests.doors import LoopDoor, running_loop
 from tests.integration.transport.relay import relay
 from tests.patience import eventually
 from tests.rabbitmq import rabbitmq_server
@@ -153,18 +155,36 @@ def test_publishing_answers_by_its_deadline(place, broker, fault):
     _until_it_works(broker)
 
 
+@contextmanager
+def _client(broker):
+    yield Client(broker=broker, **_parts())
+
+
+@contextmanager
+def _client_of_a_loop(broker):
+    with running_loop() as loop:
+        yield LoopDoor(AsyncClient(broker=broker, **_parts()), loop)
+
+
+def _parts():
+    return {
+        "collections": COLLECTIONS,
+        "shards": 1,
+        "clock": SystemClock(),
+        "random": SystemRandom(),
+        "options": ClientOptions(linger_ms=0, delivery_timeout_s=DEADLINE_S),
+    }
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("warm", [True, False], ids=["connected", "not connected"])
-def test_a_client_flushes_by_its_deadline(place, fault, warm):
-    options = ClientOptions(linger_ms=0, delivery_timeout_s=DEADLINE_S)
-    client = Client(
-        collections=COLLECTIONS,
-        shards=1,
-        broker=place.open(),
-        clock=SystemClock(),
-        random=SystemRandom(),
-        options=options,
-    )
+@pytest.mark.parametrize("door", [_client, _client_of_a_loop], ids=["threads", "loop"])
+def test_a_client_flushes_by_its_deadline(place, fault, warm, door):
+    with door(place.open()) as client:
+        _break_and_flush(place, fault, client, warm=warm)
+
+
+def _break_and_flush(place, fault, client, *, warm):
     with place.open() as other:
         _until_it_works(other)
     if warm:

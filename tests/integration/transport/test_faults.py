@@ -6,21 +6,22 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import time
 from contextlib import suppress
 
 import pytest
 import redis as redis_py
 
-from syncpipe.embedded import redis as embedded
-from syncpipe.errors import BrokerUnsupported
+from syncpipe.errors import BrokerUnavailable, BrokerUnsupported
+from syncpipe.system import SystemClock
+from syncpipe.transport import durability, open_broker, rescue
+from syncpipe.transport.broker import Outbound
 from syncpipe.transport.redis.claims import Claims
 from syncpipe.transport.redis_keys import Keys
 from tests.integration.transport.conftest import CLAIM, Sides, connected
 from tests.integration.transport.relay import relay
 from tests.integration.transport.trial import eventually
-from tests.servers import redis_server, short_directory
+from tests.servers import redis_cluster, redis_server
 
 
 @pytest.fixture
@@ -367,19 +368,22 @@ def test_a_forked_child_lets_go_of_what_is_its_parents(side, held):
     assert held() == 1
 
 
-def test_a_node_of_a_cluster_is_refused():
-    binary = str(embedded.server_program())
-    with short_directory() as root:
-        socket = root / "r.sock"
-        options = ["--port", "0", "--unixsocket", str(socket), "--dir", str(root)]
-        node = subprocess.Popen([binary, *options, "--cluster-enabled", "yes"], stdout=-3)
-        try:
-            eventually(socket.exists)
-            with (
-                connected(f"redis+socket://{socket}", CLAIM) as connection,
-                pytest.raises(BrokerUnsupported, match="Cluster"),
-            ):
-                connection.connect()
-        finally:
-            node.kill()
-            node.wait()
+def test_a_node_of_a_cluster_is_refused_by_whoever_connects():
+    with redis_cluster() as url, open_broker(url, clock=SystemClock()) as broker:
+        with (
+            connected(url, CLAIM) as connection,
+            pytest.raises(BrokerUnsupported, match="Cluster"),
+        ):
+            connection.connect()
+        for ask in (
+            broker.workers,
+            lambda: durability(url, clock=SystemClock()),
+            lambda: rescue(url, clock=SystemClock()),
+        ):
+            with pytest.raises(BrokerUnsupported, match="Cluster"):
+                ask()
+        # Not even what this one node would take.
+        message = Outbound("sp.crm.0.normal", b"body", "id", "syncpipe.apply")
+        (verdict,) = broker.publish([message], timeout_s=5)
+        assert isinstance(verdict, BrokerUnavailable)
+        assert "Cluster" in verdict.message

@@ -35,11 +35,15 @@ def broker(server):
         yield opened
 
 
-@pytest.fixture
-def alarm(server):
-    """Raises the memory alarm when it is called, which passes when the test ends."""
-    yield lambda: server.set_alarm(on=True)
-    server.set_alarm(on=False)
+@pytest.fixture(params=["memory", "disk"])
+def alarm(server, request):
+    """Raises an alarm when it is called, or lets it pass; it passes when the test ends."""
+
+    def ring(*, on=True):
+        server.set_alarm(on=on, of=request.param)
+
+    yield ring
+    ring(on=False)
 
 
 def _publish(broker, numbers, timeout_s=20):
@@ -69,7 +73,7 @@ def _kill(server):
     eventually(lambda: server.supervisor.pids()["rabbitmq"] not in {pid, None}, within_s=120)
 
 
-def test_an_alarm_is_learnt_once_and_then_nothing_is_sent(server, broker, alarm):
+def test_an_alarm_is_learnt_once_and_then_nothing_is_sent(broker, alarm):
     broker.declare([QUEUE])
     _works(broker)
     alarm()
@@ -82,7 +86,7 @@ def test_an_alarm_is_learnt_once_and_then_nothing_is_sent(server, broker, alarm)
     # Whoever only asks is answered.
     assert broker.missing([QUEUE, "sp.dead"]) == ["sp.dead"]
     assert broker.peek(QUEUE, limit=1) == [b"body 0"]
-    server.set_alarm(on=False)
+    alarm(on=False)
     _works(broker)
     assert set(broker.peek(QUEUE, limit=9_999)) <= {b"body %d" % n for n in range(4)}
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -228,8 +229,29 @@ def test_a_child_makes_its_own_connections(broker, server):
 def test_a_rescue_returns_what_the_dead_held_and_nothing_else(broker, server, redis_url):
     broker.publish(MESSAGES, timeout_s=5)
     Claims(server.execute_command, Keys(), lifetime_ms=1).claim([QUEUE], 2)
-    Claims(server.execute_command, Keys(), lifetime_ms=30_000).claim([QUEUE], 1)
+    living = Claims(server.execute_command, Keys(), lifetime_ms=30_000)
+    living.claim([QUEUE], 1)
 
-    assert rescue(redis_url, clock=SystemClock()) == (2, 0)
+    with ThreadPoolExecutor(1) as pool:
+        rescued = pool.submit(rescue, redis_url, clock=SystemClock())
+        while not rescued.done():
+            living.claim(["nothing"], 1)
+
+    assert rescued.result() == (2, 0)
     assert broker.peek(QUEUE, limit=9) == [b"0", b"1"]
     assert broker.depths([QUEUE])[QUEUE].unacked == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "app:"])
+def test_a_rescue_waits_for_the_death_of_who_was_killed_a_moment_ago(server, redis_url, prefix):
+    keys = Keys(prefix)
+    killed = Claims(server.execute_command, keys, lifetime_ms=1500)
+    killed.patrol()
+    server.lpush(f"{prefix}orders", "x")
+    killed.claim([f"{prefix}orders"], 1)
+    # Deaths can be judged at once: it has been watched for long.
+    run, _ = server.get(keys.watch).split()
+    server.set(keys.watch, run + b" 1")
+
+    assert rescue(redis_url, clock=SystemClock(), key_prefix=prefix) == (1, 0)
+    assert server.lrange(f"{prefix}orders", 0, -1) == [b" x"]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from flower.utils.broker import Broker
+from redis.exceptions import OutOfMemoryError
 
+from tests.integration.transport.relay import relay
 from tests.integration.transport.trial import eventually, kill, trial
 from tests.servers import redis_server
 
@@ -74,6 +76,69 @@ def test_a_zombie_that_wakes_up_goes_on(running, held):
     running.send(range(8, 12))
 
     eventually(lambda: running.done(range(12)))
+
+
+def wiped(server, _line):
+    server.flushall()
+
+
+def forgetful(server, _line):
+    server.script_flush()
+
+
+def cut(server, _line):
+    server.client_kill_filter(_type="normal", skipme=True)
+
+
+def half_open(_server, line):
+    line.fall_silent()
+
+
+@pytest.mark.parametrize("fault", [wiped, forgetful, cut, half_open])
+def test_a_worker_goes_on_whatever_became_of_redis_or_its_connections(
+    redis, server, tmp_path, held, fault
+):
+    with relay(redis.socket) as line, trial(line.url, tmp_path) as running:
+        (worker,) = running.start()
+        running.send(range(4))
+        eventually(lambda: running.done(range(4)) and not held())
+
+        fault(server, line)
+        running.send(range(4, 8))
+
+        eventually(lambda: running.done(range(8)) and not held(), within_s=90)
+        assert worker.poll() is None
+        assert running.said("Unrecoverable error") == 0
+
+
+def test_a_full_redis_ends_no_worker_and_is_drained_by_it(running, server, held):
+    (worker,) = running.start("claim threads -E")  # events are refused, messages are not
+    running.send(range(40), seconds=0.05)
+    eventually(lambda: running.counts("begin"))
+
+    server.config_set("maxmemory", 1)
+    with pytest.raises(OutOfMemoryError):
+        running.send(range(40, 41))
+    eventually(lambda: running.done(range(40)) and not held(), within_s=60)
+    server.config_set("maxmemory", 0)
+    running.send(range(41, 44))
+
+    eventually(lambda: running.done(range(41, 44)))
+    assert worker.poll() is None
+    assert running.said("Unrecoverable error") == 0
+
+
+def test_a_worker_that_may_not_claim_says_so_waits_and_goes_on(running, server):
+    (worker,) = running.start()
+
+    server.config_set("min-replicas-to-write", 1)
+    eventually(lambda: running.said("Redis takes no claims for now"))
+    server.config_set("min-replicas-to-write", 0)
+    running.send(range(4))
+
+    eventually(lambda: running.done(range(4)) and running.said("Redis takes claims again"))
+    assert worker.poll() is None
+    assert running.said("Redis takes no claims for now") == 1
 
 
 def test_a_redis_that_is_killed_and_comes_back_is_served_further(tmp_path):

@@ -50,15 +50,18 @@ class Trial:
         return self.directory / "log"
 
     def start(self, *kinds: str) -> list[subprocess.Popen[bytes]]:
-        """Start a worker of each kind, ``<transport> <pool>``, and wait until all consume."""
+        """Start a worker of each kind, and wait until all consume.
+
+        A kind is ``<transport> <pool>``, perhaps with options.
+        """
         seen = self.said("ready.")
         started = [self._start(*kind.split()) for kind in kinds or ("claim threads",)]
         self.workers += started
         eventually(lambda: self.said("ready.") >= seen + len(started), within_s=60)
         return started
 
-    def _start(self, transport: str, pool: str) -> subprocess.Popen[bytes]:
-        options = ["-P", pool, "-c", "2", "-l", "INFO", "-n", f"{transport}-{pool}@trial"]
+    def _start(self, transport: str, pool: str, *more: str) -> subprocess.Popen[bytes]:
+        options = ["-P", pool, "-c", "2", "-l", "INFO", "-n", f"{transport}-{pool}@trial", *more]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         environment = {
             "TRIAL_BROKER": self.url,

@@ -40,4 +40,7 @@ def operations(draw: st.DrawFn, versions: st.SearchStrategy[int] | None = None) 
     return Operation(draw(st.binary(min_size=16, max_size=16)), kind, "notes", "k", version, data)
 
 
-histories = st.lists(operations(), max_size=9, unique_by=lambda operation: operation.stamp)
+#: Neither two of one stamp, nor two of one id, which would be one operation.
+histories = st.lists(
+    operations(), max_size=9, unique_by=(lambda each: each.stamp, lambda each: each.id)
+)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncpipe.core.codec import encode
-from syncpipe.core.deadletter import DeadLetter
-from syncpipe.core.masking import masked_message, masked_reason, shape
+from syncpipe.core.deadletter import DeadLetter, operation_of
+from syncpipe.core.masking import masked_reason, shape, without_values, wording
 from syncpipe.core.operation import Kind, Operation
 
 ID = "0197a000-0000-7000-8000-00000000000a"
@@ -33,6 +33,10 @@ def letter(message, data=None, *, key="k-1", **members):
     )
 
 
+def shown_message(letter):
+    return without_values(letter.message, operation_of(letter))
+
+
 def test_fields_are_shown_by_name_and_type():
     data = {"a": 1, "b": None, "c": ["x"], "d": {"e": "x"}, "f": Decimal(1), "g": "x", "h": True}
 
@@ -51,7 +55,7 @@ def test_what_the_operation_holds_is_hidden_wherever_it_stands():
     data = {"a": "canary", "b": [{"c": "cana"}, 1234567], "d": "no", "e": b"\x01\xff"}
     text = 'canary of 1234567 in canaries "canary" no nobody 01ff k-1'
 
-    shown = masked_message(letter(text, data))
+    shown = shown_message(letter(text, data))
 
     assert shown == '*** of *** in ***ries "***" *** nobody *** ***'
 
@@ -89,16 +93,24 @@ def test_words_from_elsewhere_are_left_out(members):
     assert shown == f"SP-E511 {members.get('sqlstate') or members['status']}"
 
 
+def test_a_list_shows_words_alone():
+    text = "The crm does not take 'canary' since 2026."
+    assert wording(text, sqlstate=None, status=None) == "The crm does not take *** since ***."
+    assert wording(text, sqlstate="23514", status=None) == "The crm does not take *** since ***."
+    assert not wording(text, sqlstate="P0001", status=None)
+    assert not wording(text, sqlstate=None, status=500)
+
+
 def test_an_unreadable_message_has_no_values_to_hide():
     unreadable = replace(letter("cannot read b'canary'"), operation_id=None, raw=b"canary")
 
     assert masked_reason(unreadable) == "SP-E511 cannot read b***"
-    assert masked_message(unreadable) == unreadable.message
+    assert shown_message(unreadable) == unreadable.message
 
 
 @given(st.text(min_size=4, max_size=20), st.text(max_size=10), st.text(max_size=10))
 def test_no_value_of_the_operation_is_ever_shown(value, before, after):
     value = value.replace("*", "x").replace("\0", "x").encode("utf-8", "ignore").decode() + "seed"
 
-    assert value not in masked_message(letter(before + value + after, {"a": value}))
+    assert value not in shown_message(letter(before + value + after, {"a": value}))
     assert value not in masked_reason(letter(before + value + after, {"a": value}))

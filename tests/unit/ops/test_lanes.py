@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from syncpipe.core.deadletter import decode_dead
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import BrokerUnavailable, StoreOutdated, StoreUnavailable
 from syncpipe.ops.lanes import look
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
-from tests.unit.ops.brokers import put, worker
+from syncpipe.testing.store import MemoryStore
+from tests.contract.schedules import entry
+from tests.unit.ops.brokers import dead, put, worker
 
 
 @pytest.fixture
@@ -159,5 +162,36 @@ def test_a_store_that_cannot_be_used_is_a_problem(broker, error):
         def check(self):
             raise error
 
-    (problem,) = look(broker, ["crm"], 1, Away()).problems
-    assert problem == f"{error.message} {error.hint}"
+    seen = look(broker, ["crm"], 1, Away())
+    assert seen.problems == (f"{error.message} {error.hint}",)
+    assert seen.kept is None
+
+
+def test_dead_letters_in_the_store_are_counted_apart(broker):
+    store = MemoryStore()
+    store.dead_letters.record([decode_dead(dead("orders", "k"))])
+    put(broker, "sp.dead", 3)
+    seen = look(broker, ["crm"], 1, store)
+    assert (seen.dead, seen.kept, seen.problems) == (3, 1, ())
+    assert look(broker, ["crm"], 1).kept is None
+
+
+def test_what_is_scheduled_is_shown_and_worth_a_word_if_nobody_sends_it_on(broker):
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    store.schedule.put([entry(1, hours=1), entry(2, hours=2), entry(3, hours=9, target="gone")])
+    seen = look(broker, ["crm"], 1, store)
+    assert {name: (each.count, each.next_s) for name, each in seen.scheduled.items()} == {
+        "crm": (2, 3600),
+        "gone": (1, 9 * 3600),
+    }
+    (stranger,) = seen.problems
+    assert stranger.startswith("1 operations are scheduled for 'gone', which is not a target")
+
+    clock.advance(3600 + 61)
+    overdue, _ = look(broker, ["crm"], 1, store).problems
+    assert overdue.startswith("What is scheduled for 'crm' has been due for 61 s")
+
+
+def test_without_a_store_nothing_is_known_of_what_is_scheduled(broker):
+    assert look(broker, ["crm"], 1).scheduled is None

@@ -201,6 +201,7 @@ def test_without_a_store_delayed_operations_are_held_until_they_are_due():
     (verdict,) = bench.run(message(later, early)).verdicts
     assert verdict == Later(5.0, counted=False)
     assert bench.target.keys("orders") == ["a", "c"]
+    assert bench.events() == ["delayed-without-store", "batch", "batch"]
 
 
 def test_without_a_store_a_refused_mate_of_a_delayed_operation_is_tried_at_its_own_time():

@@ -129,8 +129,8 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
         ),
         (
             "[client]\nbatch_max_bytes = '1GiB'\nbuffer_max_bytes = '2GiB'",
-            "client",
-            "batch_max_bytes must be between 1 and 4194304.",
+            "client.batch_max_bytes",
+            "No envelope holds so much.",
         ),
         (
             "[worker]\nrefused_attempts = 33",
@@ -226,6 +226,30 @@ def test_what_does_not_fit_together_is_a_mistake(mistakes_of, text, key, message
     assert (mistake.key, mistake.message) == (key, message)
 
 
+def test_no_mistake_hides_another(mistakes_of):
+    found = {
+        each.key
+        for each in mistakes_of(
+            "[client]\nlinger_ms = '60s'\nbatch_max_bytes = '1GiB'\nbuffer_max_bytes = '1MB'\n"
+            "[targets.CRM]\ntype = 'mysql'\n"
+            "[targets.x]\ntype = 'postgres'\nschema = 'A b'\n"
+            "[collections.orders]\nkey = ['a', 'a']\nkey_types = ['str']\ntable = 'q'\n"
+            "horizon = '1h'\n"
+        )
+    }
+    assert found == {
+        *("client.linger_ms", "client.batch_max_bytes"),
+        *("targets.CRM", "targets.CRM.type", "targets.x.dsn"),
+        "targets.x.schema",
+        *(f"collections.orders.{key}" for key in ("target", "key", "key_types", "table")),
+        "collections.orders.horizon",
+    }
+
+
+def test_where_even_the_defaults_do_not_fit_the_rest_is_told_once(mistakes_of):
+    assert only(mistakes_of("[client]\ndelivery_timeout_s = '1ms'")).key == "client.linger_ms"
+
+
 def test_one_table_on_two_targets_is_right(mistakes_of):
     other = TARGET.replace("ok", "other")
     two = '[collections.two]\ntarget = "other"\ntable = "a.b"\n'
@@ -303,6 +327,30 @@ def test_what_rabbitmq_is_not_opened_with_is_a_mistake(mistakes_of, key, url, wh
     assert mistake.key == f"broker.{key}"
     assert why in mistake.message
     assert "sEcret" not in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://:sEcret@h:x/0", "malformed host or port"),
+        ("redis://:sEcret/@h:1/0", "malformed host or port"),
+        ("redis://u:12/sEcret@h", "not the number of a database"),
+        ("rediss://h/crm", "not the number of a database"),
+        ("redis://h?socket_timeout=sEcret", "Invalid value for 'socket_timeout'"),
+    ],
+)
+def test_what_redis_is_not_opened_with_is_a_mistake(mistakes_of, url, why):
+    mistake = only(mistakes_of(f'[broker]\nurl = "{url}"'))
+    assert mistake.key == "broker.url"
+    assert why in mistake.message
+    assert "sEcret" not in str(mistake)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "rediss://u:p@[::1]:6/3", "redis+socket:///run/a%20b?virtual_host=2"]
+)
+def test_what_redis_is_opened_with_is_none(mistakes_of, url):
+    assert mistakes_of(f'[broker]\nurl = "{url}"') == []
 
 
 @pytest.mark.parametrize("url", ["amqps://me:s%2Fecret@[::1]:77/v", "amqp://"])

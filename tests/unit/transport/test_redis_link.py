@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.errors import ConfigError
-from syncpipe.transport.redis_link import RedisLink, _native
+from syncpipe.transport.redis_link import RedisLink, _native, said
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_celerys_address_is_told_to_redis_py_in_its_own_way(url, native):
 def test_an_address_that_cannot_be_used_is_refused():
     with pytest.raises(ConfigError):
         RedisLink("redis://host:not-a-port", clock=None)
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [(OSError("away"), "away."), (OSError("away. "), "away."), (TimeoutError(), "TimeoutError.")],
+)
+def test_what_redis_said_ends_a_sentence(error, end):
+    assert said(error) == end

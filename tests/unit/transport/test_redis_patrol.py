@@ -34,7 +34,7 @@ def test_a_patrol_names_the_keys_it_may_touch():
     ]
 
 
-def test_a_rescue_watches_first_and_then_returns_everything(monkeypatch):
+def test_a_rescue_returns_everything_once_each_has_spoken_or_is_dead(monkeypatch):
     answers = iter(
         [
             Returned("", 0, 0, watching_ms=1500),
@@ -43,13 +43,18 @@ def test_a_rescue_watches_first_and_then_returns_everything(monkeypatch):
             Returned("a", 7, 0, watching_ms=0),
             Returned("b", 0, 0, watching_ms=0),
             Returned("", 0, 0, watching_ms=0),
+            Returned("c", 2, 0, watching_ms=0),
+            Returned("", 0, 0, watching_ms=0),
         ]
     )
+    everybody = {("a", 1), ("b", 1), ("c", 9), ("living", 5)}
+    lives = iter([everybody, everybody, everybody, {("c", 9), ("living", 6)}, {("living", 7)}])
     monkeypatch.setattr(redis_patrol, "patrol", lambda *_: next(answers))
+    monkeypatch.setattr(redis_patrol, "_lives", lambda *_: next(lives))
     pauses = []
 
-    assert rescue("redis://nowhere", clock=FakeClock(), pause=pauses.append) == 1007
-    assert pauses == [1.0, 0.5]
+    assert rescue("redis://nowhere", clock=FakeClock(), pause=pauses.append) == 1009
+    assert pauses == [1.0, 0.5, 1.0]
 
 
 def test_a_rescue_without_a_broker_is_an_error():

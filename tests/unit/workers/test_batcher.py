@@ -10,6 +10,7 @@ from syncpipe.transport.dialect import dialect_of
 from tests.unit.pipeline.envelopes import operation
 from tests.unit.workers.deliveries import Delivery, delivery
 from workers.batcher import Batcher
+from workers.caution import Caution
 from workers.subscriptions import Subscriptions
 
 
@@ -83,10 +84,11 @@ class Pipeline:
     """Answers what it is told, "done" unless told otherwise."""
 
     def __init__(self):
-        self.batches, self.answers = [], []
+        self.batches, self.answers, self.cares = [], [], []
 
-    def run(self, messages):
+    def run(self, messages, care=None):
         self.batches.append(messages)
+        self.cares.append(care)
         verdict, pause_s = self.answers.pop(0) if self.answers else (Done(), 0.0)
         outage = TargetUnavailable("down") if pause_s else None
         return Report((verdict,) * len(messages), {}, {}, None, {}, outage, pause_s)
@@ -103,6 +105,7 @@ class Bench:
         self.subscriptions = Subscriptions(self.dialect)
         self.subscriptions.assign({f"sp.{name}.0.normal": name for name in targets})
         self.begun, self.reports = 0, []
+        self.caution = Caution()
         self.consumer = Consumer(self.clock)
         self.batcher = None
         self.connect()

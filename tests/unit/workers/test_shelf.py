@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -127,3 +128,21 @@ def test_a_probe_is_one_message_and_rather_one_that_was_tried():
     waiting.put(high)
     waiting.put_back(again, due=9.0)
     assert [waiting.take_probe() for _ in range(3)] == [[again], [high], [low]]
+
+
+def test_a_message_that_is_to_go_alone_shares_its_batch_with_nobody():
+    waiting = shelf()
+    before, suspect, behind = held(), replace(held(), alone=True), held()
+    for each in (before, suspect, behind):
+        waiting.put(each)
+
+    assert [waiting.take(1.0) for _ in range(3)] == [[before], [suspect], [behind]]
+
+
+def test_that_holds_when_it_comes_again_too():
+    waiting = shelf()
+    suspect, other = replace(held(), alone=True), held()
+    waiting.put_back(suspect, 1.0)
+    waiting.put_back(other, 1.0)
+
+    assert [waiting.take(2.0) for _ in range(2)] == [[suspect], [other]]

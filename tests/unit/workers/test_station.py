@@ -57,7 +57,7 @@ class Parts:
         self.memory = MemoryBroker(self.clock)
         self.made = Pipeline(Target(self.clock, offset_ms))
 
-    def pipeline(self, _target, _worker):
+    def pipeline(self, _target, _worker, _store):
         return self.made
 
     def broker(self):

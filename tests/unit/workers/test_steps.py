@@ -10,9 +10,14 @@ from syncpipe import app as wiring
 from syncpipe.errors import BrokerFull
 from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
+from syncpipe.testing.broker import MemoryBroker
+from syncpipe.testing.clock import FakeClock, SeededRandom
+from syncpipe.testing.store import MemoryStore
+from tests.contract.schedules import entry
 from workers import logging, steps
 from workers.configuration import celery_app
 from workers.consumer import Consumer
+from workers.troubles import Troubles
 
 
 @pytest.fixture
@@ -73,3 +78,68 @@ def test_celerys_advice_is_dropped_after_celery_has_asked_for_it():
         logging.ignore_advice()
         warnings.warn("one day", CPendingDeprecationWarning, stacklevel=1)
     assert caught == []
+
+
+@pytest.fixture
+def station():
+    """What the jobs of the schedule see of a station, which leads."""
+    clock = FakeClock()
+    parts = SimpleNamespace(settings=Settings(shards=2), clock=clock, random=SeededRandom())
+    said = []
+    return SimpleNamespace(
+        parts=parts,
+        store=MemoryStore(clock),
+        broker=MemoryBroker(clock),
+        pipelines={"crm": None},
+        troubles=Troubles(),
+        assignment=SimpleNamespace(leads=True),
+        said=said,
+        say=lambda event, **details: said.append((event, details)),
+        complain=lambda event, **details: said.append((event, details)),
+    )
+
+
+def test_without_a_store_there_is_nothing_to_promote(station):
+    station.store = None
+    assert steps._promotions(station) == []
+
+
+def test_what_is_due_is_promoted_and_told(station):
+    promote, _ = steps._promotions(station)
+    promote.once()
+    assert station.said == []
+    station.store.schedule.put([entry(n) for n in range(3)])
+    promote.once()
+    assert station.said == [("promoted", {"operations": 3})]
+    assert all(queue.startswith("sp.crm.") for queue in station.broker.queues())
+
+
+def test_a_fault_does_not_end_promoting(station):
+    promote, _ = steps._promotions(station)
+    station.store.schedule.put([entry(1)])
+    whole, station.broker.publish = station.broker.publish, None
+    promote.once()
+    station.broker.publish = whole
+    station.parts.clock.advance(20)
+    promote.once()
+    assert station.said == [("promoted", {"operations": 1})]
+
+
+def test_what_is_scheduled_for_no_target_of_ours_is_told_once_by_who_leads(station):
+    _, strangers = steps._promotions(station)
+    station.store.schedule.put([entry(1, target="gone"), entry(2, target="gone"), entry(3)])
+    station.assignment.leads = False
+    strangers.once()
+    assert station.said == []
+    station.assignment.leads = True
+    for _ in range(3):
+        strangers.once()
+    told = ("scheduled-for-unknown-target", {"target": "gone", "operations": 2})
+    assert station.said == [told]
+
+    lease = station.store.schedule.lease(["gone"], limit=9, max_bytes=999, seconds=9)
+    station.store.schedule.remove(lease, lease.operations)
+    strangers.once()
+    station.store.schedule.put([entry(1, target="gone"), entry(2, target="gone")])
+    strangers.once()
+    assert station.said == [told, told]

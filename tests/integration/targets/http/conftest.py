@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncpipe.targets.http import transport
 from tests.integration.targets.http.endpoint import Endpoint
 
 
@@ -11,6 +12,12 @@ from tests.integration.targets.http.endpoint import Endpoint
 def endpoint():
     with Endpoint() as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Keep connections that nobody uses for as long as a test may take."""
+    monkeypatch.setattr(transport, "_KEEP_S", 3600.0)
 
 
 @pytest.fixture

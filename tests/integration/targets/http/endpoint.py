@@ -11,6 +11,7 @@ import struct
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,7 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         endpoint = self.server.endpoint
         endpoint.health.append(self._received(b""))
-        self.answer(endpoint.health_status)
+        body = b"" if endpoint.health_status == HTTPStatus.NO_CONTENT else b"well " * 10_000
+        self.answer(endpoint.health_status, body)
 
     def do_POST(self):
         endpoint = self.server.endpoint

@@ -33,6 +33,7 @@ from tests.integration.targets.http.endpoint import (
 )
 from tests.integration.targets.http.posting import apply, failing, outcomes, upsert
 from tests.integration.targets.places import YOUNG, new_key, operation
+from tests.patience import eventually
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -151,7 +152,8 @@ def test_what_was_done_before_it_went_wrong_has_one_effect(endpoint, opened, mis
     target = opened(timeout_s=1)
     batch = [operation("increment", new_key(), YOUNG, {"n": 5}) for _ in range(20)]
     failing(target, kind, *batch)
-    assert outcomes(target, *reversed(batch)) == [Outcome.DUPLICATE] * 20
+    eventually(lambda: endpoint.effects.total() == 20)
+    assert outcomes(opened(), *reversed(batch)) == [Outcome.DUPLICATE] * 20
     assert set(endpoint.effects.values()) == {1}
     first, second = endpoint.received
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
@@ -200,9 +202,8 @@ def test_a_status_means_what_the_table_says(endpoint, opened, status, kind):
 def test_a_target_may_say_what_a_status_means(endpoint, opened):
     endpoint.planned.extend([answers(404), hangs])
     table = {"http 404": ErrorClass.REFUSED_TEMPORARY, "timeout": ErrorClass.TOO_SLOW}
-    target = opened(classify=table, timeout_s=0.3)
-    failing(target, RefusedForNow)
-    failing(target, TooSlow)
+    failing(opened(classify=table), RefusedForNow)
+    failing(opened(classify=table, timeout_s=0.3), TooSlow)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -309,6 +310,7 @@ def test_cookies_are_not_kept(endpoint, opened):
     assert "cookie" not in endpoint.received[-1].headers
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_connection_is_used_again_and_replaced_when_it_has_ended(endpoint, opened):
     target = opened()
     for _ in range(3):
@@ -338,6 +340,18 @@ def test_what_the_endpoint_repeats_of_our_secrets_is_masked(endpoint, opened):
     assert result.error.message == "Target 'test' answered 422 (not ***): not ***."
     for shown in (str(error), repr(error), str(result), repr(target._options)):
         assert "hunter" not in shown
+
+
+def test_no_half_of_a_secret_stays_where_a_message_is_cut(endpoint, opened):
+    target = opened(token="hunter" * 20)
+    for length in (190, 200, 250, 290):
+        text = "x" * length + "hunter" * 20
+        endpoint.planned.append(answers(422, text.encode()))
+        assert "hunter" not in str(failing(target, Refused))
+        result = {"status": 422, "code": text, "message": text}
+        endpoint.judge = lambda _, result=result: result
+        (found,) = apply(target, upsert())
+        assert "hunter" not in str(found)
 
 
 def test_the_body_that_is_too_large_is_told_apart_by_the_number_of_operations(endpoint, opened):

@@ -18,6 +18,7 @@ from syncpipe.targets.target import Collected
 from tests.integration.targets.http.endpoint import NOTES, answers
 from tests.integration.targets.http.posting import apply, upsert
 from tests.integration.targets.places import YOUNG, groups, new_key, operation
+from tests.patience import eventually
 
 
 def test_a_request_is_as_documented(endpoint, opened):
@@ -87,7 +88,8 @@ def test_nothing_to_apply_asks_nobody(endpoint, opened):
 def test_without_a_word_of_health_a_connection_tells(endpoint, opened):
     target = opened()
     target.ping()
-    assert (endpoint.connections, endpoint.received, endpoint.health) == (1, [], [])
+    eventually(lambda: endpoint.connections == 1)
+    assert (endpoint.received, endpoint.health) == ([], [])
     endpoint.stop()
     with pytest.raises(TargetUnavailable):
         target.ping()
@@ -152,6 +154,7 @@ def test_an_endpoint_may_refuse_an_empty_batch_only_in_our_format(endpoint, open
     assert not all(check.ok for check in opened().test())
 
 
+@pytest.mark.usefixtures("kept")
 def test_more_batches_than_connections_wait_for_each_other(endpoint, opened):
     target = opened(pool_max=2)
     with ThreadPoolExecutor(8) as threads:

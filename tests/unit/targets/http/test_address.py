@@ -46,7 +46,9 @@ def test_values_that_no_header_has_are_refused_without_being_shown(value):
     assert header_fault("X-A", value) == "What stands here cannot be sent in a header."
 
 
-@pytest.mark.parametrize("name", ["", "X A", "X:A", "X\n", "Ä", *sorted(OURS), "Content-Type", "HOST"])
+@pytest.mark.parametrize(
+    "name", ["", "X A", "X:A", "X\n", "Ä", *sorted(OURS), "Content-Type", "HOST"]
+)
 def test_names_that_no_further_header_has_are_refused(name):
     assert header_fault(name, "a")
 

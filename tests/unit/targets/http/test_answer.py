@@ -84,4 +84,4 @@ def test_what_is_shown_is_one_short_printable_line(text):
 
 
 def test_a_body_is_shown_whatever_its_bytes():
-    assert Answer(400, b"\xff\x00a\r\nb\x1b[31m").excerpt() == "\ufffd a b [31m"
+    assert one_line(Answer(400, b"\xff\x00a\r\nb\x1b[31m").text) == "\ufffd a b [31m"
