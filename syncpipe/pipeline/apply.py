@@ -50,8 +50,8 @@ class Policy:
 def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = None) -> Batch:
     """Return *batch* with the outcome of every operation, or with an outage.
 
-    An operation that the target refuses for now is tried again as *policy* says, and dead then.
-    With *care*, operations are applied one by one.
+    Its groups are those that were tried. An operation that the target refuses for now is tried
+    again as *policy* says, and dead then. With *care*, operations are applied one by one.
     """
     isolation = Isolation(attempt, timeout_s=policy.isolation_s)
     groups = policy.pauses.admitted(_in_turn(batch))
@@ -72,7 +72,13 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
             settled.append(_settled(item, result, policy.retries, _attempts(batch, item) + 1))
     if not outage and not policy.durable:
         outage = _reason(batch, settled, policy.pauses)
-    return replace(batch, items=tuple(waiting), settled=(*batch.settled, *settled), outage=outage)
+    return replace(
+        batch,
+        items=tuple(waiting),
+        groups=tuple(groups),
+        settled=(*batch.settled, *settled),
+        outage=outage,
+    )
 
 
 def _is_paused(item: Item, result: Result | None, pauses: CollectionPauses) -> bool:

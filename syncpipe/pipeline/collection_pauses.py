@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import Refused, RefusedForNow, TargetError, TargetMisconfigured
-from syncpipe.pipeline.backoff import equal_jitter
+from syncpipe.resilience.backoff import equal_jitter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.log import BatchLog
-    from syncpipe.pipeline.options import WorkerOptions
     from syncpipe.targets.target import Group
 
 #: So many records of a batch, all refused and none taken, show a misconfiguration.
@@ -40,6 +39,8 @@ _ALL_OF = 20
 #: So many of the latest records are looked at, and so many there must be at least. Records, because
 #: one that is refused again and again must not harm the others.
 _WINDOW, _VOLUME = 200, 20
+#: First and longest pause, seconds.
+_FIRST_S, _LONGEST_S = 1.0, 60.0
 #: Records of a probe.
 _PROBE = 8
 _TAKEN = frozenset({Outcome.APPLIED, Outcome.MERGED})
@@ -67,20 +68,12 @@ class _Record:
 class CollectionPauses:
     """The collections of one target that are left alone in this process. Thread-safe."""
 
-    def __init__(
-        self,
-        options: WorkerOptions,
-        *,
-        clock: Clock,
-        random: Random,
-        log: BatchLog,
-        longest_s: float,
-    ) -> None:
+    def __init__(self, clock: Clock, random: Random, log: BatchLog, *, longest_s: float) -> None:
         """Leave none alone; *log* is told of each that is, and of its end.
 
-        Nothing waits for longer than *longest_s* seconds before it is looked at again.
+        However long a pause lasts, nothing waits for more than *longest_s* seconds beyond the next
+        probe before it is looked at again.
         """
-        self._options = options
         self._longest_s = longest_s
         self._clock = clock
         self._random = random
@@ -122,7 +115,7 @@ class CollectionPauses:
         with self._lock:
             record, now = self._records[collection], self._clock.monotonic()
             lasted_s = min(now - record.since, self._longest_s)
-            wait_s = max(record.until - now, lasted_s, self._options.outage_delay_s)
+            wait_s = max(record.until - now, lasted_s, _FIRST_S)
             return round(1000 * wait_s)
 
     def _probes(self, waiting: Iterable[Group]) -> Iterable[Group]:
@@ -135,7 +128,7 @@ class CollectionPauses:
             record = self._records[name]
             if record.until <= now:
                 # Until it is judged, others look again soon.
-                record.until = now + self._options.outage_delay_s
+                record.until = now + _FIRST_S
                 yield from sorted(part, key=lambda _: self._random.bits(_RANDOM_BITS))[:_PROBE]
 
     def _judge(self, name: str, results: Sequence[Result]) -> list[Result]:
@@ -175,12 +168,7 @@ class CollectionPauses:
         if record.reason is None:
             record.since = now
             self._log.collection_paused(name, reason)
-        pause_s = equal_jitter(
-            record.pauses,
-            self._options.outage_delay_s,
-            self._options.outage_delay_max_s,
-            self._random,
-        )
+        pause_s = equal_jitter(record.pauses, _FIRST_S, _LONGEST_S, self._random)
         record.reason = reason
         record.pauses += 1
         record.until = now + pause_s
