@@ -48,7 +48,7 @@ def feed(app: App, count: int, seed: int, say: Callable[[str], object]) -> Fed:
 
     Raises SyncpipeError when the client refuses an operation or the broker does not confirm one.
     """
-    feeder = _Feeder(app, say)
+    feeder = Feeder(app, say)
     with Client(app.settings) as client:
         receipt = client.send_many(feeder.drafts(count, seed))
         unconfirmed = client.flush()
@@ -59,11 +59,14 @@ def feed(app: App, count: int, seed: int, say: Callable[[str], object]) -> Fed:
     return Fed(count, feeder.first_ms, feeder.oracle)
 
 
-class _Feeder:
+class Feeder:
     """Makes drafts of the stream, and tells the oracle of each."""
 
     def __init__(self, app: App, say: Callable[[str], object]) -> None:
+        """Make drafts for *app*; *say* hears of progress."""
+        #: Knows what the rows have to be.
         self.oracle = Oracle()
+        #: Unix milliseconds from which versions count.
         self.first_ms = app.clock.now_ms()
         self._app = app
         self._say = say

@@ -16,13 +16,15 @@ import pytest
 from tests.chaos.brokers.cells import Site
 from tests.chaos.brokers.drain import machine
 from tests.chaos.brokers.plan import CELLS, RACES, chosen
-from tests.chaos.brokers.state import ROOT, code_digest, resumed
 from tests.chaos.brokers.table import failures, public, rendered
+from tests.resumable import ROOT, code_digest, resumed
 
 if TYPE_CHECKING:
-    from tests.chaos.brokers.state import Run
+    from tests.resumable import Run
 
 _STATE = ROOT / ".syncpipe" / "chaos-brokers"
+#: What results depend on.
+_SOURCES = ("syncpipe", "workers", "tests/chaos")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         seed=options.seed,
         short=options.short,
         fresh=options.fresh,
-        code=code_digest(),
+        code=code_digest(*_SOURCES),
     )
     _say(f"seed {run.seed}, commit {run.commit}, {machine()}; logs and books: {run.directory}")
     # An end from outside passes through every `with`, so that no process is left behind.
