@@ -106,6 +106,12 @@ def names_of_workers(stage: Stage) -> set[str]:
         return {worker.name.partition("@")[0] for worker in broker.workers()}
 
 
+def dead_letters_of(stage: Stage) -> int:
+    """Return how many dead letters the store keeps. Raises StoreError."""
+    with closing(cast("Store", stage.app.store())) as store:
+        return store.dead_letters.count()
+
+
 def _configuration(services: Services) -> str:
     tables: dict[str, Mapping[str, object]] = {
         "broker": {"url": services.redis_url},
