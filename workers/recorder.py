@@ -80,6 +80,9 @@ class Recorder:
 
     def add(self, delivery: Any) -> None:
         """Take kombu's message *delivery*, whatever is in it."""
+        if self._until is not None:  # it was on its way when the queue was left
+            delivery.reject(requeue=True)
+            return
         taken = _Taken(delivery, body_of(delivery))
         self._waiting.append(taken)
         self._bytes += len(taken.body)
@@ -177,7 +180,6 @@ class Recorder:
         self._bytes -= sum(len(taken.body) for taken in batch)
         if error is None:
             self._failures = 0
-            self._station.works(JOB)
             with contextlib.suppress(*self._consumer.connection_errors):
                 for taken in batch:
                     taken.delivery.ack()
@@ -227,6 +229,7 @@ class Recorder:
             self._pause(error)
             return
         self._until = None
+        self._station.works(JOB)
         self._regulate()
 
     def _balance(self) -> None:

@@ -14,7 +14,14 @@ from celery.worker import state
 from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
-from syncpipe.errors import BrokerUnsupported, ClockSkew, QueueMissing, SendError
+from syncpipe.errors import (
+    BrokerUnsupported,
+    ClockSkew,
+    QueueMissing,
+    SendError,
+    StoreError,
+    SyncpipeError,
+)
 from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
 from workers import lanes, logging
@@ -282,8 +289,14 @@ def _promotions(station: Station) -> list[Periodic]:
 
 
 def _promote(station: Station, promoting: Promoting) -> None:
-    """Send on what is due."""
-    if sent := promoting.promote():
+    """Send on what is due; a fault of ours is told, too, and does not end that for good."""
+    try:
+        sent = promoting.promote()
+    except SyncpipeError:
+        raise
+    except Exception as fault:
+        raise StoreError(f"What is due could not be sent on: {type(fault).__name__}.") from fault
+    if sent:
         station.say("promoted", operations=sent)
 
 

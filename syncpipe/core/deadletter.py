@@ -69,10 +69,12 @@ class DeadLetter:
     def id(self) -> str:
         """Its own id: the same whenever this operation, or message, is given up for this target.
 
-        A UUIDv8 (RFC 9562) of the target and the operation's id, or the SHA-256 of the message.
+        A UUIDv8 (RFC 9562) of the target and the operation's id, or the SHA-256 of the message. The
+        record is part of it, so that whoever gives two operations one id loses neither.
         """
-        subject = (self.operation_id or hashlib.sha256(self.raw).hexdigest()).encode()
-        text = b"\0".join((b"dead letter", (self.target or "").encode(), subject))
+        subject = self.operation_id or hashlib.sha256(self.raw).hexdigest()
+        parts = ("dead letter", self.target, subject, self.collection, self.key)
+        text = "\0".join(part or "" for part in parts).encode()
         value = int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
         value = value & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62
         return str(uuid.UUID(int=value))

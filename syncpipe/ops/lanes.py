@@ -68,8 +68,8 @@ class Status:
     workers: tuple[WorkerInfo, ...] | None
     #: What is not well, a sentence each that says what to do.
     problems: tuple[str, ...]
-    #: What waits for its time in the store, by target; None without a store that answers.
-    scheduled: Mapping[str, Outlook] | None = None
+    #: What waits for its time in the store, by target; None as `kept`.
+    scheduled: Mapping[str, Outlook] | None
 
     @property
     def depth(self) -> int:
@@ -91,7 +91,7 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
-    kept, scheduled, absence = _stored(store, targets)
+    kept, scheduled, absence = _stored(store)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
@@ -102,6 +102,7 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
             *_topology_problems(broker, targets, shards),
             *silence,
             *absence,
+            *_schedule_problems(scheduled, targets),
             *_problems(statuses, workers, targets),
         ),
         scheduled,
@@ -117,24 +118,25 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
 
 
 def _stored(
-    store: Store | None, targets: Sequence[str]
+    store: Store | None,
 ) -> tuple[int | None, Mapping[str, Outlook] | None, tuple[str, ...]]:
-    """Return how many dead letters the *store* keeps, what is scheduled, and what is not well.
+    """Return how many dead letters the *store* keeps, and what is scheduled in it.
 
-    Both are None where it cannot be asked.
+    Or None, and why it cannot be asked.
     """
     if store is None:
         return None, None, ()
     try:
         store.check()
-        kept, scheduled = store.dead_letters.count(), store.schedule.outlook()
+        return store.dead_letters.count(), store.schedule.outlook(), ()
     except StoreError as error:
         return None, None, (f"{error.message} {error.hint}",)
-    return kept, scheduled, tuple(_schedule_problems(scheduled, targets))
 
 
-def _schedule_problems(scheduled: Mapping[str, Outlook], targets: Sequence[str]) -> Iterator[str]:
-    for target, outlook in scheduled.items():
+def _schedule_problems(
+    scheduled: Mapping[str, Outlook] | None, targets: Sequence[str]
+) -> Iterator[str]:
+    for target, outlook in (scheduled or {}).items():
         if target not in targets:
             yield (
                 f"{outlook.count} operations are scheduled for {target!r}, which is not a target "

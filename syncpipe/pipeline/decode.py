@@ -11,6 +11,9 @@ from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message
 
+#: Characters of the longest trace context that goes on with an operation; W3C's has 55.
+_MOST_TRACE = 256
+
 
 def decode(batch: Batch) -> Batch:
     """Return *batch* with the operations of its messages; unreadable ones are set aside."""
@@ -34,7 +37,8 @@ def _items(index: int, message: Message) -> list[Item]:
             f"An envelope for {header.lane.queue(header.priority)} came through {message.queue}."
         )
     found = itertools.islice(decode_all(envelope.body), header.count + 1)
-    items = [Item(operation, raw, index, header.attempts, header.trace) for operation, raw in found]
+    trace = header.trace if header.trace and len(header.trace) <= _MOST_TRACE else None
+    items = [Item(operation, raw, index, header.attempts, trace) for operation, raw in found]
     if len(items) != header.count:
         raise MalformedEnvelope(
             f"The envelope does not hold the {header.count} operations that its header announces."

@@ -20,6 +20,8 @@ OPEN = "open"
 class Kept:
     """A dead letter as it is kept."""
 
+    #: Its id, which it has had since it came.
+    id: str
     #: What is known of it since it was given up the last time, with every attempt before.
     letter: DeadLetter
     #: Milliseconds since the Unix epoch at which it was given up for the first time.
@@ -32,12 +34,7 @@ class Kept:
     @classmethod
     def new(cls, letter: DeadLetter) -> Self:
         """Return *letter* as it is kept at first."""
-        return cls(replace(letter, attempts=letter.history), letter.died_ms)
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self.letter.id
+        return cls(letter.id, replace(letter, attempts=letter.history), letter.died_ms)
 
     @property
     def last_seen_ms(self) -> int:

@@ -152,6 +152,7 @@ def test_each_target_has_a_letter_of_its_own(letters):
     "members",
     [
         {"message": "nul \0 in it", "constraint": "\0", "key": "\0", "worker": "\0"},
+        {"collection": "\0", "queue": "sp.crm.0.low\0", "trace": "\0"},
         {"collection": "c" * 30_000, "key": "k" * 30_000},
         {"queue": "q" * 30_000},
         {"raw": b"not an operation"},
@@ -162,6 +163,7 @@ def test_nothing_in_a_letter_keeps_it_or_others_from_being_kept(letters, members
     strange, plain = dead(1, **members), dead(2)
 
     kept = letters.record([strange, plain])
+    assert len(letters.record([strange, plain])) == 2
 
     assert len(kept) == letters.count() == 2
     assert letters.find(plain.id)

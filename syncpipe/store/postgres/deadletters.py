@@ -190,10 +190,9 @@ def _decoded(operation: Operation | None) -> str | None:
 
 def _kept(row: Sequence[Any]) -> Kept:
     """Return what the statement ``whole`` has selected."""
-    *members, first_seen_ms, times_seen, state = row
+    id_, *members, first_seen_ms, times_seen, state = row
     members[_ATTEMPTS] = attempts_of(members[_ATTEMPTS])
-    letter = DeadLetter(*members)
-    return Kept(letter, first_seen_ms, times_seen, state)
+    return Kept(id_, DeadLetter(*members), first_seen_ms, times_seen, state)
 
 
 def _unreadable(letter: DeadLetter) -> DeadLetter:

@@ -129,6 +129,8 @@ def test_each_operation_and_target_has_a_letter_of_its_own_and_each_unreadable_m
     all_ = [
         letter,
         replace(letter, operation_id=OPERATION_ID.replace("a", "b")),
+        replace(letter, collection="orders"),
+        replace(letter, collection="orders", key="k"),
         replace(letter, queue="sp.erp.0.low"),
         replace(letter, queue="elsewhere"),
         unreadable,

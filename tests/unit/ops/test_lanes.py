@@ -167,6 +167,15 @@ def test_a_store_that_cannot_be_used_is_a_problem(broker, error):
     assert seen.kept is None
 
 
+def test_dead_letters_in_the_store_are_counted_apart(broker):
+    store = MemoryStore()
+    store.dead_letters.record([decode_dead(dead("orders", "k"))])
+    put(broker, "sp.dead", 3)
+    seen = look(broker, ["crm"], 1, store)
+    assert (seen.dead, seen.kept, seen.problems) == (3, 1, ())
+    assert look(broker, ["crm"], 1).kept is None
+
+
 def test_what_is_scheduled_is_shown_and_worth_a_word_if_nobody_sends_it_on(broker):
     clock = FakeClock()
     store = MemoryStore(clock)
@@ -186,12 +195,3 @@ def test_what_is_scheduled_is_shown_and_worth_a_word_if_nobody_sends_it_on(broke
 
 def test_without_a_store_nothing_is_known_of_what_is_scheduled(broker):
     assert look(broker, ["crm"], 1).scheduled is None
-
-
-def test_dead_letters_in_the_store_are_counted_apart(broker):
-    store = MemoryStore(FakeClock())
-    store.dead_letters.record([decode_dead(dead("orders", "k"))])
-    put(broker, "sp.dead", 3)
-    seen = look(broker, ["crm"], 1, store)
-    assert (seen.dead, seen.kept, seen.problems) == (3, 1, ())
-    assert look(broker, ["crm"], 1).kept is None

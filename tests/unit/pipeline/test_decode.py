@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from syncpipe.core.attempt import Attempt
 from syncpipe.core.codec import encode
 from syncpipe.core.routing import Lane
 from syncpipe.errors import NotAnEnvelope
@@ -59,3 +60,11 @@ def test_what_the_transport_found_out_is_believed_before_the_body():
     batch = decode(Batch((Message(QUEUE, "m", body(operation()), fault=fault),)))
     assert batch.items == ()
     assert batch.faults[0].error is fault
+
+
+def test_attempts_and_trace_go_with_each_operation_unless_no_trace_is_so_long():
+    tried = (Attempt(1, "w", 2, "SP-E510", "no"),)
+    batch = decode(Batch((message(operation(), operation(), tried=tried, trace="t" * 256),)))
+    assert [(item.attempts, item.trace) for item in batch.items] == [(tried, "t" * 256)] * 2
+    (item,) = decode(Batch((message(operation(), trace="t" * 257),))).items
+    assert (item.attempts, item.trace) == ((), None)

@@ -193,6 +193,8 @@ def test_while_the_store_cannot_be_used_letters_go_back_and_none_is_taken(bench,
     assert not bench.consumed
     assert bench.recorder.in_hand == 0
     assert (bench.told, bench.said) == ([], [])
+    (late,) = bench.give(LETTER)
+    assert late.fate == "returned"
 
 
 def test_the_store_is_looked_at_after_pauses_that_grow_and_without_letters(bench):
@@ -216,10 +218,10 @@ def test_the_store_is_looked_at_after_pauses_that_grow_and_without_letters(bench
     bench.advance(61)
     bench.work()
     assert bench.consumed
+    assert bench.troubles[-1] == ("dead-letters", "works")
     (delivery,) = bench.give(LETTER)
     bench.work()
     assert delivery.fate == "acknowledged"
-    assert bench.troubles[-1] == ("dead-letters", "works")
 
 
 def test_pauses_grow_on_when_the_store_answers_but_takes_nothing(bench):

@@ -114,6 +114,17 @@ def test_what_is_due_is_promoted_and_told(station):
     assert all(queue.startswith("sp.crm.") for queue in station.broker.queues())
 
 
+def test_a_fault_does_not_end_promoting(station):
+    promote, _ = steps._promotions(station)
+    station.store.schedule.put([entry(1)])
+    whole, station.broker.publish = station.broker.publish, None
+    promote.once()
+    station.broker.publish = whole
+    station.parts.clock.advance(20)
+    promote.once()
+    assert station.said == [("promoted", {"operations": 1})]
+
+
 def test_what_is_scheduled_for_no_target_of_ours_is_told_once_by_who_leads(station):
     _, strangers = steps._promotions(station)
     station.store.schedule.put([entry(1, target="gone"), entry(2, target="gone"), entry(3)])

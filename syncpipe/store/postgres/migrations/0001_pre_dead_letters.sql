@@ -2,7 +2,7 @@
 -- operation could be read.
 
 CREATE TABLE {schema}.dead_letters (
-    -- made from the operation's id, or from the SHA-256 of the raw bytes, and the target
+    -- made from the target and the operation's id and record, or the SHA-256 of the raw bytes
     id uuid PRIMARY KEY,
     -- open
     state text COLLATE "C" NOT NULL DEFAULT 'open',

@@ -38,7 +38,7 @@ WHERE id = %(id)s::uuid OR operation_id = %(id)s::uuid
 ORDER BY last_seen DESC, id DESC;
 
 -- name: whole
-raw, queue, stage, code, message, (extract(epoch FROM last_seen) * 1000)::bigint, worker,
+id::text, raw, queue, stage, code, message, (extract(epoch FROM last_seen) * 1000)::bigint, worker,
 operation_id::text, collection, key, version, sqlstate, "constraint", status, endpoint, attempts,
 trace, (extract(epoch FROM first_seen) * 1000)::bigint, times_seen, state
 
