@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chaos.brokers.cells import Site
-from tests.chaos.brokers.drain import machine
-from tests.chaos.brokers.plan import CELLS, RACES, chosen
-from tests.chaos.brokers.state import ROOT, code_digest, resumed
+from tests.chaos.brokers.plan import CELLS, RACES
 from tests.chaos.brokers.table import failures, public, rendered
+from tests.chaos.rows import chosen
+from tests.chaos.state import ROOT, code_digest, machine, resumed
 
 if TYPE_CHECKING:
-    from tests.chaos.brokers.state import Run
+    from tests.chaos.state import Run
 
 _STATE = ROOT / ".syncpipe" / "chaos-brokers"
 

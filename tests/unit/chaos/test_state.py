@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tests.chaos.brokers.state import code_digest, resumed
+from tests.chaos.state import code_digest, resumed
 
 NAMES = ["one", "two"]
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import random
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+import kombu
+
+ROOT = Path(__file__).resolve().parents[2]
 #: What results depend on.
 _SOURCES = ("syncpipe", "workers", "tests/chaos")
 _FILE = "state.json"
@@ -75,6 +79,19 @@ def commit() -> str:
         check=False,
     )
     return done.stdout.strip() or "unknown"
+
+
+def machine() -> str:
+    """Describe what this runs on."""
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return (
+        f"{os.cpu_count()} x {models[0] if models else platform.machine()}, "
+        f"Python {platform.python_version()}, kombu {kombu.__version__}"
+    )
 
 
 def code_digest() -> str:
