@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline import Pipeline
+    from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
     from syncpipe.store.store import Store
     from syncpipe.targets.target import Target
@@ -90,10 +91,17 @@ class App:
 
         return PostgresStore(self.settings.store)
 
+    def compensator(self) -> Compensator:
+        """Return what makes compensations. Raises ConfigError where a function is not there."""
+        from syncpipe.producer.compensation import Compensator  # noqa: PLC0415 -- workers need it
+
+        return Compensator(self.settings.collections, clock=self.clock, random=self.random)
+
     def pipeline(self, target: str, worker: str, store: Store | None = None) -> Pipeline:
         """Return the pipeline that applies operations to *target* in the process *worker*.
 
-        What is to be tried later goes into *store*, which the caller closes.
+        What is to be tried later, and what is known of groups, goes into *store*, which the caller
+        closes.
         """
         import structlog  # noqa: PLC0415 -- only workers need these
 
@@ -108,6 +116,7 @@ class App:
             options=self.settings.worker,
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
             schedule=store.schedule if store else None,
+            groups=store.groups if store else None,
         )
 
 

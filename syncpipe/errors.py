@@ -47,7 +47,8 @@
     │   ├── ClockSkew               SP-E602
     │   ├── NotRunning              SP-E603
     │   ├── ChildFailed             SP-E604
-    │   └── Stalled                 SP-E605
+    │   ├── Stalled                 SP-E605
+    │   └── CompensationFailed      SP-E608
     └── StoreError                  SP-E700  the store cannot be asked
         ├── StoreUnavailable        SP-E701
         ├── StoreOutdated           SP-E702
@@ -503,6 +504,14 @@ class Stalled(ServiceError):
         "Read the workers' log (`syncpipe up` leaves it in .syncpipe/logs); `syncpipe target test "
         "NAME` shows what a target lacks."
     )
+
+
+class CompensationFailed(ServiceError):
+    """What should undo a member of a group could not be made by its collection's function."""
+
+    code = "SP-E608"
+    retryable = True
+    hint = "Mend the function that `compensation` names and restart the workers; it is asked again."
 
 
 class StoreError(SyncpipeError):

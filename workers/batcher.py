@@ -1,16 +1,19 @@
 """Makes batches of held messages, has them applied by the pool, and acknowledges.
 
-Everything but `Batcher._work` runs on the event loop, which alone touches the broker's channel.
+Everything but `Batcher._work` and `Batcher._ping` runs on the event loop, which alone touches the
+broker's channel, and drives the breakers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 from collections import Counter, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.errors import TargetError, TargetThrottled
 from syncpipe.pipeline import Done, Later
 from workers.held import Held, hold
 from workers.shelf import Shelf
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline import Report
+    from syncpipe.resilience.breaker import Call
     from workers.station import Station
 
-#: Messages kept as probes of a target that is left alone.
-_PROBES = 4
+#: Seconds without a batch's end after which a target with many messages in hand holds up others.
+_STUCK_S = 1.0
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
 
@@ -32,10 +36,7 @@ class Batcher:
     """Batches for one connection to the broker; a new connection gets a new one."""
 
     def __init__(self, consumer: Any, station: Station, before: Batcher | None = None) -> None:
-        """Work for Celery's *consumer* with the pipelines of *station*.
-
-        Targets that the batcher of the connection *before* left alone are left alone still.
-        """
+        """Work for Celery's *consumer* with the pipelines of *station*, and go on from *before*."""
         self._consumer = consumer
         self._station = station
         self._clock = station.clock
@@ -47,13 +48,21 @@ class Batcher:
         self.taken: int = 0 if before is None else before.taken
         #: How many messages of each queue are unacknowledged.
         self.in_hand: Counter[str] = Counter()
-        self._paused_until = {} if before is None else before.retire()
-        self._finished: queue.SimpleQueue[tuple[str, list[Held], Report]] = queue.SimpleQueue()
+        #: How many messages of each target are, and when one of its batches ended, or might have.
+        self._hands: Counter[str] = Counter()
+        self._moved = dict.fromkeys(self._shelves, 0.0)
+        self._stuck: set[str] = set()
+        self._guards, self._limits = station.guards, station.limits
+        self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_at: float | None = None
         self._most_extra = 0 if station.dialect.prefetch_per_queue else self._options.prefetch
         self._extra = 0
-        self._closed = self._retired = False
-        self._pump()
+        self._closed = False
+        self._after: Batcher | None = None
+        if before is not None:
+            before.retire()
+            before._after = self  # noqa: SLF001 - one of us
+        self.pump()
 
     @property
     def held(self) -> int:
@@ -78,19 +87,37 @@ class Batcher:
         self._shelves[name].put(held)
         self.taken += 1
         self.in_hand[held.message.queue] += 1
-        self._pump()
+        if not self._hands[name]:
+            self._moved[name] = held.since
+        self._hands[name] += 1
+        self.pump()
 
-    def retire(self) -> dict[str, float]:
-        """End, because the connection is gone; return until when each target is left alone.
+    def pump(self) -> None:
+        """Start every batch that may start, and wake up when the next one may."""
+        if self._after is not None:
+            self._after.pump()
+        if self._closed:
+            return
+        now = self._clock.monotonic()
+        self._turns.rotate(-1)
+        for name in list(self._turns):
+            self._tend(name, now)
+            while self._may_start(name, now):
+                self._start(name, now)
+        dues = [due for name in self._turns if (due := self._next(name, now)) is not None]
+        if dues:
+            self._wake(min(dues), now)
+
+    def retire(self) -> None:
+        """End, because the connection is gone.
 
         What waits here comes again through the next connection. Batches that run are counted, and
         acknowledged where the broker can still tell which messages are meant. Idempotent.
         """
-        self._closed = self._retired = True
+        self._closed = True
         for shelf in self._shelves.values():
             shelf.clear()
         self._collect()
-        return dict(self._paused_until)
 
     def give_back(self) -> int:
         """Start nothing more and return what waits; tell how much. Raises what kombu raises."""
@@ -109,57 +136,86 @@ class Batcher:
         deadline = self._clock.monotonic() + seconds
         while self.running and self._clock.monotonic() < deadline and not cancelled():
             try:
-                self._settle(*self._finished.get(timeout=_LOOK_S))
+                self._finished.get(timeout=_LOOK_S)()
             except queue.Empty:
                 continue
         return self.running
 
-    def _pump(self) -> None:
-        """Start every batch that may start, and wake up when the next one may."""
-        if self._closed:
-            return
-        now = self._clock.monotonic()
-        self._turns.rotate(-1)
-        for name in list(self._turns):
-            if self._lacks_probes(name, now):
-                self._resume(name)
-            while self._may_start(name, now):
-                self._start(name, now)
-        dues = [due for name in self._turns if (due := self._due(name)) is not None]
-        if dues:
-            self._wake(min(dues), now)
+    def _tend(self, name: str, now: float) -> None:
+        """Let the target's breaker have its way with time, probes, and what is claimed."""
+        breaker, leads = self._guards[name], self._guards.leads(name)
+        breaker.tick()
+        due = breaker.probe_due(leads=leads)
+        if due is not None and due <= now:
+            self._probe(name)
+        self._make_room(name, now)
+        claims = breaker.claims and not self._limits.waits_long(name)
+        paused = name in self._station.subscriptions.paused
+        if not claims or name in self._stuck:
+            if not paused:
+                self._station.subscriptions.pause(name)
+        elif paused:
+            self._station.subscriptions.resume(name)
+            self._consumer.call_soon(self._station.subscriptions.sync)
+        if not claims:
+            self._return(name)
 
-    def _lacks_probes(self, name: str, now: float) -> bool:
-        """Return whether a target could be tried again, but its probes went with a connection."""
-        until = self._paused_until.get(name)
-        idle = not self._shelves[name] and not self._running[name]
-        return until is not None and until <= now and idle
+    def _make_room(self, name: str, now: float) -> None:
+        """Claim no more for a target that does not move, and let others have what it holds.
+
+        Where each queue has a prefetch of its own, nobody is in another's way.
+        """
+        stuck = self._crowds(name) and now - self._moved[name] >= _STUCK_S
+        if stuck is not (name in self._stuck):
+            self._stuck ^= {name}
+            self._balance()
+
+    def _crowds(self, name: str) -> bool:
+        """Return whether the target has so much in hand that others could be left with nothing."""
+        others = len(self._shelves) > 1 and self._most_extra > 0
+        return others and self._weight(name) * 2 >= self._options.prefetch
+
+    def _weight(self, name: str) -> int:
+        """Return how many messages of the target count as prefetched."""
+        return self._hands[name] - self._shelves[name].retries
+
+    def _next(self, name: str, now: float) -> float | None:
+        """Return when to look at the target next, None if something else must happen first."""
+        times = [self._guards[name].wakes(leads=self._guards.leads(name)), self._limits.wakes(name)]
+        if (due := self._due(name)) is None or due > now:
+            times.append(due)
+        if self._crowds(name) and name not in self._stuck:
+            times.append(self._moved[name] + _STUCK_S)
+        return min((each for each in times if each is not None), default=None)
 
     def _due(self, name: str) -> float | None:
-        """Return when the target may be tried next, None if something else must happen first."""
-        if self._running[name] >= self._slots(name) or self.running >= self._options.threads:
+        """Return when the target's next batch may start, None if something must happen first."""
+        running = self._running[name]
+        if running >= self._guards.slots(name) or self.running >= self._options.threads:
             return None
-        due, until = self._shelves[name].due(), self._paused_until.get(name)
-        return until if due is None else max(due, until or 0.0)
-
-    def _slots(self, name: str) -> int:
-        """Return how many batches of the target may run at once: one probe while it is paused."""
-        if name in self._paused_until:
-            return 1
-        alone = len(self._shelves) == 1
-        return self._options.threads if alone else max(1, self._options.threads // 2)
+        return self._shelves[name].due() if self._guards[name].free else None
 
     def _may_start(self, name: str, now: float) -> bool:
         due = self._due(name)
-        return due is not None and due <= now
+        if due is None or due > now:
+            return False
+        return self._limits.affords(name, self._shelves[name].cost(now), self._hand)
 
     def _start(self, name: str, now: float) -> None:
         shelf = self._shelves[name]
-        batch = shelf.take_probe() if name in self._paused_until else shelf.take(now)
+        breaker = self._guards[name]
+        most = self._limits.left(name, most=self._options.batch_max_ops)
+        batch = shelf.take(now, most=1 if breaker.small else most)
+        self._limits.spend(name, sum(held.operations for held in batch))
         self._running[name] += 1
         self._station.begin()
+        call = breaker.begin()
         self._consumer.pool.apply_async(
-            self._work, (name, batch), callback=lambda report: self._done(name, batch, report)
+            self._work,
+            (name, batch),
+            callback=lambda report: self._hand(
+                functools.partial(self._settle, name, batch, call, report)
+            ),
         )
 
     def _work(self, name: str, batch: Sequence[Held]) -> Report:
@@ -167,19 +223,40 @@ class Batcher:
         with self._station.caution.over(name, [held.message for held in batch]) as (messages, care):
             return self._station.pipelines[name].run(messages, care)
 
-    def _done(self, name: str, batch: list[Held], report: Report) -> None:
-        """Hand the report to the event loop; on a thread of the pool."""
-        self._finished.put((name, batch, report))
+    def _probe(self, name: str) -> None:
+        """Ask the target whether it is there, with no message in hand."""
+        call = self._guards[name].begin_probe()
+        self._consumer.pool.apply_async(
+            self._ping,
+            (name,),
+            callback=lambda error: self._hand(
+                functools.partial(self._guards.probed, name, call, error)
+            ),
+        )
+
+    def _ping(self, name: str) -> Exception | None:
+        """Return why the target does not answer, if so; on a thread of the pool."""
+        try:
+            self._station.pipelines[name].target.ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer
+            return error
+        return None
+
+    def _hand(self, what: Callable[[], None]) -> None:
+        """Have the event loop do *what* has to be done; on a thread of the pool."""
+        self._finished.put(what)
         self._consumer.call_soon(self._collect)
 
     def _collect(self) -> None:
         while not self._finished.empty():
-            self._settle(*self._finished.get())
-        self._pump()
+            self._finished.get()()
+        self.pump()
 
-    def _settle(self, name: str, batch: list[Held], report: Report) -> None:
+    def _settle(self, name: str, batch: list[Held], call: Call, report: Report) -> None:
         """Do with each message of a finished batch what the report says."""
         self._running[name] -= 1
+        self._moved[name] = self._clock.monotonic()
+        self._guards.judge(name, call, report)
         self._station.count(report)
         done: list[Held] = []
         later: list[tuple[Held, Later]] = []
@@ -189,63 +266,65 @@ class Batcher:
                     done.append(held)
                 case Later():
                     later.append((held, verdict))
-        self._acknowledge(done)
+        self._acknowledge(name, done)
         if self._closed:
             return
-        if report.pause_s and later:
-            self._pause(name, [held for held, _ in later], report.pause_s)
-        else:
-            self._put_back(name, later)
-            self._resume(name)
+        self._put_back(name, later, self._patience_s(name, report))
         self._balance()
 
-    def _acknowledge(self, done: Sequence[Held]) -> None:
+    def _patience_s(self, name: str, report: Report) -> float | None:
+        """Return when to try again what the target did not take; None leaves that to the verdict.
+
+        How long a target is left alone is up to its breaker.
+        """
+        match report.outage:
+            case TargetThrottled():
+                return 0.0
+            case TargetError():
+                return self._guards[name].patience_s()
+        return None
+
+    def _acknowledge(self, name: str, done: Sequence[Held]) -> None:
         """Acknowledge messages; those of a lost connection only if the broker takes it.
 
         That it is lost shows here first at times; the event loop tells it. What was not
         acknowledged comes again and changes nothing.
         """
-        self.in_hand.subtract(held.message.queue for held in done)
+        self._let_go(name, done)
         with contextlib.suppress(*self._consumer.connection_errors):
             for held in done:
                 held.delivery.ack()
 
-    def _put_back(self, name: str, later: Sequence[tuple[Held, Later]]) -> None:
+    def _put_back(
+        self, name: str, later: Sequence[tuple[Held, Later]], patience_s: float | None
+    ) -> None:
         now = self._clock.monotonic()
         for held, verdict in later:
             again = held.retried() if verdict.counted else held
-            self._shelves[name].put_back(again, now + verdict.after_s)
+            waits = verdict.after_s if verdict.counted or patience_s is None else patience_s
+            self._shelves[name].put_back(again, now + waits)
 
-    def _pause(self, name: str, later: Sequence[Held], pause_s: float) -> None:
-        """Leave the target alone: keep a few messages as probes, return the rest, claim no more.
-
-        Probes take turns, so that one with which the target fails does not stop it for good.
-        """
-        shelf = self._shelves[name]
-        first = name not in self._paused_until
-        until = self._paused_until[name] = self._clock.monotonic() + pause_s
-        if first:
-            self._station.subscriptions.pause(name)
-        waiting = [*shelf.clear(), *later]
-        for probe in waiting[:_PROBES]:
-            shelf.put_back(probe, until)
-        for held in waiting[_PROBES:]:
+    def _return(self, name: str) -> None:
+        """Return what waits for a target that is left alone to the broker."""
+        waiting = self._shelves[name].clear()
+        self._let_go(name, waiting)
+        for held in waiting:
             held.delivery.reject(requeue=True)
-            self.in_hand[held.message.queue] -= 1
 
-    def _resume(self, name: str) -> None:
-        """Claim the target's lanes again, if they were left alone."""
-        if self._paused_until.pop(name, None) is not None:
-            self._station.subscriptions.resume(name)
-            self._consumer.call_soon(self._station.subscriptions.sync)
+    def _let_go(self, name: str, messages: Sequence[Held]) -> None:
+        """Note that *messages* are in hand no longer."""
+        self.in_hand.subtract(held.message.queue for held in messages)
+        self._hands[name] -= len(messages)
 
     def _balance(self) -> None:
-        """Let waiting retries not count as prefetched, up to as many again as are prefetched.
+        """Let waiting retries not count as prefetched, nor what a target holds that is stuck.
 
-        Not where each queue has a prefetch of its own, which cannot change.
+        Up to as many again each as are prefetched, and not where each queue has a prefetch of its
+        own, which cannot change.
         """
         retries = sum(shelf.retries for shelf in self._shelves.values())
-        extra = min(retries, self._most_extra)
+        stuck = sum(map(self._weight, self._stuck))
+        extra = min(retries, self._most_extra) + min(stuck, self._most_extra)
         if extra > self._extra:
             self._consumer.qos.increment_eventually(extra - self._extra)
         elif extra < self._extra:
@@ -253,11 +332,11 @@ class Batcher:
         self._extra = extra
 
     def _wake(self, at: float, now: float) -> None:
-        """Have `_pump` called at *at*, unless it will be called before."""
+        """Have `pump` called at *at*, unless it will be called before."""
         if self._wake_at is None or at < self._wake_at:
             self._wake_at = at
             self._consumer.timer.call_after(max(0.0, at - now), self._woken)
 
     def _woken(self) -> None:
         self._wake_at = None
-        self._pump()
+        self.pump()

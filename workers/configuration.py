@@ -71,8 +71,8 @@ def _settings(settings: Settings, dialect: Dialect) -> dict[str, Any]:
         "worker_detect_quorum_queues": True,
         "worker_consumer": "workers.consumer:Consumer",
         "worker_disable_rate_limits": True,
-        # To Celery a bound on what may be prefetched, retries and dead letters included.
-        "worker_eta_task_limit": 2 * options.prefetch
+        # To Celery a bound on what may be prefetched: retries, what is stuck and dead letters too.
+        "worker_eta_task_limit": 3 * options.prefetch
         + options.threads
         + most_extra(options.prefetch),
         "worker_hijack_root_logger": False,

@@ -51,7 +51,8 @@ class Teller:
         except Exception as fault:  # every transport has errors of its own
             self._rest_until = self._clock.monotonic() + _REST_S
             self._disconnect()
-            raise BrokerUnavailable(f"Flower could not be told: {fault}.") from fault
+            reason = str(fault).rstrip(".")
+            raise BrokerUnavailable(f"Flower could not be told: {reason}.") from fault
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -38,6 +38,7 @@ class Periodic:
         self._first_s = first_s
         self._troubles = troubles or Troubles()
         self._stopped = threading.Event()
+        self._due = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"syncpipe-{name}", daemon=True)
 
     def start(self) -> None:
@@ -47,8 +48,13 @@ class Periodic:
     def stop(self, timeout_s: float = 1.0) -> None:
         """End; wait at most *timeout_s* seconds for an action that is under way. Idempotent."""
         self._stopped.set()
+        self._due.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def hurry(self) -> None:
+        """Have the action called at once, or again if it is under way."""
+        self._due.set()
 
     def once(self) -> None:
         """Call the action now."""
@@ -64,6 +70,10 @@ class Periodic:
 
     def _run(self) -> None:
         wait_s = self._first_s
-        while not self._stopped.wait(wait_s):
+        while True:
+            self._due.wait(wait_s)
+            self._due.clear()
+            if self._stopped.is_set():
+                return
             self.once()
             wait_s = self._every_s

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncpipe.core.deadletter import DeadLetter, decode_dead
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import MalformedEnvelope, StoreError, StoreUnavailable
-from syncpipe.pipeline.backoff import equal_jitter
+from syncpipe.resilience.backoff import equal_jitter
 from workers.held import body_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _MOST = 256
 #: So many in hand, or so many writes' bytes, are plenty, where no prefetch bounds them. More are
 #: taken from half of that on: on Redis it takes up to a second until they come.
 _PLENTY, _PLENTY_WRITES = 2_000, 4
+#: The first and the longest pause of a store that is away, seconds; the others double.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
 
@@ -196,13 +198,8 @@ class Recorder:
     def _pause(self, error: StoreError) -> None:
         """Take no more letters until the store can be used; look for that after a while."""
         self._station.fails(JOB, error)
-        options = self._station.options
-        pause_s = equal_jitter(
-            self._failures,
-            options.outage_delay_s,
-            options.outage_delay_max_s,
-            self._station.parts.random,
-        )
+        random = self._station.parts.random
+        pause_s = equal_jitter(self._failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S, random)
         self._failures += 1
         self._until = self._station.clock.monotonic() + pause_s
         self._held_back = False

@@ -64,17 +64,19 @@ class Shelf:
             dues.append(min(heads) + (0 if full else self._options.batch_linger_ms / 1000))
         return min(dues, default=None)
 
-    def take(self, now: float) -> list[Held]:
-        """Take the next batch: what is due again, else what is fresh, by urgency after a leader."""
-        if self._retries and self._retries[0][0] <= now:
-            return self._take_retries(now)
-        return self._take_fresh()
+    def cost(self, now: float) -> int:
+        """Return how many operations the first message of the next batch holds; one must wait."""
+        if self._has_due(now):
+            return self._retries[0][2].operations
+        return next(filter(None, self._in_turn(self._turn + 1)))[0].operations
 
-    def take_probe(self) -> list[Held]:
-        """Take one message, of those to be tried again if there is one; something must wait."""
-        if self._retries:
-            return [heapq.heappop(self._retries)[2]]
-        return [self._pop(next(filter(None, self._fresh)))]
+    def take(self, now: float, *, most: int | None = None) -> list[Held]:
+        """Take the next batch: what is due again, else what is fresh, by urgency after a leader.
+
+        It has *most* operations, if that is less than a batch may have.
+        """
+        batch = _Filling(self._options, most)
+        return self._take_retries(batch, now) if self._has_due(now) else self._take_fresh(batch)
 
     def clear(self) -> list[Held]:
         """Take everything."""
@@ -86,21 +88,26 @@ class Shelf:
         self._operations = self._bytes = 0
         return everything
 
-    def _take_retries(self, now: float) -> list[Held]:
-        batch = _Filling(self._options)
+    def _has_due(self, now: float) -> bool:
+        return bool(self._retries) and self._retries[0][0] <= now
+
+    def _take_retries(self, batch: _Filling, now: float) -> list[Held]:
         while self._retries and self._retries[0][0] <= now and batch.has_room(self._retries[0][2]):
             batch.add(heapq.heappop(self._retries)[2])
         return batch.members
 
-    def _take_fresh(self) -> list[Held]:
+    def _take_fresh(self, batch: _Filling) -> list[Held]:
         self._turn += 1
-        leader = leading(self._turn)
-        batch = _Filling(self._options)
-        for degree in sorted(range(DEGREES), key=lambda degree: (degree != leader, degree)):
-            queue = self._fresh[degree]
+        for queue in self._in_turn(self._turn):
             while queue and batch.has_room(queue[0]):
                 batch.add(self._pop(queue))
         return batch.members
+
+    def _in_turn(self, turn: int) -> list[deque[Held]]:
+        """Return the fresh messages by degree, in the order of that turn."""
+        leader = leading(turn)
+        order = sorted(range(DEGREES), key=lambda degree: (degree != leader, degree))
+        return [self._fresh[degree] for degree in order]
 
     def _pop(self, queue: deque[Held]) -> Held:
         held = queue.popleft()
@@ -112,9 +119,9 @@ class Shelf:
 class _Filling:
     """A batch that is being filled; the first message always fits, and one that is to be alone."""
 
-    def __init__(self, options: WorkerOptions) -> None:
+    def __init__(self, options: WorkerOptions, most: int | None) -> None:
         self.members: list[Held] = []
-        self._operations = options.batch_max_ops
+        self._operations = min(options.batch_max_ops, most or options.batch_max_ops)
         self._bytes = options.batch_max_bytes
 
     def has_room(self, held: Held) -> bool:

@@ -18,6 +18,8 @@ from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
 from workers.caution import Caution
+from workers.guards import Guards
+from workers.limits import Limits
 from workers.subscriptions import Subscriptions
 from workers.troubles import Troubles
 
@@ -76,6 +78,8 @@ class Station:
         self._checking = threading.Lock()
         self._lacking: frozenset[str] = frozenset()
         self._log = structlog.get_logger("syncpipe.workers").bind(worker=name)
+        self.guards = Guards(parts, name, self.assignment, self._log)
+        self.limits = Limits(parts, self.broker)
 
     def check_clocks(self) -> None:
         """Compare this machine's clock with every target's that can be reached.
@@ -154,16 +158,18 @@ class Station:
             workers = self.broker.workers()
         except BrokerFull:
             workers = []
-        peers = [each.name for each in workers if each.counters.get("plan") == self.assignment.plan]
+        others = [each for each in workers if each.counters.get("plan") == self.assignment.plan]
+        peers = [each.name for each in others]
         change = self.assignment.look(peers)
+        self.guards.heard(others)
+        self.limits.processes = len({self.name, *peers})
         if change is not None:
             self.counters["lanes"] = len(self.assignment.lanes)
-            processes = len({self.name, *peers})
             self.say(
                 "lanes-assigned",
                 **change.named(),
                 lanes=self.counters["lanes"],
-                processes=processes,
+                processes=self.limits.processes,
             )
         queues = self.assignment.queues
         if self.store is not None and self.assignment.leads:
@@ -178,11 +184,17 @@ class Station:
             host=socket.gethostname(),
             started_ms=self._started_ms,
             seen_ms=self.clock.now_ms(),
-            counters=dict(self.counters),
+            counters={**self.counters, **self.guards.counters()},
         )
         with self._presence:
-            if self.subscriptions.connected and not self._left:
-                self.broker.announce(info, ttl_s=PRESENCE_TTL_S)
+            present = self.subscriptions.connected and not self._left
+            try:
+                if present:
+                    self.broker.announce(info, ttl_s=PRESENCE_TTL_S)
+            except SendError:
+                self.guards.told(present=False, mute=True)
+                raise
+            self.guards.told(present=present)
 
     def say(self, event: str, **details: Any) -> None:
         """Write a line into the log."""
@@ -237,6 +249,7 @@ class Station:
         """Give back all connections."""
         for pipeline in self.pipelines.values():
             pipeline.close()
+        self.limits.close()
         self.recording.shutdown(wait=False, cancel_futures=True)
         if self.store is not None:
             self.store.close()

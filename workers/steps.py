@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 from celery.platforms import EX_FAILURE, EX_OK
@@ -15,13 +15,14 @@ from celery.worker.consumer import Control as StockControl
 
 from syncpipe import app as wiring
 from syncpipe.errors import (
-    BrokerUnsupported,
     ClockSkew,
+    ConfigError,
     QueueMissing,
     SendError,
     StoreError,
     SyncpipeError,
 )
+from syncpipe.ops import compensating
 from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
 from workers import lanes, logging
@@ -29,6 +30,9 @@ from workers.flower import Teller
 from workers.periodic import Periodic
 from workers.station import Station
 from workers.watch import watching
+
+if TYPE_CHECKING:
+    from syncpipe.store.groups import Groups
 
 #: Name of the job that is the first to notice what is wrong with the broker.
 _PRESENCE = "presence"
@@ -39,6 +43,8 @@ _PRESENCE_S = 0.5
 _QUEUES_S, _LANES_S, _RECLAIM_S = 10.0, 10.0, 10.0
 #: Seconds between two looks for what is due, and for what is scheduled for no target of ours.
 _PROMOTE_S, _STRANGERS_S = 0.5, 60.0
+#: Seconds between two looks for what is to be undone, and for what dead groups still have waiting.
+_COMPENSATE_S, _HASTEN_S = 1.0, 10.0
 #: Seconds that the end may take beside draining.
 _END_S = 5.0
 _FRACTION_BITS = 32
@@ -67,10 +73,11 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
         station = worker.station
         logging.ignore_advice()
         try:
+            compensator = station.parts.compensator()
             station.check_clocks()
             station.require_queues()
             station.look()
-        except (BrokerUnsupported, ClockSkew, QueueMissing) as error:
+        except (ClockSkew, ConfigError, QueueMissing) as error:
             worker.refusal = str(error)
             station.complain("refused-to-start", code=error.code, error=worker.refusal)
             station.close()
@@ -79,14 +86,18 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             # Presence will meet it again, and tell when it is over.
             station.troubles.begin(_PRESENCE, error)
             station.complain("broker-unreachable", code=error.code, error=str(error))
+        station.guards.heed()
         periodic = functools.partial(Periodic, troubles=station.troubles)
+        presence = periodic(_PRESENCE, lambda: _be_present(worker), every_s=_PRESENCE_S)
+        station.guards.hurry = presence.hurry
         self._periodic = [
-            periodic(_PRESENCE, lambda: _be_present(worker), every_s=_PRESENCE_S),
+            presence,
             periodic("queues", lambda: _check_queues(worker), every_s=_QUEUES_S, first_s=_QUEUES_S),
             periodic("lanes", lambda: _find_lanes(station), every_s=_LANES_S),
             periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
             *_promotions(station),
+            *_compensations(station, compensator),
             watching(worker),
         ]
         for job in self._periodic:
@@ -210,9 +221,21 @@ def _be_present(worker: Any) -> None:
     try:
         station.announce()
     finally:
-        if station.look():
+        try:
+            changed = station.look()
+        finally:
+            if station.guards.news():
+                worker.consumer.call_soon(_heed, worker)
+        if changed:
             # On the event loop, which alone may change what is consumed.
             worker.consumer.call_soon(station.subscriptions.sync)
+
+
+def _heed(worker: Any) -> None:
+    """Act on what other processes say of targets, and on who probes them now."""
+    worker.station.guards.heed()
+    if worker.consumer.batcher is not None:
+        worker.consumer.batcher.pump()
 
 
 def _check_queues(worker: Any) -> None:
@@ -254,6 +277,8 @@ def _collections(station: Station) -> list[Periodic]:
 
 
 def _collect(station: Station, name: str) -> None:
+    if not station.guards[name].claims:
+        return
     collect(
         station.pipelines[name].target,
         station.parts.collections(name),
@@ -298,6 +323,46 @@ def _promote(station: Station, promoting: Promoting) -> None:
         raise StoreError(f"What is due could not be sent on: {type(fault).__name__}.") from fault
     if sent:
         station.say("promoted", operations=sent)
+
+
+def _compensations(station: Station, compensator: compensating.Compensator) -> list[Periodic]:
+    """Return the jobs that look after groups; none without a store."""
+    store, parts = station.store, station.parts
+    if store is None:
+        return []
+    groups = store.groups
+
+    def hasten() -> None:
+        if station.assignment.leads:
+            groups.hasten()
+
+    def forget() -> None:
+        if station.assignment.leads:
+            compensating.forget(groups, parts.settings.collections)
+
+    periodic = functools.partial(Periodic, troubles=station.troubles)
+    every_s = parts.settings.worker.collect_interval_s
+    return [
+        periodic(
+            "compensate", lambda: _compensate(station, groups, compensator), every_s=_COMPENSATE_S
+        ),
+        periodic("hasten", hasten, every_s=_HASTEN_S, first_s=_HASTEN_S),
+        periodic("forget-groups", forget, every_s=every_s, first_s=every_s),
+    ]
+
+
+def _compensate(station: Station, groups: Groups, compensator: compensating.Compensator) -> None:
+    """Undo the applied members of dead groups."""
+    swept = compensating.sweep(groups, compensator)
+    if swept.compensated:
+        station.say("compensated", operations=swept.compensated)
+    if swept.error is not None:
+        station.complain(
+            "compensation-failed",
+            operations=swept.failed,
+            code=swept.error.code,
+            error=str(swept.error),
+        )
 
 
 def _tell_strangers(station: Station, found: dict[str, int], told: dict[str, int]) -> None:

@@ -38,6 +38,11 @@ class Subscriptions:
         return self._consumer is not None
 
     @property
+    def paused(self) -> set[str]:
+        """The targets whose lanes are not consumed."""
+        return self._paused
+
+    @property
     def wanted(self) -> set[str]:
         """The broker's names of the queues to consume."""
         return {

@@ -182,6 +182,7 @@ def _facts(row: Mapping[str, Any], now_ms: int) -> dict[str, str | None]:
         "queue": row["queue"],
         "operation": f"{kind}{row['bytes']:,} bytes",
         "id": row["operation_id"],
+        "group": operation["group_id"] if operation else None,
         "why": f"{row['code']} {row['message']}",
         "cause": _cause(row),
         "what to do": _hint(row["code"]),

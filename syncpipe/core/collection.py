@@ -45,3 +45,6 @@ class Collection:
     fields: tuple[str, ...] | None = None
     #: Seconds for which late operations can still be judged.
     horizon_s: int = 30 * 24 * 3600
+    #: What undoes an applied member of a group that ended dead: delete (upserts and patches),
+    #: negate (increments), or the function package.module:function; empty: nothing does.
+    compensation: str = ""

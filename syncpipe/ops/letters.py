@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.deadletter import operation_of
@@ -92,6 +93,6 @@ def _masked(operation: Operation) -> dict[str, Any]:
         "kind": operation.kind.word,
         "not_before_ms": operation.not_before_ms or None,
         "expires_ms": operation.expires_ms or None,
-        "group_id": operation.group_id and operation.group_id.hex(),
+        "group_id": operation.group_id and str(uuid.UUID(bytes=operation.group_id)),
         "fields": None if operation.data is None else shape(operation.data),
     }

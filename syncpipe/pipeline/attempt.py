@@ -15,7 +15,7 @@ from syncpipe.errors import (
     TargetThrottled,
     TargetUnavailable,
 )
-from syncpipe.pipeline.backoff import full_jitter
+from syncpipe.resilience.backoff import full_jitter
 
 if TYPE_CHECKING:
     import threading

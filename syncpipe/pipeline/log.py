@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import SyncpipeError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchLog:
-    """Writes one line per batch, and one when the target goes or comes back."""
+    """Writes one line per batch, and of what is odd."""
 
     #: Where lines go.
     logger: FilteringBoundLogger
@@ -41,21 +39,6 @@ class BatchLog:
             latency_ms=dict(sorted(report.latency_ms.items())),
             committed_ms=report.committed_ms,
         )
-
-    def paused(self, fault: BaseException) -> None:
-        """Say that the target takes nothing; batches wait and go on by themselves."""
-        known = fault if isinstance(fault, SyncpipeError) else None
-        self.logger.error(
-            "target-paused",
-            worker=self.worker,
-            target=self.target,
-            code=known.code if known else None,
-            error=str(known) if known else type(fault).__name__,
-        )
-
-    def resumed(self) -> None:
-        """Say that the target takes operations again."""
-        self.logger.warning("target-resumed", worker=self.worker, target=self.target)
 
     def without_store(self) -> None:
         """Say that delayed operations are held, because there is nowhere to put them."""

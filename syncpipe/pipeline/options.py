@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class WorkerOptions:
     """Options of one worker process, ``[worker]``."""
 
-    #: Threads that apply batches; with several targets each gets at most half of them.
+    #: Threads that apply batches; with several targets each gets at most its `max_share` of them.
     threads: int = 4
     #: Envelopes that the process holds unacknowledged, not counting those that wait to be retried.
     prefetch: int = 64
@@ -30,10 +30,6 @@ class WorkerOptions:
     refused_delay_s: float = 1.0
     #: The longest of these pauses, seconds; without a store a minute at most.
     refused_delay_max_s: float = 3600.0
-    #: Seconds before the first probe of a target that is down; each further pause is twice as long.
-    outage_delay_s: float = 1.0
-    #: The longest of these pauses, seconds.
-    outage_delay_max_s: float = 60.0
     #: Seconds that a warm shutdown waits for batches that have begun.
     drain_timeout_s: float = 20.0
     #: Seconds after which a process ends that no longer takes what waits for it, though it could; a

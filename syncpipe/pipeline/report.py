@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from syncpipe.core.operation import Operation
     from syncpipe.pipeline.batch import Batch
-    from syncpipe.pipeline.options import WorkerOptions
 
 #: Outcomes of an operation that arrived for the first time, after which the target holds its effect
 #: or something newer. A repeat has the id of its original, so its latency would say nothing.
 HELD = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.SUPERSEDED})
+#: Seconds before a message comes again that waits for something other than its operations.
+AGAIN_S = 1.0
 #: Digits of a latency in the histogram.
 _DIGITS = 2
 
@@ -43,21 +44,23 @@ class Report:
     #: making of the id, or the due time, to the commit; of those whose effect the target holds,
     #: repeats not counted.
     latency_ms: Mapping[int, int]
-    #: Why the target takes nothing more, while it is down, misconfigured, too busy or throttled.
+    #: Why the target takes nothing more, while it is down, misconfigured, too busy or throttled: a
+    #: TargetError. Anything else is a fault of ours.
     outage: BaseException | None
-    #: Seconds for which the target should be left alone; 0 while it is well.
-    pause_s: float
+    #: Whether the target was asked to apply anything.
+    asked: bool = False
+    #: Whether it took, or finally refused, any of that.
+    took: bool = False
     #: Operations that met an error of which nothing says what it means, by its code.
     unknown: Mapping[str, int] = field(default_factory=dict)
 
 
-def verdicts(batch: Batch, *, pause_s: float, options: WorkerOptions) -> tuple[Verdict, ...]:
+def verdicts(batch: Batch) -> tuple[Verdict, ...]:
     """Return what to do with each message of the settled *batch*.
 
     A message is done when every operation in it, and the first copy of each, has a durable
     outcome, or is in the schedule.
     """
-    delay_s = max(pause_s, options.outage_delay_s)
     open_messages = {fault.message for fault in batch.faults if fault.unkept}
     open_messages |= {item.message for item in batch.items}
     unsettled = {identity(item.operation) for item in batch.items}
@@ -79,7 +82,7 @@ def verdicts(batch: Batch, *, pause_s: float, options: WorkerOptions) -> tuple[V
     return tuple(
         Later(waits_ms[index] / 1000, counted=index in counted)
         if index in waits_ms
-        else Later(delay_s, counted=False)
+        else Later(AGAIN_S, counted=False)
         if index in open_messages
         else Done()
         for index in range(len(batch.messages))

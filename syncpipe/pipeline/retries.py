@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncpipe.pipeline.backoff import equal_jitter
+from syncpipe.resilience.backoff import equal_jitter
 
 if TYPE_CHECKING:
     from syncpipe.core.chance import Random

@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import TargetThrottled
 from syncpipe.pipeline import report as reports
 from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.apply import apply, ask_time
@@ -15,13 +14,13 @@ from syncpipe.pipeline.batch import Batch, Message
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
-from syncpipe.pipeline.outage import Outage
+from syncpipe.pipeline.membership import Membership
+from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.report import Report
 from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
-from syncpipe.pipeline.throttle import Throttle
 from syncpipe.pipeline.verdict import Later
 from syncpipe.pipeline.verify import Declared, verify
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
+    from syncpipe.store.groups import Groups
     from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -55,10 +55,12 @@ class Pipeline:
         options: WorkerOptions,
         log: BatchLog,
         schedule: Schedule | None = None,
+        groups: Groups | None = None,
     ) -> None:
         """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
 
         What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
+        Operations that belong to a group need *groups*; without them they are dead.
         """
         #: Where operations are applied.
         self.target = target
@@ -69,12 +71,10 @@ class Pipeline:
         self._random = random
         self._options = options
         self._log = log
-        self._outage = Outage(options, clock, random)
-        self._throttle = Throttle(clock)
         self._retries = Retries(options, random, durable=schedule is not None)
-        self._scheduling = (
-            Scheduling(schedule, clock=clock, random=random, log=log) if schedule else None
-        )
+        patience = Patience(clock=clock, random=random, log=log)
+        self._scheduling = Scheduling(schedule, patience) if schedule else None
+        self._membership = Membership(groups, patience) if groups else None
         self._told_of_delays = False
         self._stopped = threading.Event()
 
@@ -107,11 +107,15 @@ class Pipeline:
         batch = watch("clock", ask_time, batch, self.target)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
-            batch = watch("admit", admit, batch, self.target, self._declared.collections)
+            batch = watch(
+                "admit", admit, batch, self.target, self._declared.collections, self._membership
+            )
         if not batch.outage:
             batch = watch("fold", fold, batch, self._declared.collections)
             batch = watch("apply", self._apply, batch, care)
             batch = replace(batch, applied_ms=round(watch.spent_ms["apply"]))
+            if self._membership:
+                batch = self._membership.record(batch)
         self._tell_of_delays(batch)
         return watch("settle", settle, batch, self._dead_letters, self._scheduling)
 
@@ -141,46 +145,30 @@ class Pipeline:
         if batch.now_ms:
             after_clock = sum(watch.spent_ms.get(name, 0.0) for name in _AFTER_CLOCK)
             committed_ms = batch.now_ms + round(after_clock)
-        pause_s = self._pause_s(batch)
         unknown = reports.unknown(batch)
         for code, operations in unknown.items():
             self._log.unknown(code, operations)
         return Report(
-            verdicts=reports.verdicts(batch, pause_s=pause_s, options=self._options),
+            verdicts=reports.verdicts(batch),
             counts=reports.counts(batch),
             spent_ms=watch.spent_ms,
             committed_ms=committed_ms,
             latency_ms=reports.latencies(batch, committed_ms) if committed_ms else {},
             outage=batch.outage,
-            pause_s=pause_s,
+            asked=bool(batch.groups),
+            took=reports.took(batch),
             unknown=unknown,
         )
-
-    def _pause_s(self, batch: Batch) -> float:
-        """Return how long to leave the target alone, and say so when that is news."""
-        if batch.outage:
-            if isinstance(batch.outage, TargetThrottled):
-                pause_s, news = self._throttle.told(batch.outage, took=reports.took(batch))
-            else:
-                pause_s, news = self._outage.failed()
-            if news:
-                self._log.paused(batch.outage)
-            return pause_s
-        if batch.groups and any((self._outage.passed(), self._throttle.passed())):
-            self._log.resumed()
-        return 0.0
 
     def _failed(
         self, messages: Sequence[Message], fault: BaseException, watch: Stopwatch
     ) -> Report:
         self._log.failed(fault)
-        pause_s, _ = self._outage.failed()
         return Report(
-            verdicts=(Later(pause_s, counted=False),) * len(messages),
+            verdicts=(Later(reports.AGAIN_S, counted=False),) * len(messages),
             counts={},
             spent_ms=watch.spent_ms,
             committed_ms=None,
             latency_ms={},
             outage=fault,
-            pause_s=pause_s,
         )

@@ -134,6 +134,7 @@ def _entry(batch: Batch, settled: Settled, worker: str) -> Entry:
         raw=item.raw,
         attempts=_attempts(batch, settled, worker),
         trace=item.trace,
+        group_id=item.operation.group_id,
     )
     return Entry(scheduled, settled.wait_ms)
 

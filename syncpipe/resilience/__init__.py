@@ -1,8 +1,18 @@
-"""What keeps a fault from spreading: mechanisms without I/O, for targets and whoever calls them.
+"""What keeps a fault from spreading: mechanisms without I/O; clock and chance come in from outside.
 
 =======================  =======================================================================
 module                   noun
 =======================  =======================================================================
 :mod:`.classification`   what an error of a target means
+:mod:`.options`          how a target is guarded, as the configuration says it
+:mod:`.backoff`          how long to wait before trying again
+:mod:`.throttle`         how long to wait when a target says that it was asked too often
+:mod:`.window`           calls of the last while, by how they ended
+:mod:`.evidence`         what calls say about a target
+:mod:`.quota`            how many operations a target gets in a time, all processes together
+:mod:`.limiter`          what one process may spend of that
+:mod:`.hold`             what people want of a target
+:mod:`.register`         what a fleet of processes agrees on about one target
+:mod:`.breaker`          whether one process may call a target, and how often at once
 =======================  =======================================================================
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.collection import Collection, KeyType
 from syncpipe.errors import ConfigError
+from syncpipe.resilience.options import GuardOptions
 from syncpipe.settings import consistency, schema
 from syncpipe.settings.conversion import UnfitError, convert
 from syncpipe.settings.interpolation import interpolate, is_reference, refers
@@ -53,19 +54,28 @@ class Assembly:
         self._refuse_unknown()
         top = self._values((), schema.top_keys())
         tables = {name: self._table(name, options) for name, options in schema.sections().items()}
+        targets, guards = self._targets()
         settings = Settings(
             **top,
             **tables,
-            targets=MappingProxyType(self._targets()),
+            targets=MappingProxyType(targets),
+            guards=MappingProxyType(guards),
             collections=MappingProxyType(self._collections()),
         )
         for path, message, suggestion in consistency.faults(settings, frozenset(self._layer)):
             self._mistake(path, message, suggestion)
         return settings
 
-    def _targets(self) -> dict[str, Any]:
-        targets = {name: self._target(("targets", name)) for name in self._names("targets")}
-        return {name: options for name, options in targets.items() if options is not None}
+    def _targets(self) -> tuple[dict[str, Any], dict[str, GuardOptions]]:
+        """Return the options of all targets that can be made, and how each is guarded."""
+        targets, guards = {}, {}
+        for name in self._names("targets"):
+            path = ("targets", name)
+            options = self._target(path)
+            values = self._values(path, schema.keys_of(GuardOptions))
+            if options is not None:
+                targets[name], guards[name] = options, GuardOptions(**values)
+        return targets, guards
 
     def _target(self, path: tuple[str, str]) -> Any:
         """Return the options of the target at *path*; None if its type is not known."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
+from syncpipe.core.compensation import DELETE, NEGATE, is_function
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncpipe.core.collection import Collection
+    from syncpipe.resilience.options import GuardOptions
     from syncpipe.settings.tree import Settings
     from syncpipe.store.options import StoreOptions
 
@@ -64,12 +66,14 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
         yield from _target_name_faults(name)
     for name in settings.targets:
         yield from _target_faults(settings, name)
+        yield from _guard_faults(("targets", name), settings.guard(name))
     for collection in settings.collections.values():
         yield from _name_faults(collection)
         yield from _target_list_faults(collection, declared)
         yield from _key_faults(collection)
         yield from _table_faults(collection, settings)
         yield from _horizon_faults(collection, settings, written)
+        yield from _compensation_faults(collection)
     yield from _shared_tables(settings)
 
 
@@ -130,8 +134,6 @@ def _pause_faults(settings: Settings) -> Iterator[Fault]:
         yield Fault(("worker", "refused_attempts"), "No operation carries so many.", hint)
     if worker.refused_delay_max_s < worker.refused_delay_s:
         yield _short_pause("refused_delay")
-    if worker.outage_delay_max_s < worker.outage_delay_s:
-        yield _short_pause("outage_delay")
 
 
 def _stall_faults(settings: Settings) -> Iterator[Fault]:
@@ -178,6 +180,28 @@ def _database_faults(path: Path, options: PostgresOptions | StoreOptions) -> Ite
     if not _PLAIN_NAME.fullmatch(options.schema):
         hint = "Use small letters, digits and _."
         yield Fault((*path, "schema"), f"No schema of ours is {options.schema!r}.", hint)
+
+
+def _guard_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:
+    for key in ("max_share", "breaker_failure_ratio", "breaker_slow_ratio"):
+        if getattr(guard, key) > 1:
+            hint = "Write a number up to 1, such as 0.5."
+            yield Fault((*path, key), "No share is larger than the whole.", hint)
+    yield from _rate_faults(path, guard)
+    if guard.breaker_probe_max_s < guard.breaker_probe_s:
+        hint = "Raise it, or lower breaker_probe_s."
+        yield Fault((*path, "breaker_probe_max_s"), "The longest pause is the shorter one.", hint)
+
+
+def _rate_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:
+    try:
+        quota = guard.quota
+    except ValueError:
+        hint = 'Write a number, a slash and s, min or h, such as "1000/min".'
+        yield Fault((*path, "rate"), f"{guard.rate!r} is no rate.", hint)
+        return
+    if guard.burst is not None and quota is None:
+        yield Fault((*path, "burst"), "Without a rate it has no effect.", "Write a `rate` too.")
 
 
 def _name_faults(collection: Collection) -> Iterator[Fault]:
@@ -243,6 +267,16 @@ def _horizon_faults(
     elif collection.horizon_s <= settings.client.delivery_timeout_s:
         fault = "A client may send an operation again for longer than this horizon."
         yield Fault(path, fault, "Make it longer than client.delivery_timeout_s.")
+
+
+def _compensation_faults(collection: Collection) -> Iterator[Fault]:
+    path, form = ("collections", collection.name, "compensation"), collection.compensation
+    if form and form not in {DELETE, NEGATE} and not is_function(form):
+        hint = f"Write {DELETE}, {NEGATE}, or a function as package.module:function."
+        yield Fault(path, f"Nothing is compensated by {form!r}.", hint)
+    if form == NEGATE and collection.version is VersionSource.SOURCE:
+        hint = "Leave it out, or name a function."
+        yield Fault(path, "Source-versioned collections take no increments to negate.", hint)
 
 
 def _shared_tables(settings: Settings) -> Iterator[Fault]:

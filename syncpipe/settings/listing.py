@@ -37,6 +37,7 @@ _SAMPLES = {
     "target": ["crm"],
     "table": "public.orders",
     "fields": ["status", "total"],
+    "burst": 100,
 }
 #: Names of the samples of a target, and what one may say of errors, by its type.
 _TARGETS = {
@@ -66,7 +67,7 @@ def starter() -> str:
 
 def _target(kind: str, name: str, classify: Mapping[str, ErrorClass]) -> Iterator[str]:
     """Yield the lines of a sample of each type of target, which has its own keys."""
-    samples = {"type": kind, "classify": classify}
+    samples = {"type": kind, "classify": classify, "rate": "1000/min"}
     keys = schema.target_keys(kind).values()
     sampled = [replace(key, default=samples.get(key.name, key.default)) for key in keys]
     return _table(f"[targets.{name}]", sampled)

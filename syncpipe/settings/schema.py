@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from syncpipe.core.collection import Collection
+from syncpipe.resilience.options import GuardOptions
 from syncpipe.settings.tree import TARGET_TYPES, Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _RENAMED: Mapping[type, Mapping[str, str]] = {
 }
 #: Fields that are not keys: names come from the header of the table.
 _FROM_HEADER = {"name"}
+#: Fields of the tree whose keys stand in the tables of the targets.
+_IN_TARGETS = {"guards"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def sections() -> Mapping[str, type]:
 @functools.cache
 def top_keys() -> Mapping[str, Key]:
     """Return the keys that stand above all tables."""
-    tables = {*sections(), *families()}
+    tables = {*sections(), *families(), *_IN_TARGETS}
     return {name: key for name, key in keys_of(Settings).items() if name not in tables}
 
 
@@ -118,9 +121,10 @@ def keys_under(table: tuple[str, ...], *, kind: object = None) -> Mapping[str, K
 def target_keys(kind: object = None) -> Mapping[str, Key]:
     """Return the keys of a target of the type *kind*; of every type, if it is none of ours."""
     named = kind in TARGET_TYPES if isinstance(kind, str) else False
-    types: Iterable[type] = [TARGET_TYPES[str(kind)]] if named else TARGET_TYPES.values()
+    types = [TARGET_TYPES[str(kind)]] if named else TARGET_TYPES.values()
+    tables: Iterable[type] = (*types, GuardOptions)
     key = Key("type", "type", str, REQUIRED, f"Kind of target: {', '.join(TARGET_TYPES)}.")
-    return {"type": key, **{name: key for each in types for name, key in keys_of(each).items()}}
+    return {"type": key, **{name: key for each in tables for name, key in keys_of(each).items()}}
 
 
 def _default_of(field: dataclasses.Field[Any]) -> Any:

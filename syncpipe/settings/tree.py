@@ -9,6 +9,7 @@ from typing import Literal
 from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema reads these annotations
 from syncpipe.pipeline.options import WorkerOptions
 from syncpipe.producer.options import ClientOptions
+from syncpipe.resilience.options import GuardOptions
 from syncpipe.store.options import StoreOptions
 from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
@@ -62,5 +63,11 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     #: Where operations are applied, by name.
     targets: Mapping[str, TargetOptions] = field(default_factory=dict)
+    #: How they are guarded, by name of the target, in whose table this stands.
+    guards: Mapping[str, GuardOptions] = field(default_factory=dict)
     #: What is synchronised, by name.
     collections: Mapping[str, Collection] = field(default_factory=dict)
+
+    def guard(self, target: str) -> GuardOptions:
+        """Return how *target* is guarded."""
+        return self.guards.get(target) or GuardOptions()

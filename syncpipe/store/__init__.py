@@ -7,6 +7,7 @@ module                noun
 :mod:`.store`         the port: what the other rooms ask of it
 :mod:`.deadletters`   the port of what was given up
 :mod:`.schedule`      the port of what is to be tried later
+:mod:`.groups`        the port of groups: who was applied, and which ended dead
 :mod:`.postgres`      a schema in a PostgreSQL database
 ====================  ===========================================================================
 

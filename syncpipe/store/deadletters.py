@@ -136,6 +136,7 @@ class KeptLetters(Protocol):
 
         All of them are durable when it returns, whatever is in them: what has members that the
         store cannot hold is kept as an unreadable message. Keeping a letter again changes nothing.
+        The groups of their operations end dead with it (:mod:`syncpipe.store.groups`).
         """
         ...
 

@@ -36,6 +36,8 @@ class Scheduled:
     attempts: tuple[Attempt, ...] = ()
     #: Trace context of its producer, if there is one.
     trace: str | None = None
+    #: Group that it belongs to, if there is one: it is due when that ends dead.
+    group_id: bytes | None = None
 
     @property
     def identity(self) -> tuple[bytes, str, str, str]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.store.deadletters import KeptLetters
+    from syncpipe.store.groups import Groups
     from syncpipe.store.schedule import Schedule
 
 
@@ -37,6 +38,11 @@ class Store(Protocol):
     @property
     def schedule(self) -> Schedule:
         """What is to be tried later."""
+        ...
+
+    @property
+    def groups(self) -> Groups:
+        """Which members of groups were applied, and which groups ended dead."""
         ...
 
     def check(self) -> None:

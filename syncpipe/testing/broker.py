@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock
     from syncpipe.errors import SyncpipeError
+    from syncpipe.resilience.quota import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class MemoryBroker(Broker):
         self._taken: dict[int, Delivery] = {}
         self._workers: dict[str, tuple[WorkerInfo, float]] = {}
         self._failures: deque[_Failure] = deque()
+        self._spent: dict[str, float] = {}
         self._tags = itertools.count(1)
 
     def publish(
@@ -106,6 +108,13 @@ class MemoryBroker(Broker):
             now = self._clock.monotonic()
             live = [worker for worker, until in self._workers.values() if now < until]
             return sorted(live, key=lambda worker: worker.name)
+
+    def reserve(self, target: str, operations: int, quota: Quota) -> float:
+        """Take *operations* out of the *quota* that all share for *target*."""
+        with self._lock:
+            now, spent = self._clock.monotonic(), self._spent.get(target, 0.0)
+            self._spent[target], wait_s = quota.reserve(spent, now, operations)
+            return wait_s
 
     def close(self) -> None:
         """Do nothing: there is no connection, and messages outlive the client."""

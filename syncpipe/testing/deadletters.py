@@ -7,19 +7,22 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from syncpipe.store.deadletters import OPEN, Entry, Kept
+from syncpipe.store.groups import death_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.core.deadletter import DeadLetter
     from syncpipe.store.deadletters import Choice, Position
+    from syncpipe.testing.groups import MemoryGroups
 
 
 class MemoryLetters:
     """Dead letters in memory, as :class:`syncpipe.store.deadletters.KeptLetters`."""
 
-    def __init__(self) -> None:
-        """Keep none yet."""
+    def __init__(self, groups: MemoryGroups | None = None) -> None:
+        """Keep none yet; *groups* are told of what ends them."""
+        self._groups = groups
         self._lock = threading.Lock()
         self._kept: dict[str, Kept] = {}
 
@@ -29,6 +32,9 @@ class MemoryLetters:
             for letter in sorted(letters, key=lambda each: each.died_ms):
                 before = self._kept.get(letter.id)
                 self._kept[letter.id] = before.again(letter) if before else Kept.new(letter)
+            if self._groups is not None:
+                deaths = map(death_of, sorted(letters, key=lambda each: each.died_ms))
+                self._groups.die([death for death in deaths if death])
             return [self._kept[id_] for id_ in {letter.id for letter in letters}]
 
     def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:

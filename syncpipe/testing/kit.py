@@ -24,15 +24,19 @@ from syncpipe.core.envelope import unseal
 from syncpipe.core.keys import canonical_key
 from syncpipe.core.routing import DEAD_QUEUE, queues_of
 from syncpipe.errors import UnknownCollection, UnknownTarget
+from syncpipe.ops.compensating import sweep
+from syncpipe.ops.promoting import Promoting
 from syncpipe.pipeline import Done, Later, Message, WorkerOptions
 from syncpipe.pipeline.log import BatchLog
 from syncpipe.pipeline.runner import Pipeline
 from syncpipe.producer.client import Client
+from syncpipe.producer.compensation import Compensator
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.testing.criteria import fits, listed
+from syncpipe.testing.store import MemoryStore
 from syncpipe.testing.target import MemoryTarget
 
 if TYPE_CHECKING:
@@ -106,6 +110,8 @@ class Harness:
         self.clock = FakeClock()
         #: Carries the envelopes.
         self.broker = MemoryBroker(self.clock)
+        #: Knows the groups, and what was given up.
+        self.store = MemoryStore(self.clock)
         self._collections = {collection.name: collection for collection in collections}
         self._shards = shards
         #: Sends operations.
@@ -125,6 +131,17 @@ class Harness:
             for name, target in self.targets.items()
         }
         self._held: dict[str, list[_Held]] = {name: [] for name in names}
+        self._compensator = Compensator(
+            self._collections, clock=self.clock, random=SeededRandom(seed)
+        )
+        self._promoting = Promoting(
+            self.store.schedule,
+            self.broker,
+            targets=names,
+            shards=shards,
+            clock=self.clock,
+            random=SeededRandom(seed + 1),
+        )
 
     def enqueued(self) -> list[Operation]:
         """Flush the client; return the operations that wait in the broker, once for each target."""
@@ -157,12 +174,15 @@ class Harness:
             raise AssertionError(f"Such an operation is enqueued. {listed(fitting)}")
 
     def drain(self) -> Summary:
-        """Flush the client and run the pipeline until nothing is due."""
+        """Flush the client and run the pipeline until nothing is due, compensations included."""
         self.client.flush()
         counts: Counter[Outcome] = Counter()
-        for target in self.targets:
-            while batch := self._take(target):
-                counts.update(self._run(target, batch).counts)
+        sent = 1
+        while sent:
+            for target in self.targets:
+                while batch := self._take(target):
+                    counts.update(self._run(target, batch).counts)
+            sent = self._compensate()
         return Summary(counts, sum(map(len, self._held.values())))
 
     def fail(
@@ -229,6 +249,7 @@ class Harness:
             random=random,
             options=options,
             log=BatchLog(_logger(), target.name, "harness"),
+            groups=self.store.groups,
         )
 
     def _declared(self, collection: str) -> Collection:
@@ -269,6 +290,14 @@ class Harness:
                     again = _Held(held.delivery, held.attempts + counted, due_at)
                     self._held[target].append(again)
         return report
+
+    def _compensate(self) -> int:
+        """Undo the applied members of groups that ended dead; return what that has sent."""
+        self.store.dead_letters.record(self.dead_letters)
+        swept = sweep(self.store.groups, self._compensator)
+        if swept.error is not None:
+            raise swept.error
+        return self._promoting.promote()
 
     def _fits(self, operation: Operation, criteria: Criteria) -> bool:
         return fits(operation, self._declared(operation.collection), criteria)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syncpipe.store.schedule import Entry, Lease, Outlook, Scheduled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from syncpipe.core.chance import Clock
     from syncpipe.errors import StoreError
@@ -85,6 +85,19 @@ class MemorySchedule:
                 target: Outlook(len(found), (min(found) - now_ms) / 1000)
                 for target, found in sorted(dues.items())
             }
+
+    def hasten(self, groups: Collection[bytes]) -> int:
+        """Make due what belongs to *groups* and is not lent; return how much."""
+        with self._lock:
+            now_ms = self._clock.now_ms()
+            late = [
+                row
+                for row in self._rows.values()
+                if row.scheduled.group_id in groups and row.due_ms > now_ms and row.token is None
+            ]
+            for row in late:
+                row.due_ms = now_ms
+            return len(late)
 
     def fail(self, error: StoreError | None) -> None:
         """Raise *error* from now on, until told None."""

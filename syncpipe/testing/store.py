@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.system import SystemClock
 from syncpipe.testing.deadletters import MemoryLetters
+from syncpipe.testing.groups import MemoryGroups
 from syncpipe.testing.schedule import MemorySchedule
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ class MemoryStore:
 
     def __init__(self, clock: Clock | None = None) -> None:
         """Keep nothing yet; *clock* tells what is due, the machine's if None."""
-        self.dead_letters = MemoryLetters()
-        self.schedule = MemorySchedule(clock or SystemClock())
+        clock = clock or SystemClock()
+        self.schedule = MemorySchedule(clock)
+        self.groups = MemoryGroups(self.schedule, clock)
+        self.dead_letters = MemoryLetters(self.groups)
 
     def check(self) -> None:
         """Return: it can always be used."""

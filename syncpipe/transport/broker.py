@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from syncpipe.errors import SyncpipeError
+    from syncpipe.resilience.quota import Quota
 
 #: Every queue that belongs to syncpipe starts with this.
 QUEUE_PREFIX = "sp."
@@ -192,6 +193,19 @@ class Broker(Protocol):
         who are still connected; ``BrokerFull`` says that it knows nobody from before.
         """
         ...
+
+    def reserve(
+        self,
+        target: str,  # noqa: ARG002 - for others to name
+        operations: int,  # noqa: ARG002
+        quota: Quota,  # noqa: ARG002
+    ) -> float | None:
+        """Take *operations* out of the *quota* that all processes share for *target*.
+
+        Return the seconds to wait until they may begin, see `Quota.reserve`; None where the broker
+        keeps no such thing, so that each process has to keep to its share.
+        """
+        return None
 
     def close(self) -> None:
         """Release connections. Idempotent."""

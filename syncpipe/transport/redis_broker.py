@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from syncpipe.core.chance import Clock
+    from syncpipe.resilience.quota import Quota
     from syncpipe.transport.broker import Outbound
 
 _KEYS = Keys()
@@ -120,11 +121,18 @@ class RedisBroker(Broker):
         found = [WorkerInfo(**json.loads(text)) for text in self._run("workers", _PRESENCE)]
         return sorted(found, key=lambda worker: worker.name)
 
+    def reserve(self, target: str, operations: int, quota: Quota) -> float:
+        """See the port. Redis' clock counts."""
+        interval_us = quota.interval_s * 1e6
+        at_once_us = quota.burst * interval_us
+        reply = self._run("reserve", [_KEYS.quota(target)], operations, interval_us, at_once_us)
+        return int(reply) / 1e6
+
     def close(self) -> None:
         """See the port."""
         self._link.close()
 
-    def _run(self, name: str, keys: Sequence[str], *args: str | int) -> Any:
+    def _run(self, name: str, keys: Sequence[str], *args: str | float) -> Any:
         """Return what a script answers."""
         return self._link.ask("EVAL", script(name).text, len(keys), *keys, *args)
 

@@ -9,6 +9,7 @@
     syncpipe:watch                 string  since when deaths are watched for; gone when nobody does
     syncpipe:workers               zset    worker -> unix ms until which it is alive
     syncpipe:workers:said          hash    worker -> "<its life in ms> <what it says, as JSON>"
+    syncpipe:quota:<target>        string  until when a target's quota is spent, when it was written
 
 An *incarnation* is one consuming connection of one process, under an id that is never used again.
 """
@@ -60,6 +61,10 @@ class Keys:
     def said(self) -> str:
         """The hash of what workers say about themselves."""
         return f"{self.prefix}syncpipe:workers:said"
+
+    def quota(self, target: str) -> str:
+        """Return the key of a target's quota."""
+        return f"{self.prefix}syncpipe:quota:{target}"
 
     def unacked(self, incarnation: str) -> str:
         """Return the hash of an incarnation's unacknowledged messages."""

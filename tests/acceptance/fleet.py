@@ -46,7 +46,7 @@ def until(condition, what):
 class Fleet:
     """Workers of one configuration."""
 
-    def __init__(self, folder, broker_url, dsn, extra="", *, management_url="auto"):
+    def __init__(self, folder, broker_url, dsn, extra="", *, guard="", management_url="auto"):
         self.folder = folder
         self.dsn = dsn
         self.config = folder / "syncpipe.toml"
@@ -59,6 +59,7 @@ class Fleet:
             [targets.crm]
             type = "postgres"
             dsn = "{dsn}"
+            {guard}
             [collections.orders]
             target = "crm"
             {extra}

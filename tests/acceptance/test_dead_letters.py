@@ -26,6 +26,8 @@ from tests.acceptance.test_flower import flower_of
 
 LANE = Lane("crm", 0)
 QUEUE = LANE.queue(Priority.NORMAL)
+#: Those that need the store.
+STORE_JOBS = ("dead-letters", "promote", "strangers")
 #: A worker that dies when its letters are committed and not yet acknowledged.
 DIES_BEFORE_IT_ACKNOWLEDGES = """
 import os, signal, sys
@@ -104,10 +106,11 @@ class Graveyard(Fleet):
         return sum(e["letters"] for e in self.lines(number) if e["event"] == "dead-letters-kept")
 
     def troubles(self, number=0):
-        """What a worker says about its store."""
+        """What a worker says about its store, whichever job meets it first; each thing once."""
         events = ("periodic-fails", "periodic-works")
         lines = [e for e in self.lines(number) if e["event"] in events]
-        return [(e["event"], e.get("code")) for e in lines if e["job"] == "dead-letters"]
+        told = [(e["event"], e.get("code")) for e in lines if e["job"] in STORE_JOBS]
+        return list(dict.fromkeys(told))
 
     @contextlib.contextmanager
     def store_away(self):

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
@@ -170,6 +171,42 @@ def test_a_target_that_is_down_slows_no_other(tmp_path, redis_url, dsn):
         # Rows are there before their messages are acknowledged.
         until(lambda: fleet.pending() == 300, "acknowledgements of the other target alone")
         assert fleet.dead() == []
+
+
+def test_a_target_that_hangs_leaves_room_to_others(tmp_path, redis_url, dsn, postgres):
+    """Its messages fill what the worker prefetches, and its batches never end."""
+    erp = postgres.new_database()
+    extra = f"""
+        [targets.erp]
+        type = "postgres"
+        dsn = "{erp}"
+        statement_timeout_s = "1h"
+        lock_timeout_s = "1h"
+        [collections.stock]
+        target = "erp"
+    """
+    with (
+        Fleet(tmp_path, redis_url, dsn, extra) as fleet,
+        psycopg.connect(erp, autocommit=False) as holder,
+    ):
+        with closing(fleet.parts.target("erp")) as target:
+            target.init()
+        holder.execute("LOCK TABLE syncpipe.documents")
+        lane = Lane("erp", 0)
+        stuck = [
+            fleet.outbound(lane, Priority.CRITICAL, [encode(replace(each, collection="stock"))])
+            for each in fleet.operations(300)
+        ]
+        assert set(fleet.broker.publish(stuck, timeout_s=5)) == {None}
+        fleet.start()
+        until(fleet.busy, "a batch that hangs")
+        fleet.send(500)
+        until(lambda: fleet.rows() == fleet.expected(), "the rows of the other target")
+        assert fleet.pending() == 300
+        holder.rollback()
+        fleet.settle()
+        assert fleet.dead() == []
+    postgres.drop_database(erp)
 
 
 def test_workers_survive_the_death_of_the_broker(tmp_path, dsn):

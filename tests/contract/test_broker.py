@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncpipe.resilience.quota import Quota
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
 from syncpipe.transport import open_broker
@@ -198,3 +199,22 @@ def test_threads_may_share_a_broker(broker):
 def test_closing_twice_is_closing(broker):
     broker.close()
     broker.close()
+
+
+def test_a_quota_is_kept_by_all_together_or_by_nobody(open_one, kind):
+    """Who asks waits for those before; what is more than a burst waits for a whole one."""
+    quota = Quota(interval_s=10.0, burst=4)
+    with open_one() as one, open_one() as other:
+        waits = [
+            one.reserve("crm", 3, quota),
+            other.reserve("crm", 3, quota),
+            one.reserve("crm", 40, quota),
+            other.reserve("erp", 40, quota),
+        ]
+    if kind == "rabbitmq":
+        assert waits == [None] * 4
+    else:
+        # However long the calls took, within a minute.
+        assert waits[0] == waits[3] == 0
+        assert 20 - 60 < waits[1] <= 20
+        assert 60 - 60 < waits[2] <= 60

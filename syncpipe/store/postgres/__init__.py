@@ -8,6 +8,7 @@ module               noun
 :mod:`.migrating`    the numbered migrations in ``migrations/``
 :mod:`.deadletters`  what was given up
 :mod:`.schedule`     what is to be tried later
+:mod:`.groups`       groups: who was applied, and which ended dead
 :mod:`.statements`   the named SQL statements in ``sql/``
 ===================  ============================================================================
 

@@ -16,6 +16,8 @@ from syncpipe.core.document import json_object, tagged
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import MalformedEnvelope
 from syncpipe.store.deadletters import Entry, Kept
+from syncpipe.store.groups import death_of
+from syncpipe.store.postgres.groups import Deaths
 from syncpipe.store.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class PostgresLetters:
     def __init__(self, connections: Connections, schema: str) -> None:
         """Use *connections* to the store with the tables in *schema*."""
         self._connections = connections
+        self._deaths = Deaths(schema)
         slots: dict[str, sql.Composable] = {
             "schema": sql.Identifier(schema),
             "whole": statement("deadletters", "whole"),
@@ -110,6 +113,8 @@ class PostgresLetters:
             after = [_folded(kept, arrived[kept.id]) for kept in before]
             changed = [_row(new) for old, new in zip(before, after, strict=True) if new != old]
             cursor.executemany(self._statements["update"], changed)
+            deaths = [death_of(letter) for letters in arrived.values() for letter in letters]
+            self._deaths.record(connection, [death for death in deaths if death])
         return [*(fresh[id_] for id_ in inserted), *after]
 
     def _record_alone(self, connection: psycopg.Connection[Any], letter: DeadLetter) -> Kept:

@@ -49,6 +49,7 @@ class PostgresSchedule:
             "tries": [len(each.attempts) for each in scheduled],
             "attempts": [_attempts_text(each) for each in scheduled],
             "trace": [None if each.trace is None else _storable(each.trace) for each in scheduled],
+            "group_id": [each.group_id and uuid.UUID(bytes=each.group_id) for each in scheduled],
             "wait_ms": [entry.wait_ms for entry in wanted.values()],
         }
         with self._connections.current() as connection:
@@ -111,7 +112,7 @@ def _storable(text: str) -> str:
 
 
 def _scheduled(row: Sequence[Any]) -> Scheduled:
-    operation_id, target, collection, key, priority, raw, attempts, trace, _ = row
+    operation_id, target, collection, key, priority, raw, attempts, trace, group_id, _ = row
     return Scheduled(
         operation_id.bytes,
         target,
@@ -121,4 +122,5 @@ def _scheduled(row: Sequence[Any]) -> Scheduled:
         bytes(raw),
         attempts_of(attempts),
         trace,
+        group_id and group_id.bytes,
     )

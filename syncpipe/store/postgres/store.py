@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from syncpipe.store.postgres import migrating
 from syncpipe.store.postgres.connections import Connections
 from syncpipe.store.postgres.deadletters import PostgresLetters
+from syncpipe.store.postgres.groups import PostgresGroups
 from syncpipe.store.postgres.schedule import PostgresSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.store.deadletters import KeptLetters
+    from syncpipe.store.groups import Groups
     from syncpipe.store.options import StoreOptions
     from syncpipe.store.schedule import Schedule
     from syncpipe.store.store import Migration
@@ -29,6 +31,8 @@ class PostgresStore:
         self.dead_letters: KeptLetters = PostgresLetters(self._connections, options.schema)
         #: What is to be tried later.
         self.schedule: Schedule = PostgresSchedule(self._connections, options.schema)
+        #: Which members of groups were applied, and which groups ended dead.
+        self.groups: Groups = PostgresGroups(self._connections, options.schema)
 
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""

@@ -55,8 +55,8 @@ class PostgresTarget:
             return session.now_ms(connection)
 
     def ping(self) -> None:
-        """Return if the database answers."""
-        self.now_ms()
+        """Return if the database answers on a new connection."""
+        self._connections.probe()
 
     def apply(self, groups: Sequence[Group], *, now_ms: int) -> list[Result]:
         """Apply operations as `Target.apply` promises."""

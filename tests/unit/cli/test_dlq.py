@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,8 @@ from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.store import MemoryStore
 from tests.contract.test_deadletters import dead, unreadable
+from tests.contract.test_groups import G1
+from tests.contract.test_groups import letter as group_letter
 from tests.unit.ops.brokers import put
 
 NOW = FakeClock().now_ms()
@@ -222,3 +225,12 @@ def test_a_store_without_tables_says_what_to_do(run, store, monkeypatch):
 )
 def test_ages_are_told_in_their_largest_unit(milliseconds, text):
     assert _age(milliseconds) == text
+
+
+def test_the_group_of_an_operation_is_shown(run, store):
+    member = group_letter(1)
+    store.dead_letters.record([member])
+    group = str(uuid.UUID(bytes=G1))
+    assert f"  group       {group}" in run("show", member.id).stdout.splitlines()
+    shown = json.loads(run("show", member.id, "-o", "jsonl").stdout)
+    assert shown["operation"]["group_id"] == group

@@ -19,6 +19,7 @@ from syncpipe.errors import (
     TooSlow,
 )
 from syncpipe.pipeline import Done, Later, WorkerOptions
+from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
 from tests.unit.pipeline.envelopes import message, operation
@@ -136,7 +137,6 @@ def test_a_store_that_is_away_holds_only_what_needs_it_and_counts_nothing(bench)
     report = bench.run(*messages)
     held = Later(1.0, counted=False)
     assert report.verdicts == (held, held, Done(), held)
-    assert report.pause_s == 0
     assert report.outage is None
 
     bench.schedule.fail(None)
@@ -251,7 +251,7 @@ class Quiet:
 
 def test_one_thread_at_a_time_asks_a_store_that_is_away():
     store, clock, log = Slow(), FakeClock(), Quiet()
-    scheduling = Scheduling(store, clock=clock, random=SeededRandom(), log=log)
+    scheduling = Scheduling(store, Patience(clock=clock, random=SeededRandom(), log=log))
     store.answer.release()
     assert scheduling.keep([])
     assert scheduling.keep([])  # not asked: it was away a moment ago

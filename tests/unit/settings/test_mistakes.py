@@ -143,10 +143,11 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "The longest pause is the shorter one.",
         ),
         (
-            "[worker]\noutage_delay_s = '2m'",
-            "worker.outage_delay_max_s",
+            f"{TARGET}breaker_probe_s = '1m'",
+            "targets.ok.breaker_probe_max_s",
             "The longest pause is the shorter one.",
         ),
+        (f"{TARGET}max_share = 1.5", "targets.ok.max_share", "No share is larger than the whole."),
         (
             "[worker]\nstall_timeout_s = 1.9",
             "worker.stall_timeout_s",
@@ -357,3 +358,20 @@ def test_what_redis_is_opened_with_is_none(mistakes_of, url):
 def test_what_rabbitmq_is_opened_with_is_none(mistakes_of, url):
     text = f'[broker]\nurl = "{url}"\nmanagement_url = "https://me@h/api-of/rabbit/"\n'
     assert mistakes_of(text) == []
+
+
+@pytest.mark.parametrize("form", ["delete", "negate", "shop.orders:cancel", ""])
+def test_a_compensation_is_a_word_or_a_function(mistakes_of, form):
+    assert mistakes_of(f'{COLLECTION}compensation = "{form}"\n') == []
+
+
+@pytest.mark.parametrize("form", ["remove", "shop.orders", "shop.orders:cancel()"])
+def test_another_compensation_is_a_mistake(mistakes_of, form):
+    mistake = only(mistakes_of(f'{COLLECTION}compensation = "{form}"\n'))
+    assert mistake.key == "collections.orders.compensation"
+    assert "delete, negate, or a function" in mistake.suggestion
+
+
+def test_where_there_are_no_increments_none_are_negated(mistakes_of):
+    text = f'{COLLECTION}version = "source"\ncompensation = "negate"\n'
+    assert "no increments" in str(only(mistakes_of(text)))

@@ -161,3 +161,39 @@ def test_two_harnesses_know_nothing_of_each_other(harness):
         other.assert_enqueued(key="o-1")
 
     harness.refute_enqueued(key="o-1")
+
+
+@pytest.fixture
+def shop():
+    """A harness whose collections are compensated."""
+    with Harness(
+        Collection("orders", ("crm", "search"), compensation="delete"),
+        Collection("stock", ("crm",), compensation="negate"),
+    ) as made:
+        yield made
+
+
+def test_a_group_of_which_one_member_ends_dead_is_undone(shop):
+    group = uuid.uuid4()
+    shop.client.increment("stock", "s-1", {"left": 10})
+    shop.client.increment("stock", "s-1", {"left": -3}, group_id=group)
+    shop.client.upsert("orders", "o-1", {"total": 12}, group_id=group)
+    shop.client.upsert("orders", "o-2", {"total": -1}, group_id=group)
+    shop.fail("search", Refused("positive"), times=None, collection="orders", key="o-2")
+    shop.drain()
+    assert shop.record("stock", "s-1") == {"left": 10}
+    assert [shop.record("orders", "o-1", target=name) for name in ("crm", "search")] == [None, None]
+    counts = shop.store.groups.counts(group.bytes)
+    assert (counts.applied, counts.compensated) == (4, 4)
+
+    shop.client.upsert("orders", "o-3", {"total": 1}, group_id=group)
+    assert shop.drain()[Outcome.DEAD] == 2
+    assert [letter.code for letter in shop.dead_letters] == ["SP-E511", "SP-E517", "SP-E517"]
+
+
+def test_a_group_without_a_dead_member_stays(shop):
+    group = uuid.uuid4()
+    shop.client.upsert("orders", "o-1", {"total": 12}, group_id=group)
+    shop.drain()
+    assert shop.record("orders", "o-1") == {"total": 12}
+    assert shop.store.groups.death(group.bytes) is None

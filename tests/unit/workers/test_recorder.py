@@ -14,8 +14,8 @@ from syncpipe.store.deadletters import Choice
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.testing.store import MemoryStore
 from syncpipe.transport.dialect import dialect_of
+from tests.unit.workers.bench import Channel, Consumer
 from tests.unit.workers.deliveries import Delivery
-from tests.unit.workers.test_batcher import Channel, Consumer
 from workers import recorder as module
 from workers.recorder import Recorder
 from workers.subscriptions import Subscriptions

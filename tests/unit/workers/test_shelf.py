@@ -121,13 +121,15 @@ def test_clearing_takes_everything_and_forgets_its_size():
     assert waiting.due() == pytest.approx(1.005)
 
 
-def test_a_probe_is_one_message_and_rather_one_that_was_tried():
+def test_it_tells_what_the_first_message_of_a_batch_costs_and_takes_no_more_than_told():
     waiting = shelf()
-    low, high, again = held(priority="low"), held(priority="high"), held()
-    waiting.put(low)
-    waiting.put(high)
+    low, high, again = held(priority="low"), held(priority="high", operations=3), held(operations=9)
+    for each in (low, high, held(priority="high")):
+        waiting.put(each)
     waiting.put_back(again, due=9.0)
-    assert [waiting.take_probe() for _ in range(3)] == [[again], [high], [low]]
+    assert (waiting.cost(9.0), waiting.take(9.0, most=1)) == (9, [again])
+    assert (waiting.cost(9.0), waiting.take(9.0, most=2)) == (3, [high])
+    assert len(waiting.take(9.0, most=2)) == 2
 
 
 def test_a_message_that_is_to_go_alone_shares_its_batch_with_nobody():

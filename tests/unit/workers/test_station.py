@@ -20,7 +20,7 @@ from syncpipe.pipeline import Done, Report
 from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.testing.broker import MemoryBroker
-from syncpipe.testing.clock import FakeClock
+from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.testing.store import MemoryStore
 from syncpipe.transport.broker import WorkerInfo
 from workers import station as module
@@ -51,7 +51,7 @@ class Pipeline:
 
 class Parts:
     def __init__(self, offset_ms=0, store=None):
-        self.clock = FakeClock()
+        self.clock, self.random = FakeClock(), SeededRandom()
         self.store = lambda: store
         self.settings = Settings(targets={"crm": PostgresOptions(name="crm", dsn="")})
         self.memory = MemoryBroker(self.clock)
@@ -92,7 +92,7 @@ def test_it_announces_what_it_has_counted():
     each = station()
     each.subscriptions.connect(Consumer())
     counts = {Outcome.APPLIED: 3, Outcome.DEAD: 1}
-    report = Report((Done(), Done()), counts, {}, None, {}, None, 0.0, {"P0001": 2, "x": 1})
+    report = Report((Done(), Done()), counts, {}, None, {}, None, unknown={"P0001": 2, "x": 1})
     for _ in range(3):
         each.begin()
     each.count(report)

@@ -7,13 +7,14 @@ import pytest
 from celery.exceptions import CPendingDeprecationWarning
 
 from syncpipe import app as wiring
-from syncpipe.errors import BrokerFull
+from syncpipe.errors import BrokerFull, CompensationFailed
 from syncpipe.settings import Settings
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.testing.store import MemoryStore
 from tests.contract.schedules import entry
+from tests.contract.test_groups import G1, G2, letter, member
 from workers import logging, steps
 from workers.configuration import celery_app
 from workers.consumer import Consumer
@@ -40,6 +41,7 @@ class Station:
 
     def __init__(self):
         self.subscriptions = SimpleNamespace(sync=lambda: None)
+        self.guards = SimpleNamespace(news=lambda: False)
 
     def announce(self):
         raise BrokerFull("an alarm")
@@ -143,3 +145,55 @@ def test_what_is_scheduled_for_no_target_of_ours_is_told_once_by_who_leads(stati
     station.store.schedule.put([entry(1, target="gone"), entry(2, target="gone")])
     strangers.once()
     assert station.said == [told, told]
+
+
+def dead_group(station, number=3):
+    """Let a group with so many applied members end dead."""
+    station.store.groups.applied([member(n) for n in range(number)])
+    station.store.dead_letters.record([letter(99)])
+
+
+def test_without_a_store_there_is_nothing_to_compensate(station):
+    station.store = None
+    assert steps._compensations(station, None) == []
+
+
+def test_what_is_compensated_is_told(station):
+    compensate, _, _ = steps._compensations(station, lambda *_: None)
+    compensate.once()
+    assert station.said == []
+    dead_group(station)
+    compensate.once()
+    assert station.said == [("compensated", {"operations": 3})]
+
+
+def test_what_cannot_be_compensated_is_told_with_the_reason(station):
+    def fails(*_):
+        raise CompensationFailed("shop:undo raised KeyError.")
+
+    compensate, _, _ = steps._compensations(station, fails)
+    dead_group(station)
+    compensate.once()
+    ((event, details),) = station.said
+    assert (event, details["operations"], details["code"]) == ("compensation-failed", 3, "SP-E608")
+
+
+def test_who_leads_hastens_and_forgets(station):
+    day = 24 * 3600
+    _, hasten, forget = steps._compensations(station, None)
+    station.store.dead_letters.record([letter(99)])
+    waits = entry(1, hours=1, group_id=G1)
+    station.store.schedule.put([waits])
+    station.store.groups.applied([member(1, G2)])
+    station.parts.clock.advance(31 * day)
+    station.store.schedule.put([waits])
+    station.assignment.leads = False
+    hasten.once()
+    forget.once()
+    assert station.store.schedule.outlook()["crm"].next_s > 0
+    assert station.store.groups.counts(G2).entered == 1
+    station.assignment.leads = True
+    hasten.once()
+    forget.once()
+    assert station.store.schedule.outlook()["crm"].next_s <= 0
+    assert station.store.groups.counts(G2).entered == 0

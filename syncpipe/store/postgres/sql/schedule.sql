@@ -2,16 +2,16 @@
 
 -- name: put
 INSERT INTO {schema}.scheduled AS s (
-    operation_id, target, collection, key, priority, raw, tries, attempts, trace, due
+    operation_id, target, collection, key, priority, raw, tries, attempts, trace, group_id, due
 )
 SELECT d.operation_id, d.target, d.collection, d.key, d.priority, d.raw, d.tries,
-       d.attempts::jsonb, d.trace, now() + d.wait_ms * interval '1 millisecond'
+       d.attempts::jsonb, d.trace, d.group_id, now() + d.wait_ms * interval '1 millisecond'
 FROM unnest(
     %(operation_id)s::uuid[], %(target)s::text[], %(collection)s::text[], %(key)s::text[],
     %(priority)s::text[], %(raw)s::bytea[], %(tries)s::integer[], %(attempts)s::text[],
-    %(trace)s::text[], %(wait_ms)s::bigint[]
+    %(trace)s::text[], %(group_id)s::uuid[], %(wait_ms)s::bigint[]
 ) AS d (
-    operation_id, target, collection, key, priority, raw, tries, attempts, trace, wait_ms
+    operation_id, target, collection, key, priority, raw, tries, attempts, trace, group_id, wait_ms
 )
 ORDER BY d.operation_id, d.target COLLATE "C", d.collection COLLATE "C", d.key COLLATE "C"
 ON CONFLICT (operation_id, target, collection, key) DO UPDATE SET
@@ -50,7 +50,7 @@ WHERE s.operation_id = d.operation_id AND s.target = d.target
   AND s.collection = d.collection AND s.key = d.key
   AND (d.until <= %(max_bytes)s OR d.until = d.bytes)
 RETURNING s.operation_id, s.target, s.collection, s.key, s.priority, s.raw, s.attempts, s.trace,
-          d.due;
+          s.group_id, d.due;
 
 -- name: remove
 -- What has been scheduled anew since it was lent has another token, or none.

@@ -1,4 +1,4 @@
-"""A target that was asked too often is left alone for as long as it says."""
+"""What the pipeline makes of errors that are no operation's fault, or that nobody knows."""
 
 from __future__ import annotations
 
@@ -7,20 +7,8 @@ import pytest
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.errors import RefusedForNow, TargetThrottled
 from syncpipe.pipeline import Done, Later
-from syncpipe.pipeline.throttle import Throttle
-from syncpipe.testing.clock import FakeClock
 from tests.unit.pipeline.envelopes import message, operation
 from tests.unit.pipeline.test_runner import Bench
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture
-def throttle(clock):
-    return Throttle(clock)
 
 
 @pytest.fixture
@@ -28,55 +16,11 @@ def bench():
     return Bench()
 
 
-def told(throttle, seconds=None, *, took=False):
-    return throttle.told(TargetThrottled("slowly", retry_after_s=seconds), took=took)[0]
-
-
-@pytest.mark.parametrize(
-    ("said_s", "expected_s"),
-    [(0, 1), (-5, 1), (0.2, 1), (1, 1), (7.5, 7.5), (300, 300), (301, 300), (1e9, 300)],
-)
-def test_it_waits_for_what_the_target_says_within_bounds(throttle, said_s, expected_s):
-    assert told(throttle, said_s) == expected_s
-
-
-def test_it_waits_a_second_more_each_time_where_the_target_does_not_say(throttle, clock):
-    for expected_s in (1, 2, 3):
-        assert told(throttle) == expected_s
-        clock.advance(expected_s)
-    throttle.passed()
-    assert told(throttle) == 1
-
-
-def test_it_does_not_wait_longer_and_longer_for_a_target_that_takes_something(throttle, clock):
-    for _ in range(5):
-        assert told(throttle, took=True) == 1
-        clock.advance(1)
-
-
-def test_what_is_told_together_counts_once_and_the_longest_time_holds(throttle, clock):
-    assert told(throttle) == 1
-    assert told(throttle) == 1
-    assert told(throttle, 5) == 5
-    assert told(throttle, 2) == 5
-    clock.advance(5)
-    assert told(throttle) == 2
-
-
-def test_only_the_first_time_is_news(throttle, clock):
-    error = TargetThrottled("slowly")
-    assert throttle.told(error, took=False) == (1, True)
-    clock.advance(1)
-    assert throttle.told(error, took=True)[1] is False
-    assert (throttle.passed(), throttle.passed()) == (True, False)
-    assert throttle.told(error, took=False)[1] is True
-
-
 def test_messages_of_a_throttled_target_wait_uncounted(bench):
     bench.target.fail(TargetThrottled("slowly", retry_after_s=7))
     report = bench.run(message(operation("a"), attempts=9), message(operation("b")))
-    assert report.verdicts == (Later(7, counted=False),) * 2
-    assert (type(report.outage), report.pause_s) == (TargetThrottled, 7)
+    assert report.verdicts == (Later(1, counted=False),) * 2
+    assert (report.outage.retry_after_s, report.took) == (7, False)
     assert report.counts == {Outcome.RETRYING: 2}
     assert bench.dead() == []
 
@@ -85,16 +29,6 @@ def test_a_throttled_target_is_not_asked_again_in_the_same_batch(bench):
     bench.target.fail(TargetThrottled("slowly"), times=None)
     bench.run(*(message(operation(f"k{i}")) for i in range(64)))
     assert bench.target.calls == 1
-
-
-def test_the_log_says_once_that_it_is_left_alone_and_once_that_it_goes_on(bench):
-    bench.target.fail(TargetThrottled("slowly"), times=2)
-    for _ in range(4):
-        bench.run(message(operation("a")))
-        bench.clock.advance(5)
-    events = [line for line in bench.lines if line["event"] != "batch"]
-    assert [line["event"] for line in events] == ["target-paused", "target-resumed"]
-    assert events[0]["code"] == "SP-E504"
 
 
 def test_what_a_target_took_before_it_was_throttled_is_done(bench):
@@ -109,8 +43,8 @@ def test_what_a_target_took_before_it_was_throttled_is_done(bench):
 
     bench.target.apply = half
     report = bench.run(message(operation("a")), message(operation("b")))
-    assert report.verdicts == (Done(), Later(3, counted=False))
-    assert (report.outage, report.pause_s) == (throttled, 3)
+    assert report.verdicts == (Done(), Later(1, counted=False))
+    assert (report.outage, report.took) == (throttled, True)
 
 
 def test_an_error_that_nobody_knows_is_counted_and_told_without_what_it_says(bench):

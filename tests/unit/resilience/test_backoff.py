@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncpipe.pipeline.backoff import equal_jitter, full_jitter
+from syncpipe.resilience.backoff import equal_jitter, full_jitter
 from syncpipe.testing.clock import SeededRandom
 
 
