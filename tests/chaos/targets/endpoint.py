@@ -48,7 +48,7 @@ def misbehaves(ground: Ground, folder: Path, *, short: bool, chance: random.Rand
                     )
                 )
                 for number in range(50):
-                    works.client.upsert("orders", f"k{number}", {"round": round_})
+                    works.client.patch("orders", f"k{number}", {"round": round_})
                     works.client.increment("orders", f"k{number}", {"sum": 1})
                 works.client.upsert("orders", f"bad-{round_}", {"round": round_})
                 works.flush()

@@ -33,22 +33,23 @@ def target_stopped(ground: Ground, folder: Path, *, short: bool) -> list[Check]:
     window_s = 4.0 if short else 10.0
     ratios, backs = [], []
     with Works(ground, folder) as works:
-        with works.workers(), Load(works, ("items", "others"), _RATE):
-            time.sleep(_WARM_S)
-            for outage_s in outages_s:
-                began = time.time()
-                time.sleep(window_s)
-                before = works.rate("items", began, began + window_s)
-                up = works.rate("others", began, began + window_s)
-                ground.stop_first()
-                stopped = time.time()
-                time.sleep(window_s)
-                ratios.append(works.rate("others", stopped, stopped + window_s) / up)
-                time.sleep(max(0.0, stopped + outage_s - time.time()))
-                ground.start_first()
-                backs.append(_back_s(works, time.time(), before))
-        settled = works.settle()
-        counted = works.outcomes()["retrying"]
+        with works.workers():
+            with Load(works, ("items", "others"), _RATE):
+                time.sleep(_WARM_S)
+                for outage_s in outages_s:
+                    began = time.time()
+                    time.sleep(window_s)
+                    before = works.rate("items", began, began + window_s)
+                    up = works.rate("others", began, began + window_s)
+                    ground.stop_first()
+                    stopped = time.time()
+                    time.sleep(window_s)
+                    ratios.append(works.rate("others", stopped, stopped + window_s) / up)
+                    time.sleep(max(0.0, stopped + outage_s - time.time()))
+                    ground.start_first()
+                    backs.append(_back_s(works, time.time(), before))
+            settled = works.settle()
+        counted = works.ever_scheduled()
         sent = len(works.sent["items"]) + len(works.sent["others"])
         seen = ", ".join("never" if back is None else f"{back:.0f}" for back in backs)
         late = any(back is None or back > _BACK_S for back in backs)
@@ -107,6 +108,7 @@ def store_away(ground: Ground, folder: Path, *, short: bool) -> list[Check]:
                 works.flush()
                 time.sleep(max(0.0, began + away_s - time.time()))
             ended = time.time()
+            works.reopen_store()
             rates = [
                 works.rate(collection, began, ended) / _RATE for collection in ("items", "others")
             ]

@@ -236,6 +236,19 @@ class Works:
         """Return how many operations are to be tried later."""
         return sum(each.count for each in self.store.schedule.outlook().values())
 
+    def ever_scheduled(self) -> int:
+        """Return how many attempts were counted: with a store, each puts a row into its schedule.
+
+        Servers count rows with some delay, at the end of a connection at the latest.
+        """
+        rows = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'scheduled'"
+        return int(query(self.store_dsn, rows)[0][0])
+
+    def reopen_store(self) -> None:
+        """Forget connections to the store, which may be broken."""
+        self.store.close()
+        self.store = self.parts.store()
+
     def letters(self) -> list[Kept]:
         """Return the dead letters in the store."""
         entries = self.store.dead_letters.entries(Choice(), limit=100_000)
