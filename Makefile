@@ -3,7 +3,7 @@ PYTHON ?= python3
 BOOTSTRAP = @$(PYTHON) -m syncpipe._bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check chaos-brokers lock clean
+.PHONY: help up down test check chaos-brokers bench lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check:  ## lint, format, types, layers, locks
 
 chaos-brokers:  ## kill workers and brokers, ours and stock Celery's, and count (SHORT=1: 5 minutes; ARGS="--seed 7")
 	$(BOOTSTRAP) chaos-brokers $(if $(SHORT),--short) $(ARGS)
+
+bench:  ## measure syncpipe beside other systems (SHORT=1: 5 minutes; ARGS="--only distinct")
+	$(BOOTSTRAP) bench $(if $(SHORT),--short) $(ARGS)
 
 lock:  ## bring uv.lock and config/requirements.lock up to date with pyproject.toml
 	$(BOOTSTRAP) lock

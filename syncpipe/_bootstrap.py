@@ -54,8 +54,15 @@ LEFTOVERS = (
 #: How uv writes LOCK from uv.lock.
 EXPORT = (
     *("uv", "export", "--frozen", "--offline", "--no-cache", "--no-header", "--no-annotate"),
-    *("--all-extras", "--all-groups", "--no-emit-project", "--format", "requirements.txt"),
+    *("--no-emit-project", "--format", "requirements.txt"),
 )
+#: What the benchmark's other systems need, in an environment of their own.
+PEERS_LOCK = ROOT / "tests" / "benchmarks" / "requirements" / "peers.txt"
+#: The dependencies that the environment is made of, and those of the other systems.
+GROUPS = ("--all-extras", "--all-groups", "--no-group", "bench")
+PEERS_GROUPS = ("--only-group", "bench")
+#: The locks for pip, and of which groups they are.
+LOCKS = {LOCK: GROUPS, PEERS_LOCK: PEERS_GROUPS}
 #: The gates of `check`, each a program of the environment.
 GATES = (
     ("ruff", "check", "."),
@@ -109,8 +116,11 @@ def check(_arguments: list[str]) -> int:
     """Run every gate, all of them even if one fails, and name those that failed."""
     install([])
     failed = [" ".join(gate) for gate in GATES if _gate_fails(gate)]
-    if _export() != LOCK.read_text(encoding="utf-8"):
-        failed.append("config/requirements.lock is not what uv.lock says (`make lock`)")
+    failed += [
+        f"{lock.relative_to(ROOT)} is not what uv.lock says (`make lock`)"
+        for lock, groups in LOCKS.items()
+        if _export(groups) != lock.read_text(encoding="utf-8")
+    ]
     for gate in failed:
         sys.stderr.write(f"syncpipe: FAILED {gate}\n")
     return 1 if failed else 0
@@ -122,12 +132,19 @@ def chaos_brokers(arguments: list[str]) -> int:
     _become("-m", "tests.chaos.brokers", *arguments)
 
 
+def bench(arguments: list[str]) -> int:
+    """Measure syncpipe beside other systems; makes an environment for each that needs one."""
+    install([])
+    _become("-m", "tests.benchmarks", *arguments)
+
+
 def lock(_arguments: list[str]) -> int:
-    """Bring both locks up to date with pyproject.toml; needs the network."""
+    """Bring all locks up to date with pyproject.toml; needs the network."""
     install([])
     index = "https://pypi.org/simple"
     subprocess.run(["uv", "lock", "--default-index", index], env=_environment(), check=True)
-    LOCK.write_text(_export(), encoding="utf-8")
+    for place, groups in LOCKS.items():
+        place.write_text(_export(groups), encoding="utf-8")
     return 0
 
 
@@ -198,7 +215,7 @@ def _with_uv(uv: str) -> None:
     environment = os.environ | {"UV_PROJECT_ENVIRONMENT": str(VENV)}
     _run(uv, "venv", "--clear", "--quiet", "--python", sys.executable, VENV)
     _run(
-        *(uv, "sync", "--frozen", "--quiet", "--all-extras", "--all-groups"),
+        *(uv, "sync", "--frozen", "--quiet", *GROUPS),
         *("--no-install-project", "--python", sys.executable),
         env=environment,
     )
@@ -228,10 +245,15 @@ def _install_project(*installer: str | Path) -> None:
     _run(*installer, "--no-index", "--no-deps", "--no-build-isolation", "--editable", ROOT)
 
 
-def _export() -> str:
-    """Return what config/requirements.lock should be."""
+def _export(groups: tuple[str, ...]) -> str:
+    """Return what the lock for pip of these *groups* should be."""
     done = subprocess.run(
-        EXPORT, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True, check=True
+        [*EXPORT, *groups],
+        cwd=ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return done.stdout
 
@@ -279,6 +301,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "test": test,
     "check": check,
     "chaos-brokers": chaos_brokers,
+    "bench": bench,
     "lock": lock,
     "clean": clean,
     "install": install,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.settings import Settings
+
+
+#: Of the garbage collector's generations; the first counts values.
+_THRESHOLDS = (20_000, 50, 100)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,8 +80,19 @@ def _run(settings: Settings, name: str, lives: Lives, heartbeat: Path | None) ->
         worker.station.caution = Caution.beside(
             heartbeat, threads=work.threads, messages=2 * work.prefetch
         )
+    _calm_collector()
     worker.start()
     return worker.refusal, worker.status
+
+
+def _calm_collector() -> None:
+    """Let the garbage collector look seldom: what stays is set aside, and batches have no cycles.
+
+    Thousands of values live as long as a batch does; looking at them again and again finds nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,6 +31,8 @@ _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
 _ID_BYTES = 16
 #: Milliseconds that fit into a hybrid logical clock stamp.
 _MAX_MS = 2**47
+#: Members of an operation without what few have.
+_MEMBERS = 6
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -43,14 +45,14 @@ def encode(operation: Operation) -> bytes:
     """
     fields = [
         operation.id,
-        int(operation.kind),
+        operation.kind.value,
         operation.collection,
         operation.key,
         operation.version,
         operation.data,
     ]
-    if rare := _rare(operation):
-        fields.append(rare)
+    if operation.not_before_ms or operation.expires_ms or operation.group_id:
+        fields.append(_rare(operation))
     data = _pack(fields)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(
@@ -88,20 +90,18 @@ def _rare(operation: Operation) -> dict[str, int | bytes]:
 
 
 def _operation(fields: Any) -> Operation:
-    match fields:
-        case [
-            bytes() as id_,
-            int() as kind,
-            str() as collection,
-            str() as key,
-            int() as version,
-            data,
-            *rest,
-        ]:
-            fits = data is None if kind == Kind.DELETE else type(data) is dict
-            if len(id_) == _ID_BYTES and kind in _KINDS and 0 < version <= MAX_VERSION and fits:
-                plain = Operation(id_, _KINDS[kind], collection, key, version, data)
-                return _with_rare(plain, *rest) if rest else plain
+    if type(fields) is list and len(fields) >= _MEMBERS:
+        id_, kind, collection, key, version, data, *rest = fields
+        if (
+            _is_id(id_)
+            and type(kind) is type(version) is int
+            and type(collection) is type(key) is str
+            and kind in _KINDS
+            and 0 < version <= MAX_VERSION
+            and (data is None if kind == Kind.DELETE else type(data) is dict)
+        ):
+            plain = Operation(id_, _KINDS[kind], collection, key, version, data)
+            return _with_rare(plain, *rest) if rest else plain
     raise MalformedEnvelope("An operation does not have the form of this format.")
 
 

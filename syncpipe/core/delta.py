@@ -11,6 +11,7 @@ order cannot matter. A single version per folded record would not be enough: ``p
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.numbers import add, number
@@ -43,6 +44,11 @@ class Increment:
     amounts: Mapping[str, Any]
 
 
+#: What most deltas have of both; one for all, because there are very many.
+_NO_WRITES: Mapping[str, Write] = MappingProxyType({})
+_NO_INCREMENTS: Mapping[bytes, Increment] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """The folded effect of operations on one record."""
@@ -52,9 +58,9 @@ class Delta:
     #: Fields of that upsert; None for a delete, or when there is none.
     document: Mapping[str, Any] | None = None
     #: Newest patch of each field above the base.
-    writes: Mapping[str, Write] = field(default_factory=dict)
+    writes: Mapping[str, Write] = field(default_factory=lambda: _NO_WRITES)
     #: Increments above the base and above what set their field, by id.
-    increments: Mapping[bytes, Increment] = field(default_factory=dict)
+    increments: Mapping[bytes, Increment] = field(default_factory=lambda: _NO_INCREMENTS)
 
     @property
     def oldest(self) -> Stamp:

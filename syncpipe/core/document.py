@@ -26,6 +26,7 @@ import base64
 import datetime as dt
 import uuid
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def plain(value: Any) -> str:
 
 def json_object(members: Mapping[str, str]) -> str:
     """Return a JSON object of *members*, whose values are JSON text already."""
-    return "{" + ",".join([f"{encode_basestring(n)}:{text}" for n, text in members.items()]) + "}"
+    return "{" + ",".join([_name(n) + text for n, text in members.items()]) + "}"
 
 
 def read_number(value: Any) -> Any:
@@ -76,8 +77,24 @@ def _float(value: float) -> str:
 
 
 def _object(writers: _Writers, value: dict[str, Any]) -> str:
-    members = [f"{encode_basestring(n)}:{writers[type(v)](v)}" for n, v in value.items()]
+    members = [_name(n) + writers[type(v)](v) for n, v in value.items()]
     return "{" + ",".join(members) + "}"
+
+
+def _tagged_object(value: dict[str, Any]) -> str:
+    # Most values are text and most text has no tag, so it is written without a call of ours.
+    members = [
+        _name(n)
+        + (encode_basestring(v) if type(v) is str and v[:1] != "~" else _TAGGED[type(v)](v))
+        for n, v in value.items()
+    ]
+    return "{" + ",".join(members) + "}"
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    """Return a member's name with its colon; the same few come again and again."""
+    return encode_basestring(name) + ":"
 
 
 def _array(writers: _Writers, value: list[Any]) -> str:
@@ -89,7 +106,7 @@ def _tagged_str(value: str) -> str:
 
 
 def _tagged_int(value: int) -> str:
-    return str(value) if value.bit_length() <= _MAX_INT_BITS else f'"~n{value:#x}"'
+    return repr(value) if value.bit_length() <= _MAX_INT_BITS else f'"~n{value:#x}"'
 
 
 def _plain_int(value: int) -> str:
@@ -109,7 +126,7 @@ _TAGGED: _Writers = {
     dt.time: lambda value: f'"~h{value.isoformat()}"',
     uuid.UUID: lambda value: f'"~u{value}"',
     list: lambda value: _array(_TAGGED, value),
-    dict: lambda value: _object(_TAGGED, value),
+    dict: _tagged_object,
 }
 
 _PLAIN: _Writers = {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_KEY_BYTES = 512
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _INT64 = range(-(2**63), 2**63)
+_ONE_TEXT = (KeyType.STR,)
 
 
 def canonical_key(collection: Collection, key: object) -> str:
@@ -29,6 +30,8 @@ def canonical_key(collection: Collection, key: object) -> str:
         InvalidKey: a part is missing, of another type, or spelled in another way.
 
     """
+    if collection.key_types == _ONE_TEXT and type(key) is str and _is_simple(key):
+        return key  # the common case
     parts = key if type(key) is tuple else (key,)
     if len(parts) != len(collection.key):
         names = ", ".join(collection.key)
@@ -50,6 +53,8 @@ def key_values(collection: Collection, text: str) -> tuple[str | int | uuid.UUID
         InvalidKey: *text* is not canonical for the collection.
 
     """
+    if collection.key_types == _ONE_TEXT and _is_simple(text):
+        return (text,)
     texts = (text,) if len(collection.key) == 1 else tuple(map(_unescape, text.split("/")))
     if len(texts) != len(collection.key):
         raise InvalidKey(f"The key text {shown(text)} does not have {len(collection.key)} parts.")
@@ -63,12 +68,19 @@ def key_values(collection: Collection, text: str) -> tuple[str | int | uuid.UUID
 
 def check_key_fields(collection: Collection, key: str, data: Mapping[str, Any]) -> None:
     """Raise `InvalidKey` if *data* holds key fields that differ from the canonical *key*."""
+    if data.keys().isdisjoint(collection.key):
+        return
     texts = (key,) if len(collection.key) == 1 else map(_unescape, key.split("/"))
     for name, kind, text in zip(collection.key, collection.key_types, texts, strict=True):
         if name in data and _part_text(data[name], kind, f"field {name!r}") != text:
             raise InvalidKey(
                 f"Field {name!r} is {shown(data[name])}, but the key says {shown(text)}."
             )
+
+
+def _is_simple(text: str) -> bool:
+    """Return whether *text* needs no closer look: short ASCII without NUL, not empty."""
+    return 0 < len(text) <= MAX_KEY_BYTES and text.isascii() and "\0" not in text
 
 
 def _part_text(part: object, kind: KeyType, where: str) -> str:

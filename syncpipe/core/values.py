@@ -92,6 +92,10 @@ def _check(value: Any, path: _Path, depth: int) -> None:
 def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> None:
     _check_depth(path, depth)
     for name, item in value.items():
+        if type(name) is str and name.isascii() and "\0" not in name:
+            kind = type(item)
+            if kind in _ANY or (kind is str and item.isascii() and "\0" not in item):
+                continue  # the common case, without a call for it
         if type(name) is not str:
             raise InvalidValue(
                 f"{path_text(path)} has the key {shown(name)}, {_named(name)}, not a str."
@@ -147,6 +151,8 @@ def _named(value: object) -> str:
     return "null" if value is None else f"a {type(value).__name__}"
 
 
+#: Types all of whose values may travel.
+_ANY = frozenset({type(None), bool, int, bytes, dt.date, uuid.UUID})
 _CHECKERS: dict[type, Callable[[Any, _Path, int], None]] = {
     type(None): _accept,
     bool: _accept,

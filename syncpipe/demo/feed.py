@@ -61,7 +61,7 @@ def feed(
     the second half is sent. Raises SyncpipeError when the client refuses an operation or the broker
     does not confirm one.
     """
-    feeder = _Feeder(app, say, halfway)
+    feeder = Feeder(app, say, halfway)
     with Client(app.settings) as client:
         receipt = client.send_many(feeder.drafts(count, seed, poisoned))
         unconfirmed = client.flush()
@@ -72,13 +72,16 @@ def feed(
     return Fed(count, poisoned, feeder.first_ms, feeder.oracle)
 
 
-class _Feeder:
+class Feeder:
     """Makes drafts of the stream, and tells the oracle of each."""
 
     def __init__(
         self, app: App, say: Callable[[str], object], halfway: Callable[[], object] | None = None
     ) -> None:
+        """Make drafts for *app*; *say* hears of progress."""
+        #: Knows what the rows have to be.
         self.oracle = Oracle()
+        #: Unix milliseconds from which versions count.
         self.first_ms = app.clock.now_ms()
         self._app = app
         self._say = say

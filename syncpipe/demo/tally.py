@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 #: What the logs of workers are called.
@@ -42,7 +42,7 @@ def read_tally(logs: Path) -> Tally:
     outcomes: Counter[str] = Counter()
     latencies: Counter[int] = Counter()
     last_commit_ms: int | None = None
-    for batch in _batches(sorted(logs.glob(_LOGS))):
+    for batch in batches_in(logs):
         outcomes.update(batch["outcomes"])
         latencies.update({int(ms): count for ms, count in batch["latency_ms"].items()})
         if batch["committed_ms"] is not None:
@@ -50,9 +50,9 @@ def read_tally(logs: Path) -> Tally:
     return Tally(outcomes, latencies, last_commit_ms)
 
 
-def _batches(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+def batches_in(logs: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines about batches; a worker that was killed may have left half a line."""
-    for file in files:
+    for file in sorted(logs.glob(_LOGS)):
         with file.open("rb") as lines:
             for line in lines:
                 if line.startswith(b"{") and b'"batch"' in line and line.endswith(b"}\n"):

@@ -58,9 +58,15 @@ def grouped(
     for operation in operations:
         records.setdefault((operation.collection, operation.key), []).append(operation)
     return tuple(
-        Group(collections[collection], key, tuple(sorted(members, key=_stamp)))
+        Group(collections[collection], key, _in_order(members))
         for (collection, key), members in records.items()
     )
+
+
+def _in_order(operations: list[Operation]) -> tuple[Operation, ...]:
+    if len(operations) > 1:
+        operations.sort(key=_stamp)
+    return tuple(operations)
 
 
 def _stamp(operation: Operation) -> tuple[int, int]:

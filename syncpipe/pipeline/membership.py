@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.patience import Patience
     from syncpipe.store.groups import Death, Groups
 
-#: Outcomes after which the target may hold the operation's effect, now or once.
-_APPLIED = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.SUPERSEDED})
+#: Outcomes after which the target may hold the operation's effect. Of what was superseded nothing
+#: is left, and to undo it would undo what superseded it.
+_APPLIED = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,16 @@ class Membership:
     def record(self, batch: Batch) -> Batch:
         """Return *batch*; members whose effect could not be recorded are retrying.
 
-        What the target has refused is forgotten, so that it is cancelled if its group ends dead
-        while it waits. That may fail: tried once more, it is undone instead.
+        What the target has refused, or knows something newer than, is forgotten: the former is
+        cancelled if its group ends dead while it waits. That may fail: tried once more, it is
+        undone instead.
         """
         mine = [settled for settled in batch.settled if settled.item.operation.group_id]
         if not mine:
             return batch
         copies = {id(settled) for settled in copies_in(batch)}
         mine = [settled for settled in mine if id(settled) not in copies]
-        refused = [_member(batch, settled.item) for settled in mine if _is_refused(settled)]
+        gone = [_member(batch, settled.item) for settled in mine if _is_gone(settled)]
         applied = [settled for settled in mine if settled.outcome in _APPLIED]
         members = [_member(batch, settled.item) for settled in applied]
         try:
@@ -79,15 +81,15 @@ class Membership:
         except StoreError as error:
             return _held_back(batch, applied, error)
         with contextlib.suppress(StoreError):
-            if refused:
-                self.patience.ask(lambda: self.groups.leave(refused))
+            if gone:
+                self.patience.ask(lambda: self.groups.leave(gone))
         return batch
 
 
-def _is_refused(settled: Settled) -> bool:
+def _is_gone(settled: Settled) -> bool:
     """Whether the target itself said that it does not have the effect of *settled*."""
     refusal = isinstance(settled.error, Refused | RefusedForNow | TooLate)
-    return settled.stage == "apply" and settled.outcome not in _APPLIED and refusal
+    return settled.outcome is Outcome.SUPERSEDED or (settled.stage == "apply" and refusal)
 
 
 def _held_back(batch: Batch, applied: Iterable[Settled], error: StoreError) -> Batch:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.intake import Route
+    from syncpipe.producer.intake import Accepted, Route
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Receipt
 
@@ -119,8 +119,9 @@ class Buffer:
         """Bytes of unconfirmed entries, with what they occupy beside."""
         return self._bytes
 
-    def has_room(self, size: int) -> bool:
-        """Whether *size* more bytes fit; an empty buffer takes anything."""
+    def has_room(self, accepted: Accepted) -> bool:
+        """Whether all copies of *accepted* fit; an empty buffer takes anything."""
+        size = (len(accepted.data) + ENTRY_BYTES) * len(accepted.routes)
         return not self._bytes or self._bytes + size <= self._max_bytes
 
     def append(self, route: Route, entry: Entry, now: float) -> bool:
@@ -150,6 +151,11 @@ class Buffer:
     def due_at(self) -> float | None:
         """Return when something is due, None when nothing waits."""
         return min((group.due_at for group in self._groups.values() if group.entries), default=None)
+
+    def due_before(self, moment: float) -> bool:
+        """Return whether something is due before *moment*."""
+        due_at = self.due_at()
+        return due_at is not None and due_at < moment
 
     def take(self, now: float) -> list[Parcel]:
         """Take one parcel from each due group, those that waited longest, most urgent first."""

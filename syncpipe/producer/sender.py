@@ -10,6 +10,7 @@ while, so that a forgotten client costs nothing.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from syncpipe.errors import (
     SendError,
 )
 from syncpipe.producer import lifetime
-from syncpipe.producer.buffer import ENTRY_BYTES, Buffer, Entry, Parcel, Ticket
+from syncpipe.producer.buffer import Buffer, Entry, Parcel, Ticket
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.reasons import about, left_unconfirmed, not_in_time
@@ -94,6 +95,8 @@ class Sender:
         self._in_flight: list[Parcel] = []
         self._watchers: list[Callable[[], object]] = []
         self._thread: threading.Thread | None = None
+        #: When the thread looks by itself; while it does not wait, it has yet to look.
+        self._looks_at = -math.inf
         self._failures = 0
 
     def renew(self) -> None:
@@ -124,7 +127,7 @@ class Sender:
             )
             if self._closed:
                 raise about(ClientClosed, "The client is closed.", receipt)
-            if not self._buffer.has_room(_size(accepted)):
+            if not self._buffer.has_room(accepted):
                 return None
             self._append(accepted, receipt)
             return receipt
@@ -140,10 +143,9 @@ class Sender:
         receipt = self.offer(accepted, listener)
         if receipt is not None:
             return receipt
-        size = _size(accepted)
         with self._progress.lock:
             self._progress.wait_for(
-                lambda: self._closed or self._buffer.has_room(size),
+                lambda: self._closed or self._buffer.has_room(accepted),
                 self._patience(self._options.max_block_s),
             )
             receipt = self.offer(accepted, listener)
@@ -220,7 +222,7 @@ class Sender:
         for route in accepted.routes:
             entry = Entry(accepted.data, ticket, try_until)
             sooner = self._buffer.append(route, entry, now) or sooner
-        if sooner or self._thread is None:
+        if self._thread is None or (sooner and self._buffer.due_before(self._looks_at)):
             self._rouse()
 
     def _rouse(self) -> None:
@@ -274,7 +276,9 @@ class Sender:
                     return True
                 idle = due_at is None
                 if not (idle and self._closed):
+                    self._looks_at = math.inf if due_at is None else due_at
                     woken = self._work.wait(_IDLE_S if due_at is None else due_at - now)
+                    self._looks_at = -math.inf
                     if woken or not idle or self._buffer.due_at() is not None:
                         continue
                 self._thread = None
@@ -394,7 +398,3 @@ def _call(callback: Callable[..., object], *arguments: object) -> None:
         callback(*arguments)
     except Exception:  # noqa: BLE001 - a caller's fault must not stop other deliveries
         _LOG.exception("A delivery callback raised.", extra={"arguments": arguments})
-
-
-def _size(accepted: Accepted) -> int:
-    return (len(accepted.data) + ENTRY_BYTES) * len(accepted.routes)

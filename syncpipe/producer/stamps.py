@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
 
 _ID_RANDOM_BITS = 74
+#: Ids for which chance is drawn at once.
+_DRAWN_IDS = 64
 
 
 class Stamper:
@@ -30,9 +32,10 @@ class Stamper:
         lifetime.renew_after_fork(self)
 
     def renew(self) -> None:
-        """Make a lock that nobody holds; versions go on from the last one."""
+        """Make a lock that nobody holds; versions go on from the last one, ids take new chance."""
         self._lock = threading.Lock()
         self._dues = Dues()
+        self._drawn: list[int] = []
 
     def now_ms(self) -> int:
         """Return the wall clock's milliseconds since the Unix epoch."""
@@ -40,7 +43,13 @@ class Stamper:
 
     def new_id(self) -> bytes:
         """Return a new UUIDv7."""
-        return uuid7(self._clock.now_ms(), self._random.bits(_ID_RANDOM_BITS))
+        try:
+            bits = self._drawn.pop()
+        except IndexError:
+            # Asking the kernel for each id would take longer than all the rest of a call.
+            bits, *rest = _divided(self._random.bits(_ID_RANDOM_BITS * _DRAWN_IDS))
+            self._drawn += rest
+        return uuid7(self._clock.now_ms(), bits)
 
     def next_version(self, after: int | None) -> int:
         """Return a version above every one given out before, and above *after*.
@@ -74,6 +83,12 @@ class Stamper:
             _check_after(after, due_ms + MAX_AHEAD_MS - 1, "the due time")
         with self._lock:
             return self._dues.version(due_ms, now_ms=self._clock.now_ms(), after=after or 0)
+
+
+def _divided(bits: int) -> list[int]:
+    """Return the chance of so many ids that *bits* holds."""
+    mask = (1 << _ID_RANDOM_BITS) - 1
+    return [bits >> _ID_RANDOM_BITS * number & mask for number in range(_DRAWN_IDS)]
 
 
 def check_version(version: object) -> int:

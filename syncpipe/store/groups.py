@@ -96,7 +96,7 @@ class Standing:
 class Counts:
     """How far one group has come."""
 
-    #: Members that entered; those that were refused since are not among them.
+    #: Members that entered; those that were refused or superseded are not among them.
     entered: int = 0
     #: Those of them that are known to have been applied.
     applied: int = 0
@@ -118,7 +118,10 @@ class Groups(Protocol):
         ...
 
     def leave(self, members: Sequence[Member]) -> None:
-        """Forget those of *members* that are not known to have been applied: they were refused."""
+        """Forget those of *members* that are not known to have been applied.
+
+        They were refused, or something newer was there already.
+        """
         ...
 
     def applied(self, members: Sequence[Member]) -> None:

@@ -21,9 +21,10 @@ def uv(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_both_locks_agree():
-    done = uv(*_bootstrap.EXPORT[1:])
-    assert done.stdout == _bootstrap.LOCK.read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock", _bootstrap.LOCKS, ids=lambda lock: lock.name)
+def test_all_locks_agree(lock):
+    done = uv(*_bootstrap.EXPORT[1:], *_bootstrap.LOCKS[lock])
+    assert done.stdout == lock.read_text(encoding="utf-8")
 
 
 def test_the_lock_fits_the_project():
@@ -31,7 +32,14 @@ def test_the_lock_fits_the_project():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "config/requirements.lock"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("uv.lock", "config/requirements.lock"),
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/benchmarks/requirements/*")),
+        "tests/benchmarks/peers/bullmq/package-lock.json",
+    ],
+)
 def test_packages_come_from_the_public_index_only(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     hosts = set(re.findall(r"\w+://[^/\"\s]*", text))

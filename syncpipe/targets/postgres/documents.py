@@ -10,7 +10,7 @@ from syncpipe.core.document import json_object, tagged
 from syncpipe.core.memory import Memory, recall
 from syncpipe.core.version import Stamp
 from syncpipe.targets.postgres.merging import Locked, incremented_fields
-from syncpipe.targets.postgres.payload import array, names, record_of, remembered
+from syncpipe.targets.postgres.payload import array, names, record_of, remembered, whole
 from syncpipe.targets.postgres.statements import own_tables, statement
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class Documents:
 
 
 def _fresh(record: Record, delta: Delta) -> str:
+    if not delta.writes:
+        return whole(record, delta.document, delta.base)
     memory = Memory(delta.base, {name: write.stamp for name, write in delta.writes.items()})
     document = document_of(delta)
     text = "null" if document is None else tagged(document)

@@ -201,6 +201,8 @@ def incremented_fields(delta: Delta) -> list[str]:
 
 def written_results(operations: Sequence[Operation]) -> list[Result]:
     """Return the results of operations of one record that one write carried, in version order."""
+    if len(operations) == 1:
+        return [Result(operations[0], Outcome.APPLIED)]
     merged = [Result(operation, Outcome.MERGED) for operation in operations[:-1]]
     return [*merged, *(Result(operation, Outcome.APPLIED) for operation in operations[-1:])]
 

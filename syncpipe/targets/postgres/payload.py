@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.document import json_object, tagged
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.delta import Increment
     from syncpipe.core.memory import Memory
+    from syncpipe.core.version import Stamp
     from syncpipe.targets.target import Group
 
 #: A record: the name of its collection, and its canonical key.
@@ -30,7 +32,17 @@ def array(members: Iterable[str]) -> str:
 
 def names(record: Record) -> dict[str, str]:
     """Return the members that name *record*."""
-    return {"collection": json.dumps(record[0]), "key": json.dumps(record[1], ensure_ascii=False)}
+    return {"collection": encode_basestring(record[0]), "key": encode_basestring(record[1])}
+
+
+def whole(record: Record, document: Mapping[str, Any] | None, stamp: Stamp) -> str:
+    """Return the row of a record that one upsert or delete decides: the common case, and fast."""
+    collection, key = record
+    return (
+        f'{{"collection":{encode_basestring(collection)},"key":{encode_basestring(key)},'
+        f'"document":{"null" if document is None else tagged(dict(document))},'
+        f'"version":{stamp.version},"tie":{stamp.tie},"detail":null}}'
+    )
 
 
 def keys(records: Iterable[Record]) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.options import PostgresOptions
+    from syncpipe.targets.postgres.payload import Record
     from syncpipe.targets.target import Check, Collected, Description
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
@@ -109,12 +110,21 @@ class PostgresTarget:
         now_ms: int,
     ) -> list[Result]:
         """Write what is newest at once; merge what is not, or what increments."""
-        newest = {record_of(g): (g, d) for g in groups if (d := _newest_candidate(g, now_ms))}
+        newest: dict[Record, tuple[Group, Delta]] = {}
+        rest: list[Group] = []
+        for group in groups:
+            if delta := _newest_candidate(group, now_ms):
+                newest[record_of(group)] = group, delta
+            else:
+                rest.append(group)
         written = layout.write_newest(connection, newest) if newest else set()
-        results = [
-            result for record in written for result in written_results(newest[record][0].operations)
-        ]
-        if rest := [group for group in groups if record_of(group) not in written]:
+        results: list[Result] = []
+        for record, (group, _) in newest.items():
+            if record in written:
+                results += written_results(group.operations)
+            else:
+                rest.append(group)
+        if rest:
             results += self._merging.apply(connection, layout, rest)
         return results
 
@@ -154,9 +164,11 @@ def _newest_candidate(group: Group, now_ms: int) -> Delta | None:
     delta = deltas.fold(group.operations)
     if delta.increments:
         return None
-    if group.collection.version is VersionSource.HLC:
-        young_ms = min(_YOUNG_MS, group.collection.horizon_s * 1000 // 2)
-        if delta.oldest.version < at_milliseconds(max(now_ms - young_ms, 0)):
+    collection = group.collection
+    if collection.version is VersionSource.HLC:
+        young_ms = min(_YOUNG_MS, collection.horizon_s * 1000 // 2)
+        oldest = delta.oldest if delta.writes else delta.base
+        if oldest.version < at_milliseconds(max(now_ms - young_ms, 0)):
             return None
     return delta
 

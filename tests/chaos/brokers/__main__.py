@@ -16,13 +16,16 @@ import pytest
 from tests.chaos.brokers.cells import Site
 from tests.chaos.brokers.plan import CELLS, RACES
 from tests.chaos.brokers.table import failures, public, rendered
+from tests.chaos.machine import machine
 from tests.chaos.rows import chosen
-from tests.chaos.state import ROOT, code_digest, machine, resumed
+from tests.resumable import ROOT, code_digest, resumed
 
 if TYPE_CHECKING:
-    from tests.chaos.state import Run
+    from tests.resumable import Run
 
 _STATE = ROOT / ".syncpipe" / "chaos-brokers"
+#: What results depend on.
+_SOURCES = ("syncpipe", "workers", "tests/chaos")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         seed=options.seed,
         short=options.short,
         fresh=options.fresh,
-        code=code_digest(),
+        code=code_digest(*_SOURCES),
     )
     _say(f"seed {run.seed}, commit {run.commit}, {machine()}; logs and books: {run.directory}")
     # An end from outside passes through every `with`, so that no process is left behind.

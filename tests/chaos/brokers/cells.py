@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.brokers.ledger import Tally
     from tests.chaos.brokers.plan import Cell
-    from tests.chaos.state import Run
+    from tests.resumable import Run
 
 _STRIKES = {
     Kind.WORKER_KILL: Storm.kill_worker,

@@ -13,7 +13,7 @@ from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound
 from syncpipe.transport.rabbitmq.topology import physical
 from tests.chaos.brokers.consumer import QUEUE, connected
-from tests.chaos.state import machine
+from tests.chaos.machine import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

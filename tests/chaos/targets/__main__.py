@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chaos.machine import machine
 from tests.chaos.rows import chosen
-from tests.chaos.state import ROOT, code_digest, machine, resumed
 from tests.chaos.targets.ground import Ground
 from tests.chaos.targets.plan import ROWS, carry_out
 from tests.chaos.targets.table import failures, rendered
+from tests.resumable import ROOT, code_digest, resumed
 
 if TYPE_CHECKING:
-    from tests.chaos.state import Run
+    from tests.resumable import Run
 
 _STATE = ROOT / ".syncpipe" / "chaos-targets"
+#: What results depend on.
+_SOURCES = ("syncpipe", "workers", "tests/chaos")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         seed=options.seed,
         short=options.short,
         fresh=options.fresh,
-        code=code_digest(),
+        code=code_digest(*_SOURCES),
     )
     _say(f"seed {run.seed}, commit {run.commit}, {machine()}; logs: {run.directory}")
     # An end from outside passes through every `with`, so that no process is left behind.

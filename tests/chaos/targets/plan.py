@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.chaos.state import Run
     from tests.chaos.targets.ground import Ground
+    from tests.resumable import Run
 
 #: What is done for each row that draws nothing.
 ROWS: dict[str, Callable[..., Any]] = {

@@ -20,7 +20,7 @@ from syncpipe.settings import load
 from syncpipe.store.deadletters import Choice
 from syncpipe.supervisor import Command, Supervisor
 from tests.chaos.processes import until
-from tests.chaos.state import ROOT
+from tests.resumable import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

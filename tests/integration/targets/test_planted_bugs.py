@@ -14,8 +14,8 @@ from tests.integration.targets.histories import DOCUMENT_FIELDS, TABLE_FIELDS, d
 from tests.integration.targets.places import PLACES, PLAIN_COLUMNS, execute
 from tests.integration.targets.workers import two_workers
 
-#: The first counter-example will do.
-searching = settings(max_examples=500, phases=[Phase.generate], database=None)
+#: The first counter-example will do; of rare ones, hundreds of tries may see none.
+searching = settings(max_examples=5_000, phases=[Phase.generate], database=None)
 MEMORY = {"document": "documents", "table": "records"}
 FIELDS = {
     "document": DOCUMENT_FIELDS,

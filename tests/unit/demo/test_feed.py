@@ -6,7 +6,7 @@ import pytest
 
 from syncpipe.app import App
 from syncpipe.core.collection import Collection, KeyType
-from syncpipe.demo.feed import _Feeder
+from syncpipe.demo.feed import Feeder
 from syncpipe.demo.stream import COLLECTIONS, operations
 from syncpipe.settings import Settings
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
@@ -21,7 +21,7 @@ DECLARED = {
 @pytest.fixture(scope="module")
 def feeder():
     app = App(settings=Settings(collections=DECLARED), clock=FakeClock(), random=SeededRandom())
-    return _Feeder(app, lambda _: None)
+    return Feeder(app, lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -258,6 +258,24 @@ def test_a_refused_member_that_waits_is_cancelled(bench):
     assert bench.target.keys("orders") == []
 
 
+def test_of_a_superseded_member_nothing_is_left_to_undo(bench):
+    bench.run(plain("a", version=5))
+    assert bench.run(operation("a", version=3)).counts == {Outcome.SUPERSEDED: 1}
+    assert bench.counts() == Counts()
+    bench.kill(1)
+    bench.sweep()
+    bench.deliver()
+    assert bench.target.keys("orders") == ["a"]
+
+
+def test_an_applied_member_that_is_superseded_since_and_comes_again_stays_recorded(bench):
+    each = operation("a", version=3)
+    bench.run(each)
+    bench.run(plain("a", version=5))
+    assert bench.run(each).counts == {Outcome.SUPERSEDED: 1}
+    assert bench.counts() == Counts(1, 1, 0)
+
+
 def test_a_delayed_member_is_cancelled_before_it_is_due(bench):
     each = operation("a", version=90_000, due=90_000)
     assert bench.run(each).verdicts == (Done(),)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from syncpipe.core.routing import Priority
 from syncpipe.producer.buffer import ENTRY_BYTES, Buffer, Entry, Parcel, Ticket
 from syncpipe.producer.condition import Condition
+from syncpipe.producer.intake import Accepted
 from syncpipe.producer.options import ClientOptions
 from syncpipe.producer.receipt import Receipt
 from tests.unit.producer.parts import route
@@ -23,6 +26,10 @@ def _buffer(**options: int) -> Buffer:
 def _entry(data: bytes = b"x", *, until: float = 100.0) -> Entry:
     receipt = Receipt(bytes(16), 1, (), Condition())
     return Entry(data, Ticket(receipt, 1, 0), until)
+
+
+def _accepted(size: int) -> Accepted:
+    return Accepted(bytes(16), 1, bytes(size - ENTRY_BYTES), (route(),))
 
 
 def _data(parcels: list[Parcel]) -> list[list[bytes]]:
@@ -166,8 +173,8 @@ def test_room_is_taken_until_an_entry_is_released():
     entry = _entry(b"x" * 100)
     buffer = _buffer(buffer_max_bytes=2 * entry.size)
     buffer.append(route(), entry, 0.0)
-    assert buffer.has_room(entry.size)
-    assert not buffer.has_room(entry.size + 1)
+    assert buffer.has_room(_accepted(entry.size))
+    assert not buffer.has_room(_accepted(entry.size + 1))
 
     buffer.take(9.0)
     assert buffer.bytes == entry.size == 100 + ENTRY_BYTES
@@ -175,8 +182,16 @@ def test_room_is_taken_until_an_entry_is_released():
     assert buffer.bytes == 0
 
 
+def test_something_is_due_before_a_moment():
+    buffer = _buffer()
+    assert not buffer.due_before(math.inf)
+    buffer.append(route(), _entry(), 1.0)
+    assert buffer.due_before(2.1)
+    assert not buffer.due_before(2.0)
+
+
 def test_an_empty_buffer_takes_even_what_is_larger_than_itself():
-    assert _buffer(buffer_max_bytes=10).has_room(1000)
+    assert _buffer(buffer_max_bytes=10).has_room(_accepted(1000))
 
 
 @pytest.mark.parametrize("held", [False, True])

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tests.chaos.state import code_digest, resumed
+from tests.resumable import code_digest, resumed
 
 NAMES = ["one", "two"]
 
@@ -73,5 +73,6 @@ def test_the_same_seed_decides_the_same(begin):
 
 
 def test_the_digest_is_that_of_the_code():
-    assert code_digest() == code_digest()
-    assert len(code_digest()) == 16
+    assert code_digest("workers") == code_digest("workers")
+    assert code_digest("workers") != code_digest("workers", "syncpipe")
+    assert len(code_digest("workers")) == 16

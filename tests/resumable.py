@@ -1,22 +1,17 @@
-"""What was finished in earlier runs: a run that was interrupted goes on where it ended."""
+"""What was finished before: a harness that was interrupted goes on where it ended."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import random
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import kombu
-
-ROOT = Path(__file__).resolve().parents[2]
-#: What results depend on.
-_SOURCES = ("syncpipe", "workers", "tests/chaos")
+ROOT = Path(__file__).resolve().parents[1]
+_CODE = {".json", ".lua", ".mjs", ".py", ".sql", ".txt"}
 _FILE = "state.json"
 
 
@@ -81,25 +76,12 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def machine() -> str:
-    """Describe what this runs on."""
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return (
-        f"{os.cpu_count()} x {models[0] if models else platform.machine()}, "
-        f"Python {platform.python_version()}, kombu {kombu.__version__}"
-    )
-
-
-def code_digest() -> str:
-    """Return a digest of all code that results depend on, committed or not."""
+def code_digest(*sources: str) -> str:
+    """Return a digest of all code in *sources*, committed or not, that results depend on."""
     digest = hashlib.blake2b(digest_size=8)
-    for source in _SOURCES:
+    for source in sources:
         for path in sorted((ROOT / source).rglob("*")):
-            if path.suffix in {".py", ".sql", ".lua"}:
+            if path.suffix in _CODE and "node_modules" not in path.parts:
                 digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()
 

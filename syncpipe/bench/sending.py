@@ -1,0 +1,120 @@
+"""The producer of the benchmark, a process of its own: ``python -m syncpipe.bench.sending``.
+
+It takes the configuration, the name of a workload, and settings of the client as TOML texts. Each
+thing to do is one JSON object, see `Producer`.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.app import Client
+from syncpipe.bench.child import serve
+from syncpipe.bench.workloads import WORKLOADS
+from syncpipe.demo.stage import PLAYGROUND
+from syncpipe.errors import DeliveryTimeout
+from syncpipe.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncpipe.bench.workloads import Workload
+
+_NS_PER_S = 1_000_000_000
+_PERCENT = 0.99
+
+
+class Producer:
+    """Sends operations of one workload through one client."""
+
+    def __init__(self, client: Client, workload: Workload) -> None:
+        """Send through *client* what *workload* says."""
+        self._client = client
+        self._workload = workload
+        workload.pool()  # what it takes to read the reports is no part of any measurement
+        self._verbs: dict[str, Callable[..., dict[str, float]]] = {
+            "send": self.send,
+            "pace": self.pace,
+            "single": self.single,
+            "call": self.call,
+        }
+
+    def act(self, order: dict[str, Any]) -> dict[str, float]:
+        """Do what *order* names in ``do``, with its other members as arguments."""
+        return self._verbs[order.pop("do")](**order)
+
+    def send(self, start: int, stop: int) -> dict[str, float]:
+        """Send as fast as it goes, and wait until everything is confirmed."""
+        first_ms = _now_ms()
+        for key, document in self._workload.operations(start, stop):
+            self._client.upsert(PLAYGROUND, key, document)
+        self._flush()
+        return {"first_ms": first_ms, "confirmed_ms": _now_ms()}
+
+    def pace(self, start: int, stop: int, per_s: float) -> dict[str, float]:
+        """Send at an even rate."""
+        first_ms = _now_ms()
+        began = time.perf_counter()
+        for number, pair in enumerate(self._workload.operations(start, stop)):
+            ahead_s = began + number / per_s - time.perf_counter()
+            if ahead_s > 0:
+                time.sleep(ahead_s)
+            self._client.upsert(PLAYGROUND, *pair)
+        self._flush()
+        return {"first_ms": first_ms, "confirmed_ms": _now_ms()}
+
+    def single(self, start: int, seconds: float) -> dict[str, float]:
+        """Send one operation at a time, each when the one before is confirmed."""
+        until = time.perf_counter() + seconds
+        first_ms, number = _now_ms(), start
+        for key, document in self._workload.operations(start, sys.maxsize):
+            if time.perf_counter() > until:
+                break
+            self._client.upsert(PLAYGROUND, key, document)
+            self._flush()
+            number += 1
+        return {"first_ms": first_ms, "confirmed_ms": _now_ms(), "stop": number}
+
+    def call(self, start: int, stop: int) -> dict[str, float]:
+        """Send documents that are there already; return what the calls alone take."""
+        pairs = list(self._workload.operations(start, stop))
+        gc.collect()
+        spent: list[int] = []
+        upsert, clock = self._client.upsert, time.perf_counter_ns
+        began = clock()
+        for key, document in pairs:
+            before = clock()
+            upsert(PLAYGROUND, key, document)
+            spent.append(clock() - before)
+        buffered_s = (clock() - began) / _NS_PER_S
+        self._flush()
+        confirmed_s = (clock() - began) / _NS_PER_S
+        return {
+            "calls_per_s": len(pairs) / buffered_s,
+            "confirmed_per_s": len(pairs) / confirmed_s,
+            "call_p99_us": sorted(spent)[int(len(spent) * _PERCENT)] / 1000,
+        }
+
+    def _flush(self) -> None:
+        unconfirmed = self._client.flush()
+        if unconfirmed:
+            raise DeliveryTimeout(f"{unconfirmed} operations were not confirmed.")
+
+
+def main(config: str, workload: str, *overrides: str) -> None:
+    """Serve until stdin ends."""
+    settings = load(Path(config), environ={}, overrides=overrides).settings
+    with Client(settings) as client:
+        serve(Producer(client, WORKLOADS[workload]).act)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

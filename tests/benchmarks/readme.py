@@ -1,0 +1,110 @@
+"""What the README shows of a full run, in Markdown and as a chart. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from syncpipe.bench.measured import LIMIT, OURS, RAW
+from tests.benchmarks.chart import chart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BEGIN, END = "<!-- made by make bench -->", "<!-- end of make bench -->"
+_MEANINGS = {
+    OURS: "**syncpipe**",
+    LIMIT: "our target alone, no broker",
+    RAW: "bare loop, one guarded statement per 2,000 rows",
+}
+_PER_RECORD = "celery_task_per_record"
+
+
+def spliced(readme: str, section: str) -> str:
+    """Return *readme* with *section* between its marks. Raises ValueError without them."""
+    before, found, rest = readme.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise ValueError(f"There is no place between {BEGIN} and {END}.")
+    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+
+
+def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the tables of a run, in Markdown."""
+    distinct = _measured(workloads["distinct"])
+    base = distinct.get(_PER_RECORD, {}).get("ops_per_s")
+    ranked = sorted(distinct.items(), key=lambda item: -item[1]["ops_per_s"])
+    rows = [
+        (
+            _MEANINGS.get(name, name.replace("_", " ")),
+            "yes" if each["guarded"] else "no",
+            f"{each['ops_per_s']:,.0f} ({_range(each)})",
+            f"{each['ops_per_s'] / base:,.1f}" if base else "-",
+            f"{each['cpu_us_per_op']:,.0f}",
+            "-" if each["broker_bytes_per_op"] is None else f"{each['broker_bytes_per_op']:,.0f}",
+            f"{each['peak_rss_mb']:,.0f}",
+        )
+        for name, each in ranked
+    ]
+    heads = (
+        *("system", "refuses stale writes", "operations/s (range)", "times a task per record"),
+        *("CPU µs/op", "broker bytes/op", "worker MB"),
+    )
+    ours = [
+        (workload, f"{each['ops_per_s']:,.0f}", _details(each))
+        for workload, systems in workloads.items()
+        if (each := _measured(systems).get(OURS))
+    ]
+    return "\n\n".join(
+        [
+            _markdown(heads, rows),
+            "The workloads of syncpipe alone:",
+            _markdown(("workload", "operations/s", "beside"), ours),
+            _where(machine),
+        ]
+    )
+
+
+def _where(machine: Mapping[str, Any]) -> str:
+    return (
+        f"Measured on {machine['cores']} shared cores ({machine['processor']}), "
+        f"Python {machine['python']}, medians of the rounds."
+    )
+
+
+def picture(workloads: Mapping[str, Mapping[str, Any]], note: str) -> str:
+    """Return the chart of the workload distinct."""
+    ranked = sorted(
+        _measured(workloads["distinct"]).items(), key=lambda item: -item[1]["ops_per_s"]
+    )
+    kinds = {OURS: "ours", LIMIT: "possible", RAW: "possible"}
+    bars = [
+        (name.replace("_", " "), each["ops_per_s"], kinds.get(name, "peer"))
+        for name, each in ranked
+    ]
+    return chart("distinct: operations per second, broker to PostgreSQL", bars, note)
+
+
+def _range(each: Mapping[str, Any]) -> str:
+    return " to ".join(f"{rate:,.0f}" for rate in each["ops_per_s_spread"])
+
+
+def _measured(systems: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in systems.items() if "ops_per_s" in each}
+
+
+def _details(each: Mapping[str, Any]) -> str:
+    shown = {
+        "p50_ms": "p50 {:,.0f} ms",
+        "p99_ms": "p99 {:,.0f} ms",
+        "ops_per_write": "{:,.1f} operations per target write",
+        "last_tenth_to_first": "last tenth {:.2f} times as fast as the first",
+        "confirmed_per_s": "{:,.0f} confirmed/s",
+        "calls_per_s": "{:,.0f} calls/s",
+        "call_p99_us": "p99 of a call {:,.0f} µs",
+    }
+    return ", ".join(text.format(each[name]) for name, text in shown.items() if name in each) or "-"
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
