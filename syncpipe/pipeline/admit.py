@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from syncpipe.store.groups import Death
     from syncpipe.targets.target import Target
 
-_STAGE = "admit"
+#: Its name.
+STAGE = "admit"
 
 
 def admit(
@@ -54,9 +55,9 @@ def admit(
     except TargetError as error:
         return replace(batch, outage=error)
     settled += [_early(item, batch.now_ms) for item in early if id(item) not in gone]
-    settled += [Settled(item, _fate(item.operation, known), _STAGE) for item in expired]
+    settled += [Settled(item, _fate(item.operation, known), STAGE) for item in expired]
     settled += [
-        Settled(item, Outcome.DEAD, _STAGE, _because(death))
+        Settled(item, Outcome.DEAD, STAGE, _because(death))
         for item, death in deaths
         if item.operation.id not in known
     ]
@@ -75,16 +76,16 @@ def _cancelled(
     if not members:
         return [], []
     if membership is None:
-        return [Settled(item, Outcome.DEAD, _STAGE, _no_store()) for item in members], []
+        return [Settled(item, Outcome.DEAD, STAGE, _no_store()) for item in members], []
     try:
         return [], membership.enter(batch, trying, waiting)
     except StoreError as error:
-        return [Settled(item, Outcome.RETRYING, _STAGE, error) for item in members], []
+        return [Settled(item, Outcome.RETRYING, STAGE, error) for item in members], []
 
 
 def _early(item: Item, now_ms: int) -> Settled:
     wait_ms = item.operation.not_before_ms - now_ms
-    return Settled(item, Outcome.RETRYING, _STAGE, wait_ms=wait_ms)
+    return Settled(item, Outcome.RETRYING, STAGE, wait_ms=wait_ms)
 
 
 def _no_store() -> StoreMissing:

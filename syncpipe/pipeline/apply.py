@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import RefusedForNow, TargetError, TargetThrottled
+from syncpipe.errors import RefusedForNow, TargetError, TargetMisconfigured, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
 from syncpipe.pipeline.care import one_by_one
 from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
     from syncpipe.pipeline.care import Care
+    from syncpipe.pipeline.collection_pauses import CollectionPauses
     from syncpipe.pipeline.retries import Retries
-    from syncpipe.targets.target import Target
+    from syncpipe.targets.target import Group, Target
 
 
 def ask_time(batch: Batch, target: Target) -> Batch:
@@ -32,26 +33,89 @@ def ask_time(batch: Batch, target: Target) -> Batch:
         return replace(batch, outage=error)
 
 
-def apply(batch: Batch, attempt: Attempt, retries: Retries, care: Care | None = None) -> Batch:
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is done about operations that a target refuses."""
+
+    #: When what is refused for now is tried again.
+    retries: Retries
+    #: The collections that are left alone.
+    pauses: CollectionPauses
+    #: Seconds for which what the target refuses is sought.
+    isolation_s: float
+    #: Whether what waits does so in a schedule, where it is in nobody's way.
+    durable: bool
+
+
+def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = None) -> Batch:
     """Return *batch* with the outcome of every operation, or with an outage.
 
-    An operation that the target refuses for now is tried again as *retries* say, and dead then.
-    With *care*, operations are applied one by one.
+    Its groups are those that were tried. An operation that the target refuses for now is tried
+    again as *policy* says, and dead then. With *care*, operations are applied one by one.
     """
-    isolation = Isolation(attempt)
-    groups = batch.groups
+    isolation = Isolation(attempt, timeout_s=policy.isolation_s)
+    groups = policy.pauses.admitted(_in_turn(batch))
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
-    results = {identity(result.operation): result for result in isolation.results}
+    results = {
+        identity(result.operation): result for result in policy.pauses.judged(isolation.results)
+    }
     settled, waiting = [], []
     for item in batch.items:
         result = results.get(identity(item.operation))
-        if result is None:
+        if _is_paused(item, result, policy.pauses):
+            wait_ms = policy.pauses.wait_ms(item.operation.collection)
+            settled.append(Settled(item, Outcome.RETRYING, "apply", wait_ms=wait_ms))
+        elif result is None:
             waiting.append(item)
         else:
-            attempts = len(item.attempts) + batch.messages[item.message].attempts + 1
-            settled.append(_settled(item, result, retries, attempts))
-    return replace(batch, items=tuple(waiting), settled=(*batch.settled, *settled), outage=outage)
+            settled.append(_settled(item, result, policy.retries, _attempts(batch, item) + 1))
+    if not outage and not policy.durable:
+        outage = _reason(batch, settled, policy.pauses)
+    return replace(
+        batch,
+        items=tuple(waiting),
+        groups=tuple(groups),
+        settled=(*batch.settled, *settled),
+        outage=outage,
+    )
+
+
+def _is_paused(item: Item, result: Result | None, pauses: CollectionPauses) -> bool:
+    """Return whether *item* waits because its collection does."""
+    if result is not None:
+        return result.outcome is Outcome.RETRYING and isinstance(result.error, TargetMisconfigured)
+    return pauses.reason(item.operation.collection) is not None
+
+
+def _reason(
+    batch: Batch, settled: Sequence[Settled], pauses: CollectionPauses
+) -> TargetError | None:
+    """Return why *batch* holds nothing but what waits for paused collections, if so.
+
+    Kept in the process, that would be in the way of other targets: they share what it may hold.
+    """
+    if len(settled) < len(batch.items) or any(each.error or not each.wait_ms for each in settled):
+        return None
+    reasons = (pauses.reason(each.item.operation.collection) for each in settled)
+    return next(filter(None, reasons), None)
+
+
+def _attempts(batch: Batch, item: Item) -> int:
+    """Return how many attempts at *item* there were before."""
+    return len(item.attempts) + batch.messages[item.message].attempts
+
+
+def _in_turn(batch: Batch) -> list[Group]:
+    """Return the groups of *batch*, those first that were tried least.
+
+    So what is too slow each time cannot keep others from their turn.
+    """
+    attempts: dict[tuple[str, str], int] = {}
+    for item in batch.items:
+        record = item.operation.collection, item.operation.key
+        attempts[record] = max(attempts.get(record, 0), _attempts(batch, item))
+    return sorted(batch.groups, key=lambda group: attempts[group.collection.name, group.key])
 
 
 def _throttling(results: Iterable[Result]) -> TargetError | None:

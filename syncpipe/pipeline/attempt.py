@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,11 @@ from syncpipe.resilience.backoff import full_jitter
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.outcome import Result
-    from syncpipe.targets.target import Group, Target
+    from syncpipe.targets.target import Group, Judgement, Target
 
 #: First and longest pause before trying again a target that is busy, seconds.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
@@ -71,15 +72,17 @@ class Attempt:
         )
         return retrying(self._once, groups)
 
+    def each(self, groups: Sequence[Group]) -> list[Judgement]:
+        """Apply each of *groups* for itself; raises as `Target.apply_each` does.
+
+        Nothing is tried again here: that is not for the middle of a transaction.
+        """
+        with _named():
+            return self.target.apply_each(groups, now_ms=self.now_ms)
+
     def _once(self, groups: Sequence[Group]) -> list[Result]:
-        try:
+        with _named():
             return self.target.apply(groups, now_ms=self.now_ms)
-        except (*_EXPECTED, MemoryError):
-            raise
-        except Exception as fault:
-            raise RefusedForNow(
-                f"The target failed with {fault!r}.", unknown=type(fault).__name__
-            ) from fault
 
     def _sleep(self, seconds: float) -> None:
         self.stopped.wait(seconds)
@@ -93,3 +96,16 @@ class Attempt:
 
     def _pause_s(self, state: tenacity.RetryCallState) -> float:
         return full_jitter(state.attempt_number - 1, _FIRST_PAUSE_S, _LONGEST_PAUSE_S, self.random)
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    """Have every error be one that the port names."""
+    try:
+        yield
+    except (*_EXPECTED, MemoryError):
+        raise
+    except Exception as fault:
+        raise RefusedForNow(
+            f"The target failed with {fault!r}.", unknown=type(fault).__name__
+        ) from fault

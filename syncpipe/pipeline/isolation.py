@@ -1,8 +1,9 @@
-"""Finds among many groups the operations that the target refuses: they harm only themselves.
+"""Applies a batch so that what the target refuses, or is slow at, harms only itself.
 
-Halving takes about ``b * log2(n / b)`` tries for *b* culprits among *n* groups; where they are
-dense, each group is tried alone. A refused group is unfolded and its operations tried in version
-order.
+When all records together are refused, a `Search` says what to try next. What the target takes long
+to refuse, because it waits for a lock or runs into its statement timeout, is not divided: each of
+its records is tried alone, so that each bad one costs that time once. A record of several
+operations that is refused is unfolded, and its operations are tried in version order.
 """
 
 from __future__ import annotations
@@ -18,61 +19,188 @@ from syncpipe.errors import (
     TargetMisconfigured,
     TargetThrottled,
     TargetUnavailable,
+    TooSlow,
 )
+from syncpipe.pipeline.search import Search
 from syncpipe.targets.target import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from syncpipe.core.operation import Operation
     from syncpipe.pipeline.attempt import Attempt
 
-#: Where more than one in so many groups is refused, halving costs more than trying each alone.
-_DENSE = 8
-#: So many tries of one batch may end with a busy target before the whole target counts as busy.
-#: Each may take a lock timeout; it suffices to find one locked record among 2,000.
+#: So many calls of one batch may end with a busy target before the whole target counts as busy.
+#: Each may take a lock timeout.
 _MOST_BUSY = 12
+
+
+class _EnoughError(Exception):
+    """Nothing more of the batch is tried now; what has no result waits."""
+
+    def __init__(self, reason: TargetError | None = None) -> None:
+        """Keep the *reason*, if it is the target's fault."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Isolation:
     """Applies the groups of one batch, dividing them where the target refuses."""
 
-    def __init__(self, attempt: Attempt) -> None:
-        """Try with *attempt*."""
+    def __init__(self, attempt: Attempt, *, timeout_s: float) -> None:
+        """Try with *attempt*; begin nothing more *timeout_s* seconds after the first refusal."""
         self._attempt = attempt
-        self._refused = 0
+        self._timeout_s = timeout_s
+        self._until: float | None = None
         self._busy = 0
+        self._dawdles = False
+        self._fitting: set[str] = set()
         self._misfits: list[tuple[Group, TargetMisconfigured]] = []
         #: What became of each operation so far.
         self.results: list[Result] = []
 
     def run(self, groups: Sequence[Group]) -> TargetError | None:
-        """Apply *groups*; return why some operations are left without result, if so."""
-        parts = [tuple(groups)]
-        while parts:
-            part = parts.pop()
-            try:
-                self.results += self._attempt(part)
-            except (TargetUnavailable, TargetThrottled) as outage:
-                return outage
-            except TargetMisconfigured as error:
-                try:
-                    parts += self._divide_misfits(part, error)
-                except (TargetUnavailable, TargetThrottled) as outage:
-                    return outage
-            except (Refused, RefusedForNow, TargetBusy) as error:
-                if self._is_busy(error):
-                    return error
-                divided = self._divide(part, total=len(groups))
-                parts += divided
-                if not divided:
-                    self._give_up(part[0].operations[0], error)
-        return self._settle_misfits()
+        """Apply *groups*; return why some operations are left without result, if so.
 
-    def _divide_misfits(
-        self, part: tuple[Group, ...], error: TargetMisconfigured
-    ) -> list[tuple[Group, ...]]:
-        """Return smaller parts, so that one collection, or one record, stops no other.
+        They are left without reason when the time is over.
+        """
+        try:
+            if groups:
+                self._try(tuple(groups))
+            return self._settle_misfits()
+        except _EnoughError as enough:
+            return enough.reason
+        except (TargetUnavailable, TargetThrottled) as outage:
+            return outage
+
+    def _try(self, part: Sequence[Group]) -> None:
+        """Apply *part*, of which nothing is known."""
+        try:
+            self._took(self._attempt(part))
+        except TargetMisconfigured as error:
+            self._divide(part, error)
+        except (TargetBusy, TooSlow) as error:
+            self._try_alone(part, error)
+        except (Refused, RefusedForNow) as error:
+            if len(part) == 1:
+                self._refuse(part[0], error)
+            else:
+                self._search(part)
+
+    def _search(self, part: Sequence[Group]) -> None:
+        """Apply the records of *part*, of which the target has refused all together."""
+        row, search = list(part), Search(len(part))
+        while row:
+            self._check_time()
+            if self._dawdles:
+                self._each_alone(row)
+                return
+            step = search.next()
+            tried = row[: step.number]
+            if step.each:
+                done, refused = self._try_each(tried)
+                search.settled(len(done), refused)
+                row = [group for group in row if _record(group) not in done]
+                continue
+            try:
+                self._took(self._attempt(tried))
+                search.passed(step.number)
+            except (TargetBusy, TooSlow) as error:
+                self._try_alone(tried, error)
+                search.settled(step.number, 1)
+            except TargetMisconfigured as error:
+                if self._fits(tried):
+                    search.failed(step.number)
+                    continue
+                self._divide(tried, error)
+                search.settled(step.number, 1)
+            except (Refused, RefusedForNow):
+                search.failed(step.number)
+                continue
+            del row[: step.number]
+
+    def _try_each(self, groups: Sequence[Group]) -> tuple[set[tuple[str, str]], int]:
+        """Try each of *groups* for itself; return the records that are done, and how many fail."""
+        answers = []
+        if len(groups) > 1:
+            try:
+                answers = self._attempt.each(groups)
+            except (Refused, RefusedForNow, TargetBusy, TargetMisconfigured):
+                answers = []  # nobody can tell whose fault that is
+        for answer in answers:
+            if answer.error is None:
+                self._took(answer.results)
+            elif isinstance(answer.error, TargetBusy):
+                self._try_one(answer.group)  # with the patience that a transaction cannot have
+            else:
+                self._judge(answer.group, answer.error)
+            self._dawdles |= isinstance(answer.error, TooSlow)
+        if answers:
+            refused = sum(answer.error is not None for answer in answers)
+            return {_record(answer.group) for answer in answers}, refused
+        return {_record(group) for group in groups}, self._each_alone(groups)
+
+    def _try_alone(self, part: Sequence[Group], error: TargetError) -> None:
+        """Apply each of *part*, at which the target took long before it raised *error*."""
+        self._note(error)
+        self._dawdles = True
+        if len(part) == 1:
+            self._judge(part[0], error)
+        else:
+            self._each_alone(part)
+
+    def _each_alone(self, groups: Iterable[Group]) -> int:
+        """Apply each of *groups* in a call of its own; return how many the target refuses."""
+        refused = 0
+        for group in groups:
+            self._check_time()
+            refused += not self._try_one(group)
+        return refused
+
+    def _try_one(self, group: Group) -> bool:
+        """Apply *group*, and return whether the target took it."""
+        try:
+            self._took(self._attempt((group,)))
+        except (Refused, RefusedForNow, TargetBusy, TargetMisconfigured) as error:
+            self._note(error)
+            self._judge(group, error)
+            return False
+        return True
+
+    def _judge(self, group: Group, error: TargetError) -> None:
+        """Note that the target has refused *group* alone."""
+        if isinstance(error, TargetMisconfigured):
+            self._misfits.append((group, error))
+        else:
+            self._refuse(group, error)
+
+    def _refuse(self, group: Group, error: TargetError) -> None:
+        """Give up what of *group* the target refuses, which has refused all of it."""
+        self._fitting.add(group.collection.name)
+        if len(group.operations) == 1:
+            self._give_up(group, error)
+            return
+        for operation in group.operations:
+            self._check_time()
+            alone = Group(group.collection, group.key, (operation,))
+            try:
+                self._took(self._attempt((alone,)))
+            except (Refused, RefusedForNow, TargetBusy) as own:
+                self._note(own)
+                self._give_up(alone, own)
+            except TargetMisconfigured as own:
+                self._misfits.append((alone, own))
+
+    def _give_up(self, group: Group, error: TargetError) -> None:
+        outcome = Outcome.DEAD if isinstance(error, Refused) else Outcome.RETRYING
+        self.results += [Result(operation, outcome, error) for operation in group.operations]
+
+    def _took(self, results: Iterable[Result]) -> None:
+        for result in results:
+            self._fitting.add(result.operation.collection)
+            self.results.append(result)
+
+    def _divide(self, part: Sequence[Group], error: TargetMisconfigured) -> None:
+        """Apply *part* so that a collection or record that does not fit the target stops no other.
 
         Where neither the first nor the last record of a collection fits, none does.
         """
@@ -80,26 +208,24 @@ class Isolation:
         for group in part:
             collections.setdefault(group.collection.name, []).append(group)
         if len(collections) > 1:
-            return [tuple(members) for members in collections.values()]
-        ends = () if len(part) == 1 else (part[0], part[-1])
-        fitting = [group for group in ends if self._fits(group)]
-        if not fitting:
+            for members in collections.values():
+                self._try(members)
+            return
+        if len(part) == 1:
+            self._misfits.append((part[0], error))
+            return
+        if not self._fits(part):
+            self._each_alone((part[0], part[-1]))
+            part = part[1:-1]
+        if self._fits(part):
+            self._search(part)
+        else:
             self._misfits += [(group, error) for group in part]
-            return []
-        rest = tuple(group for group in part if group not in fitting)
-        half = len(rest) // 2
-        return [smaller for smaller in (rest[half:], rest[:half]) if smaller]
 
-    def _fits(self, group: Group) -> bool:
-        """Apply *group* alone; return whether the target has no fault of its own with it."""
-        try:
-            self.results += self._attempt((group,))
-        except TargetMisconfigured:
-            return False
-        except (Refused, RefusedForNow, TargetBusy) as error:
-            for operation in group.operations:
-                self._give_up(operation, RefusedForNow(error.message))
-        return True
+    def _fits(self, part: Sequence[Group]) -> bool:
+        """Return whether *part* is of one collection, of which something fits the target."""
+        names = {group.collection.name for group in part}
+        return len(names) == 1 and names <= self._fitting
 
     def _settle_misfits(self) -> TargetError | None:
         """Let wait what does not fit; return why, if nothing of the batch does.
@@ -108,40 +234,50 @@ class Isolation:
         """
         if self._misfits and not self.results:
             return self._misfits[0][1]
-        passed = {result.operation.collection for result in self.results}
-        for group, error in self._misfits:
-            alone = group.collection.name in passed
-            reason = RefusedForNow(error.message, sqlstate=error.sqlstate) if alone else error
-            for operation in group.operations:
-                self._give_up(operation, reason)
+        while self._misfits:
+            group, error = self._misfits.pop()
+            if group.collection.name in self._fitting:
+                self._refuse(group, _for_now(error))
+            else:
+                self._give_up(group, error)
         return None
 
-    def _is_busy(self, error: TargetError) -> bool:
-        self._busy += isinstance(error, TargetBusy)
-        return self._busy >= _MOST_BUSY or (
-            isinstance(error, TargetBusy) and self._attempt.stopped.is_set()
-        )
+    def _note(self, error: TargetError) -> None:
+        """Count how often the target is busy, which ends the batch at last.
 
-    def _divide(self, part: tuple[Group, ...], *, total: int) -> list[tuple[Group, ...]]:
-        """Return smaller parts, last first; none for a single operation."""
-        if len(part) == 1:
-            self._refused += 1
-            return _unfold(part[0])
-        if self._refused * _DENSE > total:
-            return [(group,) for group in reversed(part)]
-        half = len(part) // 2
-        return [part[half:], part[:half]]
+        Raises:
+            _EnoughError: it is busy too often, or the process is to end.
 
-    def _give_up(self, operation: Operation, error: TargetError) -> None:
-        outcome = Outcome.DEAD if isinstance(error, Refused) else Outcome.RETRYING
-        self.results.append(Result(operation, outcome, error))
+        """
+        if not isinstance(error, TargetBusy):
+            return
+        self._busy += 1
+        if self._busy >= _MOST_BUSY or self._attempt.stopped.is_set():
+            raise _EnoughError(error)
+
+    def _check_time(self) -> None:
+        """Return if there is time for another call.
+
+        Raises:
+            _EnoughError: there is none.
+
+        """
+        now = self._attempt.clock.monotonic()
+        if self._until is None:
+            self._until = now + self._timeout_s
+        if now >= self._until or (self._dawdles and self._attempt.stopped.is_set()):
+            raise _EnoughError
 
 
-def _unfold(group: Group) -> list[tuple[Group, ...]]:
-    """Return the operations of *group* one at a time, newest first; none if it holds only one."""
-    if len(group.operations) == 1:
-        return []
-    return [
-        (Group(group.collection, group.key, (operation,)),)
-        for operation in reversed(group.operations)
-    ]
+def _record(group: Group) -> tuple[str, str]:
+    return group.collection.name, group.key
+
+
+def _for_now(error: TargetError) -> RefusedForNow:
+    return RefusedForNow(
+        error.message,
+        sqlstate=error.sqlstate,
+        constraint=error.constraint,
+        status=error.status,
+        endpoint=error.endpoint,
+    )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from syncpipe.errors import StoreError
+    from syncpipe.errors import StoreError, SyncpipeError
     from syncpipe.pipeline.batch import Message
     from syncpipe.pipeline.report import Report
 
@@ -38,6 +38,23 @@ class BatchLog:
             ms=dict(report.spent_ms),
             latency_ms=dict(sorted(report.latency_ms.items())),
             committed_ms=report.committed_ms,
+        )
+
+    def collection_paused(self, collection: str, error: SyncpipeError) -> None:
+        """Say that the operations on *collection* wait, because the target refuses them."""
+        self.logger.error(
+            "collection-paused",
+            worker=self.worker,
+            target=self.target,
+            collection=collection,
+            code=error.code,
+            error=str(error),
+        )
+
+    def collection_resumed(self, collection: str) -> None:
+        """Say that the target takes operations on *collection* again."""
+        self.logger.warning(
+            "collection-resumed", worker=self.worker, target=self.target, collection=collection
         )
 
     def without_store(self) -> None:

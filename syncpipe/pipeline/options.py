@@ -23,6 +23,9 @@ class WorkerOptions:
     batch_linger_ms: int = 5
     #: Seconds for which a batch is tried again at once after a deadlock, lock timeout and the like.
     busy_timeout_s: float = 5.0
+    #: Seconds after which nothing more is tried to find what a batch is refused, or slow, for; what
+    #: is left then comes back, uncounted.
+    isolation_timeout_s: float = 120.0
     #: How often an operation is tried that the target refuses for a reason that may pass; with a
     #: store, 20 times take between four and eight hours.
     refused_attempts: int = 20

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.pipeline import report as reports
+from syncpipe.pipeline.admit import STAGE as ADMIT
 from syncpipe.pipeline.admit import admit
-from syncpipe.pipeline.apply import apply, ask_time
+from syncpipe.pipeline.apply import Policy, apply, ask_time
 from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.batch import Batch, Message
+from syncpipe.pipeline.collection_pauses import CollectionPauses
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
@@ -71,7 +73,7 @@ class Pipeline:
         self._random = random
         self._options = options
         self._log = log
-        self._retries = Retries(options, random, durable=schedule is not None)
+        self._policy = _policy(options, clock, random, log, durable=schedule is not None)
         patience = Patience(clock=clock, random=random, log=log)
         self._scheduling = Scheduling(schedule, patience) if schedule else None
         self._membership = Membership(groups, patience) if groups else None
@@ -130,12 +132,12 @@ class Pipeline:
             random=self._random,
             stopped=self._stopped,
         )
-        return apply(batch, attempt, self._retries, care)
+        return apply(batch, attempt, self._policy, care)
 
     def _tell_of_delays(self, batch: Batch) -> None:
         """Say once that operations are delayed though there is no store to keep them."""
         if self._scheduling is None and not self._told_of_delays:
-            delayed = any(each.wait_ms and each.error is None for each in batch.settled)
+            delayed = any(each.wait_ms and each.stage == ADMIT for each in batch.settled)
             if delayed:
                 self._told_of_delays = True
                 self._log.without_store()
@@ -172,3 +174,16 @@ class Pipeline:
             latency_ms={},
             outage=fault,
         )
+
+
+def _policy(
+    options: WorkerOptions, clock: Clock, random: Random, log: BatchLog, *, durable: bool
+) -> Policy:
+    """Return what is done about what the target refuses; *durable* tells of a schedule."""
+    longest_s = options.refused_delay_max_s if durable else 0.0
+    return Policy(
+        retries=Retries(options, random, durable=durable),
+        pauses=CollectionPauses(clock, random, log, longest_s=longest_s),
+        isolation_s=options.isolation_timeout_s,
+        durable=durable,
+    )

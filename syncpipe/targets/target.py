@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from syncpipe.errors import (
+    Refused,
+    RefusedForNow,
+    TargetBusy,
+    TargetError,
+    TargetMisconfigured,
+    TooSlow,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Collection as Keys
     from collections.abc import Sequence
@@ -24,6 +33,18 @@ class Group:
     key: str
     #: Its operations, at least one, each id once, in version order.
     operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a target says to one group of `Target.apply_each`."""
+
+    #: The group.
+    group: Group
+    #: A result for each of its operations, if the target took it.
+    results: Sequence[Result] = ()
+    #: Why it did not, what `Target.apply` would have raised for it alone; None if it did.
+    error: TargetError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +139,18 @@ class Target(Protocol):
         """
         ...
 
+    def apply_each(self, groups: Sequence[Group], *, now_ms: int) -> list[Judgement]:
+        """Apply each group for itself, in as few transactions as can be, and return an answer each.
+
+        What is refused harms no other. A group without an answer was not tried: who is slow or busy
+        ends the pass, so that nothing that was written waits for it.
+
+        Raises:
+            TargetError: as `apply`, for all groups; none has an answer then.
+
+        """
+        ...
+
     def collect(self, collection: Collection, *, keep: Keys[str] = ()) -> Collected:
         """Forget tombstones and ledger entries older than the horizon, and raise the floor.
 
@@ -133,3 +166,23 @@ class Target(Protocol):
     def close(self) -> None:
         """Give back connections. Idempotent."""
         ...
+
+
+def apply_one_by_one(target: Target, groups: Sequence[Group], *, now_ms: int) -> list[Judgement]:
+    """Judgement as `Target.apply_each` of a target that has nothing better than a call for each.
+
+    What ends the pass otherwise is raised by the next one: what was taken before is answered.
+    """
+    answers: list[Judgement] = []
+    for group in groups:
+        try:
+            answers.append(Judgement(group, target.apply((group,), now_ms=now_ms)))
+        except (Refused, RefusedForNow, TargetBusy, TargetMisconfigured) as error:
+            answers.append(Judgement(group, error=error))
+            if isinstance(error, TargetBusy | TooSlow):
+                break
+        except Exception:
+            if not answers:
+                raise
+            break
+    return answers

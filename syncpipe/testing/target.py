@@ -15,7 +15,7 @@ from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.version import at_milliseconds
 from syncpipe.errors import TooLate
-from syncpipe.targets.target import Collected
+from syncpipe.targets.target import Collected, apply_one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Keys
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.core.version import Stamp
     from syncpipe.errors import TargetError
-    from syncpipe.targets.target import Group
+    from syncpipe.targets.target import Group, Judgement
 
 
 @dataclass(slots=True)
@@ -92,6 +92,10 @@ class MemoryTarget:
         with self._lock:
             self._raise_planned(groups)
             return [result for group in groups for result in self._apply(group)]
+
+    def apply_each(self, groups: Sequence[Group], *, now_ms: int) -> list[Judgement]:
+        """Apply each group for itself, and return an answer for each."""
+        return apply_one_by_one(self, groups, now_ms=now_ms)
 
     def collect(self, collection: Collection, *, keep: Keys[str] = ()) -> Collected:
         """Forget what is older than the collection's horizon, except for the keys in *keep*."""

@@ -372,6 +372,28 @@ def test_whoever_looks_waits_for_no_lock(place, key, at):
         assert seen(place, change) == ({change.id} if place.remembers else set())
 
 
+def test_each_record_is_answered_for_itself(place, at):
+    keys = [new_key() for _ in range(7)]
+    batch = [operation("upsert", key, at, {"a": 1}) for key in keys]
+    batch += [operation("patch", keys[0], at + 1, {"b": Decimal(2)})]
+    batch += [operation("increment", keys[1], at + 1, {"a": 2})]
+    answers = place.target.apply_each(groups(place.collection, batch), now_ms=NOW_MS)
+
+    assert sorted(answer.group.key for answer in answers) == sorted(keys)
+    assert all(answer.error is None for answer in answers)
+    for answer in answers:
+        outcomes = {result.operation.id: result.outcome for result in answer.results}
+        assert outcomes.keys() == {each.id for each in answer.group.operations}
+    assert place.rows(keys) == place.reference(batch)
+    again = place.target.apply_each(groups(place.collection, batch), now_ms=NOW_MS)
+    assert {r.outcome for answer in again for r in answer.results} <= {DUPLICATE, SUPERSEDED}
+    assert place.rows(keys) == place.reference(batch)
+
+
+def test_no_records_have_no_answers(place):
+    assert place.target.apply_each([], now_ms=NOW_MS) == []
+
+
 def test_closing_twice_is_harmless(place):
     target = place.another()
     target.close()

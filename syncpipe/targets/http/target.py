@@ -11,7 +11,7 @@ from syncpipe.targets.http.answer import one_line
 from syncpipe.targets.http.batch import COMPRESSIONS, body_of, key_of, text_of
 from syncpipe.targets.http.endpoint import Endpoint
 from syncpipe.targets.http.results import Reading, UnreadableError, held
-from syncpipe.targets.target import Check, Collected, Description
+from syncpipe.targets.target import Check, Collected, Description, apply_one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from syncpipe.core.outcome import Result
     from syncpipe.targets.http.answer import Answer
     from syncpipe.targets.http.options import HttpOptions
-    from syncpipe.targets.target import Group
+    from syncpipe.targets.target import Group, Judgement
 
 #: Most bytes of an answer: so many, and so many more for each operation.
 _ANSWER_BYTES, _RESULT_BYTES = 64 * 1024, 4 * 1024
@@ -81,6 +81,10 @@ class HttpTarget:
         for part in _parts(groups):
             results += self._apply(part)
         return results
+
+    def apply_each(self, groups: Sequence[Group], *, now_ms: int) -> list[Judgement]:
+        """Apply each group for itself, in a request of its own."""
+        return apply_one_by_one(self, groups, now_ms=now_ms)
 
     def collect(
         self,

@@ -18,10 +18,8 @@ class Connections(connections.Connections):
 
     def __init__(self, options: PostgresOptions) -> None:
         """Remember *options*; nothing is opened yet."""
-        super().__init__(
-            options,
-            name=options.name,
-            translate=functools.partial(
-                translate, target=options.name, classification=Classification(options.classify)
-            ),
+        #: Returns what an error of the driver or the database means.
+        self.translated = functools.partial(
+            translate, target=options.name, classification=Classification(options.classify)
         )
+        super().__init__(options, name=options.name, translate=self.translated)

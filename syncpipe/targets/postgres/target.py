@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from syncpipe.core import delta as deltas
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.version import at_milliseconds
 from syncpipe.database import session
-from syncpipe.errors import TargetError
+from syncpipe.errors import TargetBusy, TargetError, TargetUnavailable, TooSlow
 from syncpipe.targets.postgres import horizon, installation
 from syncpipe.targets.postgres.columns import read_columns, refusal
 from syncpipe.targets.postgres.connections import Connections
 from syncpipe.targets.postgres.documents import Documents
 from syncpipe.targets.postgres.merging import Merging, written_results
 from syncpipe.targets.postgres.payload import record_of
+from syncpipe.targets.postgres.statements import statement
 from syncpipe.targets.postgres.tables import Table
-from syncpipe.targets.target import Group
+from syncpipe.targets.target import Group, Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Keys
-    from collections.abc import Iterable, Mapping, Sequence
-
-    import psycopg
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
@@ -61,18 +63,24 @@ class PostgresTarget:
 
     def apply(self, groups: Sequence[Group], *, now_ms: int) -> list[Result]:
         """Apply operations as `Target.apply` promises."""
-        try:
-            with self._connections.connection() as connection:
-                results: list[Result] = []
-                for layout, members in self._by_layout(connection, groups).items():
-                    if isinstance(layout, Table):
-                        members, refused = _fitting(layout, members)  # noqa: PLW2901
-                        results += refused
-                    results += self._apply(connection, layout, members, now_ms)
-                return results
-        except TargetError:
-            self._forget_tables()  # a column may have been added or dropped
-            raise
+        with self._connection() as connection:
+            results: list[Result] = []
+            for layout, members in self._by_layout(connection, groups).items():
+                results += self._apply(connection, layout, members, now_ms)
+            return results
+
+    def apply_each(self, groups: Sequence[Group], *, now_ms: int) -> list[Judgement]:
+        """Apply each group for itself as `Target.apply_each` promises, each under a savepoint.
+
+        There is one transaction for each table, so that rows are locked in key order within each.
+        """
+        with self._connection() as connection:
+            answers: list[Judgement] = []
+            for layout, members in self._by_layout(connection, groups).items():
+                answers += self._pass(connection, layout, members, now_ms)
+                if _ends_pass(answers[-1]):
+                    break
+            return answers
 
     def seen(self, groups: Sequence[Group]) -> set[bytes]:
         """Return the ids that are known to have been applied, as `Target.seen` promises."""
@@ -102,7 +110,65 @@ class PostgresTarget:
         """Give back connections. Idempotent."""
         self._connections.close()
 
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection to apply with."""
+        try:
+            with self._connections.connection() as connection:
+                yield connection
+        except TargetError:
+            self._forget_tables()  # a column may have been added or dropped
+            raise
+
+    def _pass(
+        self,
+        connection: psycopg.Connection[Any],
+        layout: Documents | Table,
+        groups: Sequence[Group],
+        now_ms: int,
+    ) -> list[Judgement]:
+        """Apply *groups*, which are some, in one transaction; what is refused leaves no trace."""
+        answers: list[Judgement] = []
+        with connection.transaction():
+            for group in sorted(groups, key=record_of):
+                answers.append(self._answer(connection, layout, group, now_ms))
+                if _ends_pass(answers[-1]):
+                    break
+        return answers
+
+    def _answer(
+        self,
+        connection: psycopg.Connection[Any],
+        layout: Documents | Table,
+        group: Group,
+        now_ms: int,
+    ) -> Judgement:
+        try:
+            with connection.transaction():
+                results = self._apply(connection, layout, (group,), now_ms)
+                connection.execute(statement("passes", "check_now"))
+        except psycopg.Error as fault:
+            error = self._connections.translated(fault)
+            if connection.closed or isinstance(error, TargetUnavailable):
+                raise
+            self._forget_tables()
+            return Judgement(group, error=error)
+        return Judgement(group, results)
+
     def _apply(
+        self,
+        connection: psycopg.Connection[Any],
+        layout: Documents | Table,
+        groups: Sequence[Group],
+        now_ms: int,
+    ) -> list[Result]:
+        """Write what fits the layout and is newest; merge what is not, or what increments."""
+        results: list[Result] = []
+        if isinstance(layout, Table):
+            groups, results = _fitting(layout, groups)
+        return results + self._write(connection, layout, groups, now_ms)
+
+    def _write(
         self,
         connection: psycopg.Connection[Any],
         layout: Documents | Table,
@@ -153,6 +219,11 @@ class PostgresTarget:
     def _forget_tables(self) -> None:
         with self._lock:
             self._tables.clear()
+
+
+def _ends_pass(answer: Judgement) -> bool:
+    """Return whether others would have to wait, with what they wrote locked, for more like it."""
+    return isinstance(answer.error, TargetBusy | TooSlow)
 
 
 def _newest_candidate(group: Group, now_ms: int) -> Delta | None:

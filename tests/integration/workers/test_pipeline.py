@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import random
+
 import psycopg
 import pytest
 import structlog
 
+from syncpipe.core.codec import encode
 from syncpipe.core.collection import Collection, KeyType
 from syncpipe.core.deadletter import decode_dead
 from syncpipe.core.operation import Kind
@@ -15,7 +18,9 @@ from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.targets.postgres.target import PostgresTarget
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
+from tests.patience import eventually
 from tests.unit.pipeline.envelopes import message, operation
+from tests.unit.pipeline.test_search import bound
 
 COLLECTIONS = {
     name: Collection(name, ("crm",), key_types=(KeyType.INT,), table=f"public.{name}")
@@ -144,3 +149,79 @@ def test_a_server_that_is_not_there_is_an_outage(tmp_path):
     assert isinstance(report.verdicts[0], Later)
     assert report.outage.code == "SP-E501"
     bench.pipeline.close()
+
+
+class Counting:
+    """Counts how often a target is asked to apply something; a pass is one transaction."""
+
+    def __init__(self, target):
+        self.calls = 0
+        for name in ("apply", "apply_each"):
+            setattr(target, name, self._counted(getattr(target, name)))
+
+    def _counted(self, call):
+        def counted(*args, **options):
+            self.calls += 1
+            return call(*args, **options)
+
+        return counted
+
+
+@pytest.mark.parametrize("refusal", ["check", "unique", "type"])
+def test_one_percent_is_refused_with_its_own_error_in_few_transactions(bench, refusal):
+    bench.query("ALTER TABLE orders ADD COLUMN code int UNIQUE")
+    bench.run(order(5000, total=1, code=0))
+    bad = random.Random(8).sample(range(2000), 20)
+    faults = {"check": {"total": -1}, "unique": {"code": 0}, "type": {"total": 2**40}}
+    states = {"check": "23514", "unique": "23505", "type": "22003"}
+    orders = [
+        order(i, **({"total": 1} | (faults[refusal] if i in bad else {}))) for i in range(2000)
+    ]
+    counting = Counting(bench.target)
+    report = bench.run(*orders)
+    assert report.counts == {Outcome.APPLIED: 1980, Outcome.DEAD: 20}
+    letters = {int(letter.key): letter for letter in bench.dead()}
+    assert letters.keys() == set(bad)
+    assert {letter.sqlstate for letter in letters.values()} == {states[refusal]}
+    assert all(letters[i].raw == encode(orders[i]) for i in bad)
+    assert counting.calls <= bound(2000, 20)
+
+
+def test_a_constraint_that_all_violate_pauses_the_collection_and_no_other(bench):
+    bench.query("ALTER TABLE orders ADD CONSTRAINT mistaken CHECK (total < 0) NOT VALID")
+    customers = [operation(str(i), collection="customers", data={"name": "Ada"}) for i in range(40)]
+    report = bench.pipeline.run(
+        [message(*(order(i, total=1) for i in range(60))), message(*customers)]
+    )
+    assert report.counts == {Outcome.RETRYING: 60, Outcome.APPLIED: 40}
+    assert bench.dead() == []
+    bench.query("ALTER TABLE orders DROP CONSTRAINT mistaken")
+
+    def taken():
+        report = bench.run(*(order(i, total=1) for i in range(60)))
+        return report.verdicts == (Done(),)
+
+    eventually(taken)
+    assert bench.query("SELECT count(*) FROM orders") == [(60,)]
+    assert bench.dead() == []
+
+
+def test_a_slow_operation_harms_only_itself(bench):
+    bench.query(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_sleep(600) WHERE new.total = 7; RETURN new; END$$"
+    )
+    bench.query(
+        "CREATE TRIGGER dawdle BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION dawdle()"
+    )
+    quick = Bench(bench.dsn, statement_timeout_s=0.5)
+    orders = [order(i, total=7 if i == 33 else 1) for i in range(100)]
+    report = quick.pipeline.run([message(each) for each in orders])
+    waiting = [i for i, each in enumerate(report.verdicts) if isinstance(each, Later)]
+    assert waiting == [33]
+    assert report.verdicts[33].counted
+    last = quick.run(orders[33], attempts=WorkerOptions().refused_attempts - 1)
+    assert last.verdicts == (Done(),)
+    assert [(letter.key, letter.code) for letter in quick.dead()] == [("33", "SP-E515")]
+    assert bench.query("SELECT count(*) FROM orders") == [(99,)]
+    quick.pipeline.close()
