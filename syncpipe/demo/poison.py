@@ -3,6 +3,9 @@
 Each is an upsert of a record that nobody else writes, into one of the stream's collections, with a
 field that a constraint of the target's table refuses. The oracle never hears of them, so that a row
 of theirs is one too many.
+
+They go to a few records only: what a target refuses of most records of a collection is taken for a
+mistake of the target, and waits instead of being given up.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 MOST = Fraction(1, 2)
 #: In the key of every poisoned operation, and in no other.
 _KEY = "poisoned"
+#: Records of each collection that they go to.
+_RECORDS = 10
 _statement = Statements(__package__)
 
 
@@ -60,7 +65,8 @@ def _operation(serial: int, position: int) -> DemoOperation:
     """Return the poisoned operation of a *serial* number, from 0, for a place in sending order."""
     names = list(COLLECTIONS)
     collection = names[serial % len(names)]
-    key = (*(_KEY,) * (len(COLLECTIONS[collection]) - 1), f"{_KEY} {serial}")
+    record = serial // len(names) % _RECORDS
+    key = (*(_KEY,) * (len(COLLECTIONS[collection]) - 1), f"{_KEY} {record}")
     return DemoOperation(
         kind="upsert",
         collection=collection,

@@ -15,7 +15,14 @@ from syncpipe.demo.feed import feed
 from syncpipe.demo.oracle import actual, compare
 from syncpipe.demo.outage import Outage
 from syncpipe.demo.poison import number_of, refuse_poison
-from syncpipe.demo.stage import TARGET, Stage, build_stage, dead_letters_of, worker_commands
+from syncpipe.demo.stage import (
+    TARGET,
+    Stage,
+    build_stage,
+    dead_letters_of,
+    scheduled_in,
+    worker_commands,
+)
 from syncpipe.demo.summary import summarise
 from syncpipe.demo.tally import read_tally
 from syncpipe.embedded import attached
@@ -124,7 +131,7 @@ def perform(
 
 
 def settle(stage: Stage, say: Callable[[str], object], *, stalled_s: float = _STALLED_S) -> None:
-    """Wait until nothing is left in any lane, and every dead letter is in the store.
+    """Wait until nothing is left in any lane or the schedule, and dead letters are in the store.
 
     Raises Stalled when nothing moves any more.
     """
@@ -132,9 +139,10 @@ def settle(stage: Stage, say: Callable[[str], object], *, stalled_s: float = _ST
     queues = [*queues_of(TARGET, stage.app.settings.shards), DEAD_QUEUE]
     moved_at = said_at = clock.monotonic()
     depth, empty = -1, 0
-    with stage.app.broker() as broker:
+    with stage.app.broker() as broker, stage.store() as store:
         while empty < _EMPTY_LOOKS:
-            before, depth, now = depth, depth_of(broker, queues), clock.monotonic()
+            before, now = depth, clock.monotonic()
+            depth = depth_of(broker, queues) or scheduled_in(store)
             empty = 0 if depth else empty + 1
             moved_at = moved_at if depth == before else now
             if depth and now - moved_at > stalled_s:

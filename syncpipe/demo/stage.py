@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -55,6 +55,12 @@ class Stage:
     def logs(self) -> Path:
         """Directory of the logs."""
         return self.services.state_dir / "logs"
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Open the store until the end of the block. What it does raises StoreError."""
+        with closing(cast("Store", self.app.store())) as store:
+            yield store
 
 
 def build_stage(services: Services) -> Stage:
@@ -108,8 +114,13 @@ def names_of_workers(stage: Stage) -> set[str]:
 
 def dead_letters_of(stage: Stage) -> int:
     """Return how many dead letters the store keeps. Raises StoreError."""
-    with closing(cast("Store", stage.app.store())) as store:
+    with stage.store() as store:
         return store.dead_letters.count()
+
+
+def scheduled_in(store: Store) -> int:
+    """Return how many operations are to be tried later. Raises StoreError."""
+    return sum(each.count for each in store.schedule.outlook().values())
 
 
 def _configuration(services: Services) -> str:
