@@ -3,7 +3,7 @@ PYTHON ?= python3
 BOOTSTRAP = @$(PYTHON) -m syncpipe._bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check chaos-brokers bench lock clean
+.PHONY: help up down test check chaos-brokers chaos-targets bench lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ chaos-brokers:  ## kill workers and brokers, ours and stock Celery's, and count 
 
 bench:  ## measure syncpipe beside other systems (SHORT=1: 5 minutes; ARGS="--only distinct")
 	$(BOOTSTRAP) bench $(if $(SHORT),--short) $(ARGS)
+
+chaos-targets:  ## have targets, stores, operations and workers fail, and look who is harmed (SHORT=1: 4 minutes; ARGS="--only store")
+	$(BOOTSTRAP) chaos-targets $(if $(SHORT),--short) $(ARGS)
 
 lock:  ## bring uv.lock and config/requirements.lock up to date with pyproject.toml
 	$(BOOTSTRAP) lock

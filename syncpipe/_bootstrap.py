@@ -138,6 +138,12 @@ def bench(arguments: list[str]) -> int:
     _become("-m", "tests.benchmarks", *arguments)
 
 
+def chaos_targets(arguments: list[str]) -> int:
+    """Have targets, stores, operations and workers fail, and look who is harmed."""
+    install([])
+    _become("-m", "tests.chaos.targets", *arguments)
+
+
 def lock(_arguments: list[str]) -> int:
     """Bring all locks up to date with pyproject.toml; needs the network."""
     install([])
@@ -301,6 +307,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "test": test,
     "check": check,
     "chaos-brokers": chaos_brokers,
+    "chaos-targets": chaos_targets,
     "bench": bench,
     "lock": lock,
     "clean": clean,

@@ -12,6 +12,7 @@ from syncpipe.core.keys import canonical_key
 from syncpipe.core.operation import uuid7
 from syncpipe.core.version import at_milliseconds, tie_of
 from syncpipe.demo.oracle import HistoryEntry, Oracle
+from syncpipe.demo.poison import mixed
 from syncpipe.demo.stream import operations
 from syncpipe.errors import DeliveryTimeout
 from syncpipe.producer.draft import Draft
@@ -37,32 +38,46 @@ class Fed:
 
     #: Distinct operations.
     operations: int
+    #: How many of them the target is to refuse.
+    poisoned: int
     #: Unix milliseconds at which the first of them was given to the client.
     first_ms: int
     #: Knows what the rows have to be.
     oracle: Oracle
 
 
-def feed(app: App, count: int, seed: int, say: Callable[[str], object]) -> Fed:
-    """Send *count* operations of the stream and their repeats; return when all are confirmed.
+def feed(
+    app: App,
+    count: int,
+    seed: int,
+    say: Callable[[str], object],
+    *,
+    poisoned: int = 0,
+    halfway: Callable[[], object] | None = None,
+) -> Fed:
+    """Send *count* operations and their repeats; return when all are confirmed.
 
-    Raises SyncpipeError when the client refuses an operation or the broker does not confirm one.
+    So many are *poisoned*, the others come from the stream. *halfway* is called before the first of
+    the second half is sent. Raises SyncpipeError when the client refuses an operation or the broker
+    does not confirm one.
     """
-    feeder = Feeder(app, say)
+    feeder = Feeder(app, say, halfway)
     with Client(app.settings) as client:
-        receipt = client.send_many(feeder.drafts(count, seed))
+        receipt = client.send_many(feeder.drafts(count, seed, poisoned))
         unconfirmed = client.flush()
     if receipt.faults:
         raise receipt.faults[0].error
     if unconfirmed:
         raise DeliveryTimeout(f"{unconfirmed} operations were not confirmed.")
-    return Fed(count, feeder.first_ms, feeder.oracle)
+    return Fed(count, poisoned, feeder.first_ms, feeder.oracle)
 
 
 class Feeder:
     """Makes drafts of the stream, and tells the oracle of each."""
 
-    def __init__(self, app: App, say: Callable[[str], object]) -> None:
+    def __init__(
+        self, app: App, say: Callable[[str], object], halfway: Callable[[], object] | None = None
+    ) -> None:
         """Make drafts for *app*; *say* hears of progress."""
         #: Knows what the rows have to be.
         self.oracle = Oracle()
@@ -70,13 +85,18 @@ class Feeder:
         self.first_ms = app.clock.now_ms()
         self._app = app
         self._say = say
+        self._halfway = halfway
         self._repeats: list[tuple[int, int, Draft]] = []
 
-    def drafts(self, count: int, seed: int) -> Iterator[Draft]:
+    def drafts(self, count: int, seed: int, poisoned: int = 0) -> Iterator[Draft]:
         """Yield each operation in sending order, and each repeat a good while later."""
-        for number, operation in enumerate(operations(count, seed=seed), start=1):
+        sound = operations(count - poisoned, seed=seed)
+        for number, operation in enumerate(mixed(sound, poisoned, count), start=1):
+            if number == count // 2 + 1 and self._halfway:
+                self._halfway()
             draft = self._draft(operation)
-            self._tell_oracle(operation, draft)
+            if not operation.poisoned:
+                self._tell_oracle(operation, draft)
             self._plan_repeats(operation, draft)
             yield draft
             while self._repeats and self._repeats[0][0] <= number:

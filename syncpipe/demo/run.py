@@ -6,13 +6,23 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncpipe.core.routing import queues_of
+from syncpipe.core.routing import DEAD_QUEUE, queues_of
 from syncpipe.demo.feed import feed
 from syncpipe.demo.oracle import actual, compare
-from syncpipe.demo.stage import TARGET, Stage, build_stage, worker_commands
+from syncpipe.demo.outage import Outage
+from syncpipe.demo.poison import number_of, refuse_poison
+from syncpipe.demo.stage import (
+    TARGET,
+    Stage,
+    build_stage,
+    dead_letters_of,
+    scheduled_in,
+    worker_commands,
+)
 from syncpipe.demo.summary import summarise
 from syncpipe.demo.tally import read_tally
 from syncpipe.embedded import attached
@@ -47,6 +57,10 @@ class Plan:
     processes: int = 2
     #: What the stream is drawn from.
     seed: int = 1
+    #: Share of the operations that the target is to refuse, at most `syncpipe.demo.poison.MOST`.
+    poison: Fraction = Fraction(0)
+    #: Seconds for which PostgreSQL is stopped in the middle.
+    outage_s: float = 0.0
 
 
 def run(
@@ -65,7 +79,8 @@ def run(
         state = Path(directory, "state")
         with open_stage(state, say, signals=signals, on_event=on_event) as (stage, supervisor):
             hire(stage, supervisor, plan.processes, say)
-            return perform(stage, plan, say)
+            with Outage(supervisor, plan.outage_s, say) as outage:
+                return perform(stage, plan, say, outage)
 
 
 @contextmanager
@@ -94,23 +109,40 @@ def hire(
     say(f"started {processes} worker process{'es' if processes > 1 else ''}")
 
 
-def perform(stage: Stage, plan: Plan, say: Callable[[str], object]) -> tuple[Summary, Verdict]:
-    """Feed, wait, and judge. Raises SyncpipeError."""
-    fed = feed(stage.app, plan.operations, plan.seed, say)
+def perform(
+    stage: Stage, plan: Plan, say: Callable[[str], object], outage: Outage | None = None
+) -> tuple[Summary, Verdict]:
+    """Feed, with an *outage* in the middle if there is to be one, wait, and judge.
+
+    Raises SyncpipeError.
+    """
+    poisoned = number_of(plan.poison, plan.operations)
+    if poisoned:
+        refuse_poison(stage.app.settings.store)
+    halfway = outage.begin if outage else None
+    fed = feed(stage.app, plan.operations, plan.seed, say, poisoned=poisoned, halfway=halfway)
+    if outage:
+        outage.over()
     settle(stage, say)
     verdict = verify(stage, fed)
-    return summarise(fed, read_tally(stage.logs), verdict), verdict
+    tally = read_tally(stage.logs)
+    summary = summarise(fed, tally, verdict, dead=dead_letters_of(stage), outage_s=plan.outage_s)
+    return summary, verdict
 
 
 def settle(stage: Stage, say: Callable[[str], object], *, stalled_s: float = _STALLED_S) -> None:
-    """Wait until nothing is left in any lane. Raises Stalled when nothing moves any more."""
+    """Wait until nothing is left in any lane or the schedule, and dead letters are in the store.
+
+    Raises Stalled when nothing moves any more.
+    """
     clock = stage.app.clock
-    queues = queues_of(TARGET, stage.app.settings.shards)
+    queues = [*queues_of(TARGET, stage.app.settings.shards), DEAD_QUEUE]
     moved_at = said_at = clock.monotonic()
     depth, empty = -1, 0
-    with stage.app.broker() as broker:
+    with stage.app.broker() as broker, stage.store() as store:
         while empty < _EMPTY_LOOKS:
-            before, depth, now = depth, depth_of(broker, queues), clock.monotonic()
+            before, now = depth, clock.monotonic()
+            depth = depth_of(broker, queues) or scheduled_in(store)
             empty = 0 if depth else empty + 1
             moved_at = moved_at if depth == before else now
             if depth and now - moved_at > stalled_s:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -56,6 +56,12 @@ class Stage:
         """Directory of the logs."""
         return self.services.state_dir / "logs"
 
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Open the store until the end of the block. What it does raises StoreError."""
+        with closing(cast("Store", self.app.store())) as store:
+            yield store
+
 
 def build_stage(services: Services) -> Stage:
     """Write a configuration for *services* and make the tables of target and store.
@@ -104,6 +110,17 @@ def names_of_workers(stage: Stage) -> set[str]:
     """Return the names of the workers that live, without their hosts. Raises BrokerUnavailable."""
     with stage.app.broker() as broker:
         return {worker.name.partition("@")[0] for worker in broker.workers()}
+
+
+def dead_letters_of(stage: Stage) -> int:
+    """Return how many dead letters the store keeps. Raises StoreError."""
+    with stage.store() as store:
+        return store.dead_letters.count()
+
+
+def scheduled_in(store: Store) -> int:
+    """Return how many operations are to be tried later. Raises StoreError."""
+    return sum(each.count for each in store.schedule.outlook().values())
 
 
 def _configuration(services: Services) -> str:

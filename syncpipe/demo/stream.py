@@ -38,8 +38,10 @@ MAX_DELAY = 200
 _KINDS: tuple[Kind, ...] = ("upsert",) * 9 + ("patch",) * 6 + ("increment",) * 4 + ("delete",)
 #: The few airports get a fifth of the operations, so that they are hot but not everything.
 _TURNS: tuple[Collection, ...] = ("airports",) + ("fleets",) * 2 + ("sightings",) * 2
+#: Every priority, the most urgent first.
+PRIORITIES: tuple[Priority, ...] = ("critical", "high", "normal", "low")
 #: Dealt in turn, so that every 40 operations in a row contain all four.
-_PRIORITIES: tuple[Priority, ...] = (
+_DEAL: tuple[Priority, ...] = (
     *("normal", "low", "normal", "high", "normal") * 3,
     *("normal", "low", "normal", "critical", "normal"),
 )
@@ -70,6 +72,8 @@ class DemoOperation:
     position: int
     #: How often to send it, each time with the same id and version.
     copies: int
+    #: Whether the target is to refuse it.
+    poisoned: bool = False
 
 
 class _Draw(NamedTuple):
@@ -129,7 +133,7 @@ def _operation(reports: tuple[Strike, ...], position: int, draw: _Draw) -> DemoO
         key=_key(collection, strike),
         data=_data(kind, strike, round_, draw),
         # The round shifts the deal: a report does not keep its priority for ever.
-        priority=_PRIORITIES[(position + round_) % len(_PRIORITIES)],
+        priority=_DEAL[(position + round_) % len(_DEAL)],
         position=position,
         copies=_copies(draw),
     )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Summary:
     """What was sent, what the workers counted, and what the oracle found.
 
-    `lost` and `mismatches` come from the oracle alone; the counts of the workers are shown beside.
+    `lost` and `mismatches` come from the oracle alone, `dead` from the store; the counts of the
+    workers are shown beside.
     """
 
     #: Distinct operations sent.
@@ -32,7 +33,7 @@ class Summary:
     superseded: int
     #: Had been applied before.
     duplicates: int
-    #: Given up, and kept as dead letters.
+    #: Given up, and kept in the store as dead letters, each once.
     dead: int
     #: Ran out of time before they were applied; nothing gives operations such a time yet.
     expired: int
@@ -48,26 +49,37 @@ class Summary:
     p50_ms: int | None
     #: 99 of 100 took no longer.
     p99_ms: int | None
+    #: Operations that the target had to refuse.
+    poisoned: int
+    #: Seconds for which the target was stopped in the middle.
+    outage_s: float
+
+    @property
+    def right(self) -> bool:
+        """Whether every row is as it has to be."""
+        return self.lost == 0 and self.mismatches == 0
 
     @property
     def ok(self) -> bool:
-        """Whether every row is as it has to be."""
-        return self.lost == 0 and self.mismatches == 0
+        """Whether that is so, and as many operations are dead letters as were poisoned."""
+        return self.right and self.dead == self.poisoned
 
     def as_dict(self) -> dict[str, int | float | None]:
         """Return the members by name, in order."""
         return asdict(self)
 
 
-def summarise(fed: Fed, tally: Tally, verdict: Verdict) -> Summary:
-    """Put the summary together."""
+def summarise(
+    fed: Fed, tally: Tally, verdict: Verdict, *, dead: int, outage_s: float = 0.0
+) -> Summary:
+    """Put the summary together; the store keeps so many *dead* letters."""
     outcomes = tally.outcomes
     counts = {
         "applied": outcomes.get("applied", 0),
         "merged": outcomes.get("merged", 0),
         "superseded": outcomes.get("superseded", 0),
         "duplicates": outcomes.get("duplicate", 0),
-        "dead": outcomes.get("dead", 0) + outcomes.get("too_late", 0),
+        "dead": dead,
     }
     # Clocks tell milliseconds: a very short run takes at least one.
     milliseconds = max(1, (tally.last_commit_ms or 0) - fed.first_ms)
@@ -82,6 +94,8 @@ def summarise(fed: Fed, tally: Tally, verdict: Verdict) -> Summary:
         ops_per_s=round(fed.operations * 1000 / milliseconds, 1),
         p50_ms=tally.percentile_ms(50),
         p99_ms=tally.percentile_ms(99),
+        poisoned=fed.poisoned,
+        outage_s=outage_s,
     )
 
 
@@ -101,12 +115,22 @@ def _lines(summary: Summary, verdict: Verdict) -> Iterator[str]:
         f"{summary.merged:,} merged, {summary.superseded:,} superseded, "
         f"{summary.duplicates:,} duplicates, {summary.dead:,} dead"
     )
-    judgement = "every row is right" if summary.ok else "THE ROWS ARE NOT RIGHT"
+    if summary.outage_s:
+        yield f"outage      PostgreSQL was stopped for {summary.outage_s:g} s in the middle"
+    if summary.poisoned or summary.dead:
+        yield f"poison      {summary.poisoned:,} operations had to be refused: {_buried(summary)}"
+    judgement = "every row is right" if summary.right else "THE ROWS ARE NOT RIGHT"
     yield f"checked     lost {summary.lost}, mismatches {summary.mismatches}: {judgement}"
     for name in ("wrong", "missing", "extra"):
         examples: tuple[Example, ...] = getattr(verdict, name)
         for example in examples:
             yield f"  {name}: {_place(example)}: {example.expected} is {example.actual}"
+
+
+def _buried(summary: Summary) -> str:
+    if summary.dead == summary.poisoned:
+        return "these are dead letters, and no others"
+    return f"THERE ARE {summary.dead:,} DEAD LETTERS"
 
 
 def _place(example: Example) -> str:

@@ -27,7 +27,7 @@ from syncpipe.errors import Refused, RefusedForNow, TargetError, TargetMisconfig
 from syncpipe.resilience.backoff import equal_jitter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.outcome import Result
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 #: So many records of a batch, all refused and none taken, show a misconfiguration.
 _ALL_OF = 20
-#: So many of the latest records are looked at, and so many there must be at least. Records, because
-#: one that is refused again and again must not harm the others.
+#: So many of the latest records are looked at, and so many there must be at least. One that is
+#: refused counts once, because what is tried again and again must not harm the others; one that is
+#: taken counts in each batch, because a few records may be most of what there is.
 _WINDOW, _VOLUME = 200, 20
 #: First and longest pause, seconds.
 _FIRST_S, _LONGEST_S = 1.0, 60.0
@@ -53,8 +54,11 @@ _RANDOM_BITS = 32
 class _Record:
     """What is remembered of one collection."""
 
-    #: Why the latest records were refused, None for those that were taken, by key, oldest first.
-    latest: dict[str, TargetError | None] = field(default_factory=dict)
+    #: Why the latest records were refused, by key, and None for those that were taken, by key and
+    #: batch, oldest first.
+    latest: dict[str | tuple[str, int], TargetError | None] = field(default_factory=dict)
+    #: How many batches there were.
+    batches: int = 0
     #: Why it is paused; None if it is not.
     reason: TargetMisconfigured | None = None
     #: How many pauses there were in a row.
@@ -63,6 +67,22 @@ class _Record:
     since: float = 0.0
     #: `Clock.monotonic` at which the next probe may be.
     until: float = 0.0
+
+    def remember(
+        self, results: Sequence[Result], refused: Mapping[str, TargetError | None]
+    ) -> None:
+        """Add the records of *results*, one batch in its order, of which some were *refused*."""
+        self.batches += 1
+        for result in results:
+            key = result.operation.key
+            if key in refused:
+                self.latest.pop(key, None)
+                self.latest[key] = refused[key]
+            elif result.outcome in _TAKEN:
+                self.latest.pop(key, None)
+                self.latest[key, self.batches] = None
+        for old in list(self.latest)[:-_WINDOW]:
+            del self.latest[old]
 
 
 class CollectionPauses:
@@ -140,11 +160,7 @@ class CollectionPauses:
         if reason := _reason(name, results, refused, taken):
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
-        for result in (*(each for each in results if each.outcome in _TAKEN), *refused):
-            record.latest.pop(result.operation.key, None)
-            record.latest[result.operation.key] = _error(result)
-        for key in list(record.latest)[:-_WINDOW]:
-            del record.latest[key]
+        record.remember(results, {each.operation.key: _error(each) for each in refused})
         if reason := _reason_of_many(name, record.latest.values()):
             self._pause(name, record, reason)
         return list(results)

@@ -89,6 +89,21 @@ class Supervisor:
             self._groups.remove(group)
             raise
 
+    def pause(self, name: str) -> None:
+        """Stop the process *name*, warmly if it can, and leave it stopped; return when it ended."""
+        group, place = self._find(name)
+        self._stop_group([group[place]])
+
+    def resume(self, name: str) -> None:
+        """Start the process *name* again, which was paused; return when it is ready.
+
+        Raises ChildFailed as `start` does.
+        """
+        group, place = self._find(name)
+        group[place] = Child(group[place].command, self._notify)
+        group[place].start()
+        group[place].await_ready()
+
     def pids(self) -> dict[str, int | None]:
         """Process id by name; None for one that is being restarted or has ended."""
         return {child.command.name: child.pid for group in self._groups for child in group}
@@ -123,6 +138,14 @@ class Supervisor:
                 if self._hurry or time.monotonic() > asked + child.command.grace_s:
                     child.kill()
                     child.done.wait()
+
+    def _find(self, name: str) -> tuple[list[Child], int]:
+        """Return the group of the process *name*, and its place there."""
+        for group in self._groups:
+            for place, child in enumerate(group):
+                if child.command.name == name:
+                    return group, place
+        raise LookupError(f"Nothing is called {name}.")
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         if self._stopping:

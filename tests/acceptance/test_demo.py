@@ -15,7 +15,7 @@ from syncpipe.core.routing import queues_of
 from syncpipe.demo.feed import feed
 from syncpipe.demo.oracle import actual
 from syncpipe.demo.run import hire, open_stage, settle, verify
-from syncpipe.demo.stage import TARGET
+from syncpipe.demo.stage import TARGET, dead_letters_of
 from syncpipe.errors import Stalled
 from tests.acceptance.processes import living, read_until, run, started
 from tests.patience import eventually
@@ -24,6 +24,7 @@ from tests.servers import short_directory
 KEYS = [
     *("sent", "deliveries", "applied", "merged", "superseded", "duplicates", "dead", "expired"),
     *("lost", "mismatches", "seconds", "ops_per_s", "p50_ms", "p99_ms"),
+    *("poisoned", "outage_s"),
 ]
 ALTER_ONE = """
     UPDATE syncpipe.documents SET document = document || '{"never sent": 1}'
@@ -71,6 +72,7 @@ def test_the_demonstration_prints_one_object_and_every_row_is_right(place):
     assert (result["sent"], result["lost"], result["mismatches"]) == (2000, 0, 0)
     assert result["deliveries"] == sum(result[name] for name in KEYS[2:8])
     assert result["deliveries"] >= 2000
+    assert (result["dead"], result["poisoned"], result["outage_s"]) == (0, 0, 0)
     assert list(place.iterdir()) == []
 
 
@@ -78,6 +80,45 @@ def test_one_operation_is_enough(place):
     done = run("demo", "--ops", 1, "--processes", 1, cwd=place, TMPDIR=str(place))
     assert done.returncode == 0, done.stderr
     assert "lost 0, mismatches 0: every row is right" in done.stdout
+
+
+def test_poison_and_an_outage_in_one_run_and_every_row_is_right(place):
+    flags = ("--poison", "1%", "--outage", "3s")
+    done = run("demo", "--ops", 5000, *flags, "--json", cwd=place, TMPDIR=str(place))
+    assert done.returncode == 0, done.stderr
+    assert "stopped PostgreSQL for 3 s" in done.stderr
+    result = json.loads(done.stdout)
+    assert list(result) == KEYS
+    assert (result["sent"], result["lost"], result["mismatches"]) == (5000, 0, 0)
+    assert (result["dead"], result["poisoned"], result["outage_s"]) == (50, 50, 3)
+    assert result["seconds"] >= 3
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(("ops", "share", "poisoned"), [(1, "0.1%", 1), (600, "50%", 300)])
+def test_any_share_of_any_number_of_operations_may_be_poisoned(place, ops, share, poisoned):
+    done = run("demo", "--ops", ops, "--poison", share, "--json", cwd=place, TMPDIR=str(place))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["sent"], result["dead"], result["poisoned"]) == (ops, poisoned, poisoned)
+
+
+def test_nothing_is_left_when_the_demonstration_is_ended_during_an_outage(place):
+    with started("demo", "--ops", 100, "--outage", "1h", cwd=place, TMPDIR=str(place)) as process:
+        read_until(process.stderr, "stopped PostgreSQL")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        assert process.returncode == 143
+    eventually(lambda: not living(place))
+    assert list(place.iterdir()) == []
+
+
+def test_the_oracle_sees_a_poisoned_row_that_came_through():
+    with stage(processes=1) as (opened, _):
+        fed = feed(opened.app, 100, 3, ignore, poisoned=1)
+        settle(opened, ignore)
+        assert findings(opened, fed)[1] == 1
+        assert dead_letters_of(opened) == 0
 
 
 def test_the_oracle_sees_a_row_that_was_altered_and_one_that_was_added():

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chaos.brokers.cells import Site
-from tests.chaos.brokers.drain import machine
-from tests.chaos.brokers.plan import CELLS, RACES, chosen
+from tests.chaos.brokers.plan import CELLS, RACES
 from tests.chaos.brokers.table import failures, public, rendered
+from tests.chaos.machine import machine
+from tests.chaos.rows import chosen
 from tests.resumable import ROOT, code_digest, resumed
 
 if TYPE_CHECKING:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import kombu
 from kombu import Connection, Consumer, Producer
 
 from syncpipe.system import SystemClock
@@ -17,6 +13,7 @@ from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound
 from syncpipe.transport.rabbitmq.topology import physical
 from tests.chaos.brokers.consumer import QUEUE, connected
+from tests.chaos.machine import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,19 +26,6 @@ _BODY = "x" * 300
 _LANE = "sp.bench.0.normal"
 #: Seconds without a message after which one was lost.
 _PATIENCE_S = 10.0
-
-
-def machine() -> str:
-    """Describe what this runs on."""
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return (
-        f"{os.cpu_count()} x {models[0] if models else platform.machine()}, "
-        f"Python {platform.python_version()}, kombu {kombu.__version__}"
-    )
 
 
 def race(ours: Callable[[], float], stock: Callable[[], float]) -> dict[str, Any]:

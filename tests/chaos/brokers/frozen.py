@@ -17,8 +17,8 @@ from syncpipe.supervisor import Command
 from syncpipe.supervisor.command import spawn
 from tests.chaos.brokers.consumer import QUEUE, TRANSPORTS, connected, publish
 from tests.chaos.brokers.ledger import Book, Delivery, Fault, count, judge, recovery_s
-from tests.chaos.brokers.processes import is_stopped, stop, until
 from tests.chaos.brokers.systems import REPOSITORY
+from tests.chaos.processes import is_stopped, stop, until
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,7 +11,7 @@ from kombu import Connection
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.chaos.brokers.processes import until
+from tests.chaos.processes import until
 
 if TYPE_CHECKING:
     from syncpipe.supervisor import Supervisor

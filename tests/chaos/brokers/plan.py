@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatch
 
 
 class Kind(StrEnum):
@@ -81,14 +80,3 @@ class Race:
 DRAIN = Race("drain / redis / claims against BRPOP", 3.0)
 PUBLISH = Race("drain / rabbitmq / pipelined confirms against one by one", 4.0)
 RACES = (DRAIN, PUBLISH)
-
-
-def chosen(names: list[str], patterns: list[str]) -> list[str]:
-    """Return those of *names* that hold, or match, one of *patterns*; all if there is none."""
-    if not patterns:
-        return names
-    return [
-        name
-        for name in names
-        if any(pattern in name or fnmatch(name, pattern) for pattern in patterns)
-    ]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from syncpipe.supervisor import Supervisor
 from tests.chaos.brokers.ledger import Fault, Numbers, all_back_s, count, judge, recovery_s
-from tests.chaos.brokers.processes import stop, until
 from tests.chaos.brokers.systems import WORKERS
+from tests.chaos.processes import stop, until
 
 if TYPE_CHECKING:
     import random

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.brokers.plan import CELLS, RACES, RECOVERY_S, STOCK, Kind
+from tests.chaos.rows import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +66,7 @@ def rendered(results: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> 
     faults = [_row(cell, results[cell.name]) for cell in CELLS if cell.name in wanted]
     races = [_race_row(race, results[race.name]) for race in RACES if race.name in wanted]
     tables = [(_HEADS, faults), (_RACE_HEADS, races)]
-    return "\n\n".join(_aligned([heads, *rows]) for heads, rows in tables if rows)
+    return "\n\n".join(aligned([heads, *rows]) for heads, rows in tables if rows)
 
 
 def public(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,12 +106,3 @@ def _ratio(result: Mapping[str, Sequence[float]]) -> float:
 
 def _spread(rates: Sequence[float]) -> str:
     return f"{median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[1:]])

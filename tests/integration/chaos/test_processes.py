@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.chaos.brokers.processes import is_stopped, states, stop
+from tests.chaos.processes import is_stopped, states, stop
 from tests.patience import eventually
 
 THREADS = """

@@ -176,3 +176,43 @@ def test_no_child_survives_the_killing_of_its_supervisor(tmp_path):
     keeper.process.kill()
     keeper.process.wait(20)
     eventually(lambda: gone(keeper.child))
+
+
+def test_a_paused_process_stays_away_until_it_is_resumed_and_keeps_its_place():
+    events = []
+    with Supervisor(on_event=events.append) as supervisor:
+        supervisor.start(Command("base", SLEEP), Command("beside", SLEEP))
+        supervisor.start(Command("top", SLEEP))
+        first = supervisor.pids()
+        supervisor.pause("base")
+        assert gone(first["base"])
+        assert supervisor.pids() == {**first, "base": None}
+        supervisor.resume("base")
+        assert supervisor.pids()["base"] not in {None, first["base"]}
+        events.clear()
+    ended = [event.name for event in events if event.kind == "ended"]
+    assert ended[0] == "top"
+    assert {*ended[1:]} == {"base", "beside"}
+
+
+def test_a_paused_process_does_not_keep_a_supervisor_from_its_end():
+    with Supervisor() as supervisor:
+        supervisor.start(Command("sleeper", SLEEP))
+        supervisor.pause("sleeper")
+
+
+def test_what_does_not_come_back_is_told_and_ends_with_the_rest(tmp_path):
+    flag = tmp_path / "flag"
+    flag.touch()
+    script = f"test -e {flag} || exit 3; sleep 1000"
+    with Supervisor() as supervisor:
+        supervisor.start(Command("moody", ("sh", "-c", script), ready=flag.exists))
+        supervisor.pause("moody")
+        flag.unlink()
+        with pytest.raises(ChildFailed, match="moody"):
+            supervisor.resume("moody")
+
+
+def test_nobody_can_pause_what_is_not_there():
+    with Supervisor() as supervisor, pytest.raises(LookupError, match="nobody"):
+        supervisor.pause("nobody")

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from tests.chaos.brokers.plan import CELLS, DRAIN, OURS, RACES, STOCK, Kind, chosen
+from tests.chaos.brokers.plan import CELLS, DRAIN, OURS, RACES, STOCK, Kind
 from tests.chaos.brokers.table import failures, public, rendered
+from tests.chaos.rows import chosen
 
 (FROZEN,) = (each for each in CELLS if (each.system, each.kind) == (OURS, Kind.FROZEN_CONSUMER))
 (STOCK_FROZEN,) = (

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
-from syncpipe.cli.demo import hear
+from syncpipe.cli.demo import demo, hear
 from syncpipe.supervisor import Event
 
 
@@ -27,3 +28,17 @@ def test_what_is_expected_is_no_news(capsys, event):
 def test_trouble_is_told(capsys, event):
     hear(event)
     assert capsys.readouterr().err.startswith("redis ")
+
+
+@pytest.mark.parametrize("text", ["1", "", "%", "a%", "51%", "-1%", "1%%", "1/0%", "nan%", "1% "])
+def test_what_is_no_percentage_is_refused(text):
+    done = CliRunner().invoke(demo, ["--poison", text])
+    assert done.exit_code == 2
+    assert "no percentage from 0% to 50%, such as 1%" in done.output
+
+
+@pytest.mark.parametrize("text", ["", "s", "ten", "-1s", "-1", "2h", "nan", "inf", "10 apples"])
+def test_what_is_no_duration_is_refused(text):
+    done = CliRunner().invoke(demo, ["--outage", text])
+    assert done.exit_code == 2
+    assert "--outage" in done.output

@@ -278,3 +278,22 @@ def test_each_waits_as_long_as_its_collection_is_paused_already(age_s):
     waits_s = {entry.wait_ms / 1000 for entry in taken}
     assert all(min(age_s, 3600) <= wait <= max(min(age_s, 3600), 61) for wait in waits_s)
     assert waits_s
+
+
+def test_a_part_of_a_large_batch_is_no_mistake_of_the_target(bench):
+    operations = orders(1000)
+    bad = operations[::6]
+    bench.target.refusals = {each.id: Refused("no") for each in bad}
+    report = bench.run(message(*operations))
+    assert report.counts == {Outcome.DEAD: len(bad), Outcome.APPLIED: 1000 - len(bad)}
+    assert alarms(bench) == []
+
+
+def test_where_most_operations_go_to_a_few_records_the_bad_among_them_stay_few(bench):
+    for batch in range(30):
+        good = [operation(f"o{i}", version=batch + 1) for i in range(20)]
+        bad = orders(3, first=1000 + 3 * batch)
+        bench.target.refusals |= {each.id: Refused("no") for each in bad}
+        report = bench.run(message(*good, *bad))
+        assert report.counts == {Outcome.DEAD: 3, Outcome.APPLIED: 20}
+    assert alarms(bench) == []

@@ -1,0 +1,1 @@
+"""What becomes of operations when targets, stores, operations and workers fail."""

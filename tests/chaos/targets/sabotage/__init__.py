@@ -1,0 +1,1 @@
+"""Run in every worker process of a row, before anything else."""
