@@ -19,6 +19,8 @@ module                  noun
 :mod:`.batcher`         makes batches, has them applied, acknowledges
 :mod:`.recorder`        brings dead letters into the store
 :mod:`.flower`          tells Flower of them
+:mod:`.guards`          the breakers, what the fleet says of targets, and who probes
+:mod:`.limits`          what may begin, where a target has a rate
 :mod:`.station`         what one worker process holds
 :mod:`.steps`           what starts and stops with the worker
 :mod:`.periodic`        a thread that does the same again and again

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline import Report
-    from syncpipe.resilience.breaker import Call
+    from syncpipe.resilience.call import Call
     from workers.station import Station
 
 #: Seconds without a batch's end after which a target with many messages in hand holds up others.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from syncpipe.app import App
     from syncpipe.pipeline import Report
-    from syncpipe.resilience.breaker import Call
+    from syncpipe.resilience.call import Call
     from syncpipe.store.pauses import Pause
     from syncpipe.transport.broker import WorkerInfo
     from workers.assignment import Assignment

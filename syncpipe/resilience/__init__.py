@@ -13,6 +13,7 @@ module                   noun
 :mod:`.limiter`          what one process may spend of that
 :mod:`.hold`             what people want of a target
 :mod:`.register`         what a fleet of processes agrees on about one target
+:mod:`.call`             a call that is under way
 :mod:`.breaker`          whether one process may call a target, and how often at once
 =======================  =======================================================================
 """

@@ -10,12 +10,12 @@ Nothing here waits, locks or talks to anybody. The fleet's side is `Breaker.hear
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pybreaker import CircuitBreaker, CircuitMemoryStorage
 
 from syncpipe.resilience.backoff import equal_jitter
+from syncpipe.resilience.call import Call
 from syncpipe.resilience.evidence import Evidence
 from syncpipe.resilience.hold import Hold
 from syncpipe.resilience.register import Register, State, digest, digits
@@ -29,20 +29,12 @@ if TYPE_CHECKING:
 TRIAL_S = 1.0
 #: Seconds beyond the second period after which a process no longer relies on the prober.
 LATE_S = 40.0
+#: Seconds after a call has passed for which a process does not believe at once that others fail.
+_RECENT_S = 1.0
 #: Seconds of a throttled target's pause for which its messages are held, rather than returned.
 _HOLD_S = 5.0
 #: The first and the longest pause of what failed while the target is still called, seconds.
 _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S = 0.1, 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call that is under way."""
-
-    #: How often the target was left alone before it began: it says nothing about later times.
-    epoch: int
-    #: When it began, in monotonic seconds.
-    began: float
 
 
 class Breaker:
@@ -84,7 +76,9 @@ class Breaker:
         self._tried = 0.0
         #: Until when only this process tries the target, after its probe; None when it does not.
         self._trial_until: float | None = None
-        #: Until when calls that run may show that others were wrong to open; None when none has.
+        #: When a call has last passed.
+        self._passed = float("-inf")
+        #: Until when a call may show that others were wrong to open; None when none has.
         self._doubt_until: float | None = None
 
     # --- what is allowed ---
@@ -114,15 +108,17 @@ class Breaker:
             return 0
         if self.hold is Hold.CLOSED:
             return max(0, self._most - self._running)
-        if self.state is State.OPEN or self._doubt_until is not None:
+        if self.state is State.OPEN:
             return 0
-        return max(0, self._width - self._running)
+        width = self._width if self._doubt_until is None else 1
+        return max(0, width - self._running)
 
     @property
     def small(self) -> bool:
         """Whether the next call should be as small as possible."""
         trying = self._most > 1 or self.state is State.HALF_OPEN
-        return trying and self._width == 1 and self.hold is not Hold.CLOSED
+        narrow = self._width == 1 or self._doubt_until is not None
+        return trying and narrow and self.hold is not Hold.CLOSED
 
     def patience_s(self) -> float:
         """Return for how long to hold what has failed, while the target is still called."""
@@ -165,6 +161,7 @@ class Breaker:
         if not self._ended(call):
             return
         now = self._clock.monotonic()
+        self._passed = now
         slow = self._evidence.passed(now, now - call.began)
         self._throttle.passed()
         self._succeed()
@@ -266,7 +263,7 @@ class Breaker:
                 self.circuit.close()
         elif self.state is State.OPEN:
             self._until = now + period_s
-        elif self._running:
+        elif self._running or now - self._passed <= _RECENT_S:
             self._doubt_until = now + self._options.breaker_timeout_s
         else:
             self._leave(period_s)

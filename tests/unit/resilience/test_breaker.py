@@ -225,6 +225,25 @@ def test_one_process_that_alone_cannot_reach_the_target_stops_no_other():
     assert ring["a"]._own == 3
 
 
+def test_who_has_just_seen_a_call_pass_makes_sure_by_one_more():
+    ring = Ringside("a", "b")
+    for passes in (True, False):
+        ring.succeed("b")
+        ring.clock.advance(1)
+        ring.open()
+        ring.share()
+        assert (ring["b"].state, ring["b"].free, ring["b"].small) == (State.CLOSED, 1, True)
+        if passes:
+            ring.succeed("b")
+            ring.share()
+            assert (ring["b"].state, ring["b"].free) == (State.CLOSED, 4)
+            ring.clock.advance(ring["a"].wakes(leads=False) - ring.clock.monotonic() + 0.001)
+            ring["a"].tick()
+    ring.fail("b")
+    assert ring["b"].state is State.OPEN
+    assert ring["b"].register == ring["a"].register
+
+
 def test_a_call_that_hangs_is_not_waited_for_when_others_have_opened():
     ring = Ringside("a", "b")
     call = ring["b"].begin()
