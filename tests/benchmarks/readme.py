@@ -17,6 +17,7 @@ _MEANINGS = {
     RAW: "bare loop, one guarded statement per 2,000 rows",
 }
 _PER_RECORD = "celery_task_per_record"
+_PICTURE = "![operations per second of each system](docs/benchmark.svg)"
 
 
 def spliced(readme: str, section: str) -> str:
@@ -56,6 +57,7 @@ def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
     ]
     return "\n\n".join(
         [
+            _PICTURE,
             _markdown(heads, rows),
             "The workloads of syncpipe alone:",
             _markdown(("workload", "operations/s", "beside"), ours),
