@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.settings.tree import TargetOptions
     from syncpipe.store.store import Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -60,18 +61,22 @@ class App:
         declared = self.settings.collections
         return {name: each for name, each in declared.items() if target in each.targets}
 
-    def target(self, name: str) -> Target:
-        """Return a new connection to a target; the caller closes it.
+    def declared(self, target: str) -> TargetOptions:
+        """Return the options of a target.
 
         Raises:
             UnknownTarget: none of that name is declared.
 
         """
-        options = self.settings.targets.get(name)
+        options = self.settings.targets.get(target)
         if options is None:
             known = ", ".join(sorted(self.settings.targets)) or "none"
-            raise UnknownTarget(f"There is no target {name!r}; declared: {known}.")
-        match options:
+            raise UnknownTarget(f"There is no target {target!r}; declared: {known}.")
+        return options
+
+    def target(self, name: str) -> Target:
+        """Return a new connection to a target; the caller closes it. Raises UnknownTarget."""
+        match options := self.declared(name):
             case PostgresOptions():
                 from syncpipe.targets.postgres.target import (  # noqa: PLC0415 -- psycopg is heavy
                     PostgresTarget,

@@ -15,6 +15,7 @@ module                  noun
 :mod:`.held`            one message in our hands
 :mod:`.shelf`           the messages of one target that wait for their batch
 :mod:`.caution`         who may have killed a process
+:mod:`.solitude`        messages that go alone, one after the other
 :mod:`.batcher`         makes batches, has them applied, acknowledges
 :mod:`.recorder`        brings dead letters into the store
 :mod:`.flower`          tells Flower of them

@@ -76,9 +76,9 @@ def _run(settings: Settings, name: str, lives: Lives, heartbeat: Path | None) ->
     worker.station.counters |= asdict(lives)
     if heartbeat:
         work = settings.worker
-        # As many again as are prefetched may wait to be tried again.
+        # Each message in a batch counts as one operation at least.
         worker.station.caution = Caution.beside(
-            heartbeat, threads=work.threads, messages=2 * work.prefetch
+            heartbeat, threads=work.threads, messages=work.batch_max_ops
         )
     _calm_collector()
     worker.start()

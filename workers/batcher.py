@@ -17,6 +17,7 @@ from syncpipe.errors import TargetError, TargetThrottled
 from syncpipe.pipeline import Done, Later
 from workers.held import Held, hold
 from workers.shelf import Shelf
+from workers.solitude import Solitude
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ class Batcher:
         self._options = station.options
         self._shelves = {name: Shelf(self._options) for name in station.pipelines}
         self._turns = deque(self._shelves)
+        self._solitude = Solitude()
         self._running: Counter[str] = Counter()
         #: How many messages were taken, on the connections before too.
         self.taken: int = 0 if before is None else before.taken
@@ -67,7 +69,7 @@ class Batcher:
     @property
     def held(self) -> int:
         """How many messages wait here; those in running batches do not count."""
-        return sum(map(len, self._shelves.values()))
+        return sum(map(len, self._shelves.values())) + len(self._solitude)
 
     @property
     def running(self) -> int:
@@ -117,12 +119,14 @@ class Batcher:
         self._closed = True
         for shelf in self._shelves.values():
             shelf.clear()
+        self._solitude.clear()
         self._collect()
 
     def give_back(self) -> int:
         """Start nothing more and return what waits; tell how much. Raises what kombu raises."""
         self._closed = True
         waiting = [held for shelf in self._shelves.values() for held in shelf.clear()]
+        waiting += self._solitude.clear()
         for held in waiting:
             held.delivery.reject(requeue=True)
         return len(waiting)
@@ -206,6 +210,8 @@ class Batcher:
         breaker = self._guards[name]
         most = self._limits.left(name, most=self._options.batch_max_ops)
         batch = shelf.take(now, most=1 if breaker.small else most)
+        if not self._solitude.enter(name, batch):
+            return
         self._limits.spend(name, sum(held.operations for held in batch))
         self._running[name] += 1
         self._station.begin()
@@ -270,6 +276,8 @@ class Batcher:
         if self._closed:
             return
         self._put_back(name, later, self._patience_s(name, report))
+        for other, held in self._solitude.leave(batch):
+            self._shelves[other].put_back(held, self._clock.monotonic())
         self._balance()
 
     def _patience_s(self, name: str, report: Report) -> float | None:
@@ -306,7 +314,7 @@ class Batcher:
 
     def _return(self, name: str) -> None:
         """Return what waits for a target that is left alone to the broker."""
-        waiting = self._shelves[name].clear()
+        waiting = [*self._shelves[name].clear(), *self._solitude.clear(name)]
         self._let_go(name, waiting)
         for held in waiting:
             held.delivery.reject(requeue=True)

@@ -9,7 +9,9 @@ from pybreaker import CircuitBreakerListener
 
 from syncpipe.core.routing import Lane
 from syncpipe.errors import TargetError, TargetThrottled
+from syncpipe.resilience import hold, register
 from syncpipe.resilience.breaker import Breaker
+from syncpipe.resilience.hold import Hold
 from syncpipe.resilience.register import Register, State, digest, newest
 
 if TYPE_CHECKING:
@@ -20,11 +22,10 @@ if TYPE_CHECKING:
     from syncpipe.app import App
     from syncpipe.pipeline import Report
     from syncpipe.resilience.breaker import Call
+    from syncpipe.store.pauses import Pause
     from syncpipe.transport.broker import WorkerInfo
     from workers.assignment import Assignment
 
-#: What stands before a target's name in what a process counts; the number is a packed register.
-PREFIX = "breaker:"
 #: Seconds after which what was heard of others no longer tells who probes.
 _FRESH_S = 2.0
 
@@ -32,7 +33,8 @@ _FRESH_S = 2.0
 class Guards:
     """The breakers of all targets.
 
-    They belong to the event loop. Other threads may call `told`, `heard`, `news` and `counters`.
+    They belong to the event loop. Other threads may call `told`, `heard`, `wanted`, `news` and
+    `counters`.
     """
 
     def __init__(self, parts: App, name: str, assignment: Assignment, log: Any) -> None:
@@ -58,6 +60,9 @@ class Guards:
         self._heard_at = float("-inf")
         self._present = self._mute = False
         self._said = dict.fromkeys(self._breakers, Register())
+        #: What people want, by the store; None before it was ever asked. Until then, by others.
+        self._pauses: Mapping[str, Pause] | None = None
+        self._rumours: Mapping[str, int] = {}
         self._asked = False
         self._names: Mapping[int, str] = {}
         for target, breaker in self._breakers.items():
@@ -99,9 +104,9 @@ class Guards:
             breaker.probe_passed(call)
             return
         breaker.probe_failed(call, error)
-        register = breaker.register
-        next_s = register.period_ms / 1000
-        self._say("target-probed", target, passed=False, failures=register.failures, next_s=next_s)
+        shown = breaker.register
+        next_s = shown.period_ms / 1000
+        self._say("target-probed", target, passed=False, failures=shown.failures, next_s=next_s)
 
     # --- the fleet ---
 
@@ -118,9 +123,11 @@ class Guards:
 
     def counters(self) -> dict[str, int]:
         """Return what the others are to know."""
-        return {
-            PREFIX + target: breaker.register.pack() for target, breaker in self._breakers.items()
+        registers = {
+            register.COUNTER + target: breaker.register.pack()
+            for target, breaker in self._breakers.items()
         }
+        return registers | {hold.COUNTER + target: wish for target, wish in self._wishes().items()}
 
     def told(self, *, present: bool, mute: bool = False) -> None:
         """Note whether the others know that this process lives; *mute* if they cannot be told."""
@@ -132,9 +139,17 @@ class Guards:
         peers = list(peers)
         self._names = {digest(peer.name): peer.name for peer in peers}
         self._said = {
-            target: newest(peer.counters.get(PREFIX + target, 0) for peer in peers)
+            target: newest(peer.counters.get(register.COUNTER + target, 0) for peer in peers)
             for target in self._breakers
         }
+        self._rumours = {
+            target: max((peer.counters.get(hold.COUNTER + target, 0) for peer in peers), default=0)
+            for target in self._breakers
+        }
+
+    def wanted(self, pauses: Mapping[str, Pause]) -> None:
+        """Note what people want of targets, by the store."""
+        self._pauses = pauses
 
     def news(self) -> bool:
         """Return whether the event loop has to `heed` what was heard, and does not know it yet.
@@ -144,7 +159,9 @@ class Guards:
         if self._asked:
             return False
         self._asked = any(
-            breaker.state is not State.CLOSED or self._said[target] > breaker.register
+            breaker.state is not State.CLOSED
+            or self._said[target] > breaker.register
+            or self._wish(target) is not breaker.hold
             for target, breaker in self._breakers.items()
         )
         return self._asked
@@ -152,29 +169,57 @@ class Guards:
     def heed(self) -> None:
         """Act on what was heard."""
         self._asked = False
-        for target, register in self._said.items():
-            self[target].hear(register)
+        for target, said in self._said.items():
+            self[target].hear(said)
+            wish = self._wish(target)
+            if wish is not self[target].hold:
+                self._tell_wish(target, wish)
+                self[target].obey(wish)
+
+    def _wishes(self) -> Mapping[str, int]:
+        """Return what people want of targets, as numbers that grow with time."""
+        if self._pauses is None:
+            return self._rumours
+        return {
+            target: pause.hold.pack(pause.since_ms)
+            for target, pause in self._pauses.items()
+            if target in self._breakers
+        }
+
+    def _wish(self, target: str) -> Hold:
+        wish, _ = Hold.unpack(self._wishes().get(target, 0))
+        return wish
 
     # --- the log ---
 
     def changed(self, target: str, before: State, state: State) -> None:
         """Tell that the breaker of *target* is in another *state*, or in the same anew."""
         self.hurry()
-        register = self[target].register
+        shown = self[target].register
         if state is State.OPEN and before is State.CLOSED:
-            own = register.writer == self[target].me
+            own = shown.writer == self[target].me
             self._log.error(
                 "target-paused",
                 target=target,
-                code=register.error_code,
+                code=shown.error_code,
                 error=self[target].why if own else None,
-                heard_from=None if own else self._names.get(register.writer, "another worker"),
-                next_s=register.period_ms / 1000,
+                heard_from=None if own else self._names.get(shown.writer, "another worker"),
+                next_s=shown.period_ms / 1000,
             )
         elif state is State.HALF_OPEN and before is State.OPEN:
             self._say("target-half-open", target)
         elif state is State.CLOSED and before is not State.CLOSED:
             self._say("target-resumed", target)
+
+    def _tell_wish(self, target: str, wish: Hold) -> None:
+        """Tell what people want of *target*, and who and why if the store has said so."""
+        events = {
+            Hold.OPEN: "target-paused",
+            Hold.CLOSED: "target-kept-closed",
+            Hold.NONE: "target-resumed",
+        }
+        pause = (self._pauses or {}).get(target)
+        self._say(events[wish], target, by=pause and pause.by, reason=pause and pause.reason)
 
     def _say(self, event: str, target: str, **details: Any) -> None:
         self._log.warning(event, target=target, **details)

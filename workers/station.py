@@ -176,6 +176,11 @@ class Station:
             queues[DEAD_QUEUE] = DEAD_QUEUE  # a target of its own, to be paused like one
         return self.subscriptions.assign(queues)
 
+    def look_for_pauses(self) -> None:
+        """Ask the store what people want of targets; a `StoreError` changes nothing."""
+        if self.store is not None:
+            self.guards.wanted(self.store.pauses.current())
+
     def announce(self) -> None:
         """Say that this process lives, once it consumes, so that others leave its lanes to it."""
         info = WorkerInfo(

@@ -45,6 +45,8 @@ _QUEUES_S, _LANES_S, _RECLAIM_S = 10.0, 10.0, 10.0
 _PROMOTE_S, _STRANGERS_S = 0.5, 60.0
 #: Seconds between two looks for what is to be undone, and for what dead groups still have waiting.
 _COMPENSATE_S, _HASTEN_S = 1.0, 10.0
+#: Seconds between two looks at what people want of targets.
+_PAUSES_S = 1.0
 #: Seconds that the end may take beside draining.
 _END_S = 5.0
 _FRACTION_BITS = 32
@@ -86,6 +88,8 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             # Presence will meet it again, and tell when it is over.
             station.troubles.begin(_PRESENCE, error)
             station.complain("broker-unreachable", code=error.code, error=str(error))
+        with contextlib.suppress(StoreError):
+            station.look_for_pauses()
         station.guards.heed()
         periodic = functools.partial(Periodic, troubles=station.troubles)
         presence = periodic(_PRESENCE, lambda: _be_present(worker), every_s=_PRESENCE_S)
@@ -100,6 +104,9 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             *_compensations(station, compensator),
             watching(worker),
         ]
+        if station.store is not None:
+            pauses = periodic("pauses", lambda: _obey(worker), every_s=_PAUSES_S)
+            self._periodic.append(pauses)
         for job in self._periodic:
             job.start()
 
@@ -229,6 +236,13 @@ def _be_present(worker: Any) -> None:
         if changed:
             # On the event loop, which alone may change what is consumed.
             worker.consumer.call_soon(station.subscriptions.sync)
+
+
+def _obey(worker: Any) -> None:
+    """See what people want of targets, and do it."""
+    worker.station.look_for_pauses()
+    if worker.station.guards.news():
+        worker.consumer.call_soon(_heed, worker)
 
 
 def _heed(worker: Any) -> None:

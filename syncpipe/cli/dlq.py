@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, Form, form_option, note, write
+from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -164,7 +164,7 @@ def _page(row: Mapping[str, Any], now_ms: int) -> Iterator[str]:
     yield f"  {'attempts':<12}{len(row['attempts'])} known"
     for each in row["attempts"]:
         took = f" after {each['duration_ms']} ms" if each["duration_ms"] else ""
-        where = f"{_moment(each['at_ms'])}  {each['worker']}{took}"
+        where = f"{written(each['at_ms'])}  {each['worker']}{took}"
         yield f"    {where}: {each['code']} {each['message']}"
     operation = row["operation"]
     if operation is not None and operation["fields"] is not None:
@@ -187,8 +187,8 @@ def _facts(row: Mapping[str, Any], now_ms: int) -> dict[str, str | None]:
         "cause": _cause(row),
         "what to do": _hint(row["code"]),
         "given up": f"{row['times_seen']} times, by {row['stage']} in {row['worker']}",
-        "first": f"{_moment(first)}, {_age(now_ms - first)} ago",
-        "last": f"{_moment(last)}, {_age(now_ms - last)} ago",
+        "first": f"{written(first)}, {_age(now_ms - first)} ago",
+        "last": f"{written(last)}, {_age(now_ms - last)} ago",
         "fingerprint": row["fingerprint"],
         "trace": row["trace"],
     }
@@ -213,19 +213,13 @@ def _hint(code: str) -> str | None:
 
 def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return *row* with its times as people and programs read them."""
-    times = {f"{name}_seen": _moment(row[f"{name}_seen_ms"]) for name in ("first", "last")}
+    times = {f"{name}_seen": written(row[f"{name}_seen_ms"]) for name in ("first", "last")}
     attempts = [
-        {"at": _moment(each["at_ms"]), **{n: v for n, v in each.items() if n != "at_ms"}}
+        {"at": written(each["at_ms"]), **{n: v for n, v in each.items() if n != "at_ms"}}
         for each in row.get("attempts", ())
     ]
     kept = {name: v for name, v in row.items() if name not in {"first_seen_ms", "last_seen_ms"}}
     return {**kept, **times, **({"attempts": attempts} if attempts else {})}
-
-
-def _moment(milliseconds: int) -> str:
-    """Return a time in UTC, as in RFC 3339."""
-    moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _age(milliseconds: int) -> str:

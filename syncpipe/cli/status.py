@@ -9,6 +9,7 @@ import click
 
 from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, Form, form_option, note, write
+from syncpipe.cli.target import STATE_COLUMNS, state_row
 
 if TYPE_CHECKING:
     from syncpipe.cli.options import Configuration
@@ -73,6 +74,9 @@ def _write_tables(seen: Status) -> None:
         click.echo(f"{outlook.count} scheduled for {target}, the next is due {when}.")
     kept = "" if seen.kept is None else f" wait in the broker, {seen.kept} are in the store"
     click.echo(f"{seen.dead} dead letters{kept}.\n")
+    if seen.targets:
+        write(map(state_row, seen.targets), Form.TABLE, STATE_COLUMNS)
+        click.echo()
     if seen.workers is None:
         click.echo("Which workers live is not known.")
     elif seen.workers:
@@ -93,6 +97,7 @@ def _object(seen: Status) -> dict[str, Any]:
         "kept": seen.kept,
         "others": seen.others,
         "scheduled": _scheduled(seen),
+        "targets": list(map(state_row, seen.targets)),
         "lanes": [_lane_row(lane) for lane in seen.lanes],
         "workers": None if seen.workers is None else list(map(_worker_row, seen.workers)),
     }
@@ -126,5 +131,7 @@ def _lane_row(status: LaneStatus) -> dict[str, object]:
 
 def _worker_row(worker: WorkerInfo) -> dict[str, object]:
     age_s = (worker.seen_ms - worker.started_ms) / 1000
-    counters = {"restarts": 0, "stalls": 0, **worker.counters}
+    # What stands for a target, with a colon, is for other workers.
+    said = {name: count for name, count in worker.counters.items() if ":" not in name}
+    counters = {"restarts": 0, "stalls": 0, **said}
     return {"name": worker.name, "pid": worker.pid, "up_s": round(age_s), **counters}

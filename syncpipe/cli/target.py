@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
-from contextlib import closing
+import socket
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from syncpipe.cli.options import configured, opened_store
 from syncpipe.cli.output import Exit, form_option, note, write
+from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from syncpipe.app import App
     from syncpipe.cli.options import Configuration
     from syncpipe.cli.output import Form
     from syncpipe.ops.management import ManagedTarget
+    from syncpipe.ops.targets import TargetState
+    from syncpipe.resilience.hold import Hold
+
+#: Columns of what is done about a target.
+STATE_COLUMNS = ("target", "state", "since", "by", "reason")
 
 
 @click.group()
@@ -30,19 +39,24 @@ def target() -> None:
 @form_option
 @click.pass_context
 def list_targets(ctx: click.Context, configuration: Configuration, form: Form) -> None:
-    """List the declared targets and what is synchronised to each."""
+    """List the declared targets, what is synchronised to each, and what is done about it.
+
+    STATE is closed where workers call it, half-open where they try whether it takes that, open
+    where they leave it alone because it fails, paused and kept-closed where somebody wanted that.
+    """
     from syncpipe.settings.tree import type_of
 
     app = _app(configuration)
     rows = [
         {
-            "name": name,
-            "type": type_of(options),
-            "collections": ", ".join(sorted(app.collections(name))) or None,
+            "name": each.target,
+            "type": type_of(app.settings.targets[each.target]),
+            "collections": ", ".join(sorted(app.collections(each.target))) or None,
+            **{name: value for name, value in state_row(each).items() if name != "target"},
         }
-        for name, options in sorted(app.settings.targets.items())
+        for each in _states(app)
     ]
-    write(rows, form, ("name", "type", "collections"))
+    write(rows, form, ("name", "type", "collections", *STATE_COLUMNS[1:]))
     if not rows:
         note("No target is declared.")
         ctx.exit(Exit.NOTHING)
@@ -121,6 +135,88 @@ def collect(configuration: Configuration, form: Form, name: str) -> None:
         for collection, found in collected.items()
     )
     write(rows, form, ("collection", "floor", "tombstones", "increments"))
+
+
+@target.command()
+@configured
+@form_option
+@click.option("--reason", required=True, help="Why, for whoever finds it paused.")
+@click.argument("name")
+def pause(configuration: Configuration, form: Form, name: str, reason: str) -> None:
+    """Have all workers leave the target NAME alone until it is resumed.
+
+    Its envelopes wait in the broker; what has begun is finished. Workers see it within two seconds,
+    and go on by what they knew last while the store is away. Needs a store.
+    """
+    from syncpipe.resilience.hold import Hold
+
+    _hold(_app(configuration), form, name, Hold.OPEN, reason)
+
+
+@target.command()
+@configured
+@form_option
+@click.option("--reason", default="", help="Why.")
+@click.option(
+    "--force-close", is_flag=True, help="Call it from now on whatever fails, until it is resumed."
+)
+@click.argument("name")
+def resume(
+    configuration: Configuration, form: Form, name: str, reason: str, *, force_close: bool
+) -> None:
+    """Have workers call the target NAME again, a little at first. Needs a store."""
+    from syncpipe.resilience.hold import Hold
+
+    hold = Hold.CLOSED if force_close else Hold.NONE
+    _hold(_app(configuration), form, name, hold, reason)
+
+
+def state_row(state: TargetState) -> dict[str, object]:
+    """Return what is done about a target as a row of a table."""
+    return {
+        "target": state.target,
+        "state": state.state,
+        "since": None if state.since_ms is None else written(state.since_ms),
+        "by": state.by,
+        "reason": state.reason,
+    }
+
+
+def _hold(app: App, form: Form, name: str, hold: Hold, reason: str) -> None:
+    """Want *hold* of a target, and show what is wanted then."""
+    from syncpipe.errors import StoreMissing
+
+    app.declared(name)
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    with opened_store(app) as store:
+        if store is None:
+            raise StoreMissing("The configuration names no store that would remember it.")
+        held = store.pauses.hold(name, hold, by=by, reason=reason)
+    pause = held.pause
+    row = {
+        "target": name,
+        "hold": pause.hold.value,
+        "since": written(pause.since_ms) if pause.since_ms else None,
+        "by": pause.by,
+        "reason": pause.reason or None,
+        "changed": held.changed,
+    }
+    write([row], form, ("target", "hold", "since", "by", "reason"))
+    if not held.changed:
+        note("Nothing has changed: it was so before.")
+
+
+def _states(app: App) -> Sequence[TargetState]:
+    """Return what is done about each target, as far as broker and store can be asked."""
+    from syncpipe.errors import SendError, StoreError
+    from syncpipe.ops.targets import states
+
+    workers, pauses = None, None
+    with suppress(SendError), app.broker() as broker:
+        workers = broker.workers()
+    with suppress(StoreError), opened_store(app) as store:
+        pauses = store.pauses.current() if store else {}
+    return states(sorted(app.settings.targets), workers, pauses)
 
 
 def _app(configuration: Configuration) -> App:

@@ -56,3 +56,11 @@ def timed(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def written(milliseconds: int) -> str:
+    """Return milliseconds since the Unix epoch as a time in UTC, as in RFC 3339."""
+    import datetime as dt
+
+    found = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, lanes_of, parse_queue, queues_of
 from syncpipe.errors import SendError, StoreError
+from syncpipe.ops.targets import states
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from syncpipe.ops.targets import TargetState
+    from syncpipe.store.pauses import Pause
     from syncpipe.store.schedule import Outlook
     from syncpipe.store.store import Store
     from syncpipe.transport.broker import Broker, QueueDepth, WorkerInfo
@@ -70,6 +73,8 @@ class Status:
     problems: tuple[str, ...]
     #: What waits for its time in the store, by target; None as `kept`.
     scheduled: Mapping[str, Outlook] | None
+    #: What is done about each declared target.
+    targets: tuple[TargetState, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -91,7 +96,8 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
     depths = broker.depths([*names, *others, DEAD_QUEUE])
     statuses = tuple(_lane_status(lane, depths, declared=lane in declared) for lane in lanes)
     workers, silence = _workers(broker)
-    kept, scheduled, absence = _stored(store)
+    kept, scheduled, pauses, absence = _stored(store)
+    done = states(targets, workers, pauses)
     return Status(
         statuses,
         _all(depths[DEAD_QUEUE]),
@@ -102,10 +108,12 @@ def look(broker: Broker, targets: Sequence[str], shards: int, store: Store | Non
             *_topology_problems(broker, targets, shards),
             *silence,
             *absence,
+            *_outages(done),
             *_schedule_problems(scheduled, targets),
             *_problems(statuses, workers, targets),
         ),
         scheduled,
+        done,
     )
 
 
@@ -117,20 +125,37 @@ def _workers(broker: Broker) -> tuple[tuple[WorkerInfo, ...] | None, tuple[str, 
         return None, (f"Which workers live cannot be found out: {error.message}",)
 
 
-def _stored(
-    store: Store | None,
-) -> tuple[int | None, Mapping[str, Outlook] | None, tuple[str, ...]]:
-    """Return how many dead letters the *store* keeps, and what is scheduled in it.
+class _Stored(NamedTuple):
+    """What the store tells; None where there is none, or it cannot be asked."""
 
-    Or None, and why it cannot be asked.
-    """
+    #: How many dead letters it keeps.
+    kept: int | None = None
+    #: What is scheduled.
+    scheduled: Mapping[str, Outlook] | None = None
+    #: What people want of targets; nothing, where there is no store to say it to.
+    pauses: Mapping[str, Pause] | None = None
+    #: Why it cannot be asked.
+    absence: tuple[str, ...] = ()
+
+
+def _stored(store: Store | None) -> _Stored:
     if store is None:
-        return None, None, ()
+        return _Stored(pauses={})
     try:
         store.check()
-        return store.dead_letters.count(), store.schedule.outlook(), ()
+        return _Stored(store.dead_letters.count(), store.schedule.outlook(), store.pauses.current())
     except StoreError as error:
-        return None, None, (f"{error.message} {error.hint}",)
+        return _Stored(absence=(f"{error.message} {error.hint}",))
+
+
+def _outages(targets: Iterable[TargetState]) -> Iterator[str]:
+    for each in targets:
+        if each.is_left_alone:
+            why = "it is slow" if each.reason is None else each.reason
+            yield (
+                f"Target {each.target!r} is left alone, because {why}. It is tried again by itself;"
+                f" see `syncpipe target test {each.target}`."
+            )
 
 
 def _schedule_problems(

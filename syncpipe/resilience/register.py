@@ -75,6 +75,8 @@ class Register:
         return packed
 
 
+#: What stands before a target's name among what a process counts, for its packed register.
+COUNTER = "breaker:"
 #: What stands before the digits of every code.
 _CODE = "SP-E"
 #: Bits of each field.

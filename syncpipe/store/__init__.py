@@ -8,6 +8,7 @@ module                noun
 :mod:`.deadletters`   the port of what was given up
 :mod:`.schedule`      the port of what is to be tried later
 :mod:`.groups`        the port of groups: who was applied, and which ended dead
+:mod:`.pauses`        the port of pauses: what people want of targets
 :mod:`.postgres`      a schema in a PostgreSQL database
 ====================  ===========================================================================
 

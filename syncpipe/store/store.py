@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
+    from syncpipe.store.pauses import Pauses
     from syncpipe.store.schedule import Schedule
 
 
@@ -43,6 +44,11 @@ class Store(Protocol):
     @property
     def groups(self) -> Groups:
         """Which members of groups were applied, and which groups ended dead."""
+        ...
+
+    @property
+    def pauses(self) -> Pauses:
+        """What people want of targets."""
         ...
 
     def check(self) -> None:

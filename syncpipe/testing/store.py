@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from syncpipe.system import SystemClock
 from syncpipe.testing.deadletters import MemoryLetters
 from syncpipe.testing.groups import MemoryGroups
+from syncpipe.testing.pauses import MemoryPauses
 from syncpipe.testing.schedule import MemorySchedule
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class MemoryStore:
         clock = clock or SystemClock()
         self.schedule = MemorySchedule(clock)
         self.groups = MemoryGroups(self.schedule, clock)
+        self.pauses = MemoryPauses(clock)
         self.dead_letters = MemoryLetters(self.groups)
 
     def check(self) -> None:

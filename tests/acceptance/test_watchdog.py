@@ -32,6 +32,7 @@ SABOTAGE = """
         time.sleep(1000)
 
     def deaf(order):
+        gc.unfreeze()  # or what was there at the start is not listed
         for each in gc.get_objects():
             if (type(each).__module__, type(each).__name__) == ("workers.consumer", "Consumer"):
                 each.task_consumer.cancel()

@@ -9,6 +9,7 @@ module               noun
 :mod:`.deadletters`  what was given up
 :mod:`.schedule`     what is to be tried later
 :mod:`.groups`       groups: who was applied, and which ended dead
+:mod:`.pauses`       what people want of targets
 :mod:`.statements`   the named SQL statements in ``sql/``
 ===================  ============================================================================
 

@@ -8,6 +8,7 @@ from syncpipe.store.postgres import migrating
 from syncpipe.store.postgres.connections import Connections
 from syncpipe.store.postgres.deadletters import PostgresLetters
 from syncpipe.store.postgres.groups import PostgresGroups
+from syncpipe.store.postgres.pauses import PostgresPauses
 from syncpipe.store.postgres.schedule import PostgresSchedule
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.options import StoreOptions
+    from syncpipe.store.pauses import Pauses
     from syncpipe.store.schedule import Schedule
     from syncpipe.store.store import Migration
 
@@ -33,6 +35,8 @@ class PostgresStore:
         self.schedule: Schedule = PostgresSchedule(self._connections, options.schema)
         #: Which members of groups were applied, and which groups ended dead.
         self.groups: Groups = PostgresGroups(self._connections, options.schema)
+        #: What people want of targets.
+        self.pauses: Pauses = PostgresPauses(self._connections, options.schema)
 
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""

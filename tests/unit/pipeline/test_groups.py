@@ -2,117 +2,32 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import contextmanager
-from dataclasses import replace
-
 import pytest
-import structlog
-from hypothesis import given
-from hypothesis import strategies as st
 
 from syncpipe.core.codec import encode
-from syncpipe.core.collection import Collection
-from syncpipe.core.deadletter import decode_dead
-from syncpipe.core.envelope import unseal
 from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
-from syncpipe.core.routing import DEAD_QUEUE, Priority, queues_of
+from syncpipe.core.routing import Priority
 from syncpipe.errors import (
     Refused,
     RefusedForNow,
     StoreUnavailable,
     TargetUnavailable,
 )
-from syncpipe.ops.compensating import sweep
-from syncpipe.ops.promoting import Promoting
-from syncpipe.pipeline import BatchLog, Done, Later, Message, Pipeline, WorkerOptions
+from syncpipe.pipeline import Done, Later
 from syncpipe.pipeline.fold import grouped
-from syncpipe.producer.compensation import Compensator
 from syncpipe.store.groups import Counts, Member
-from syncpipe.testing.broker import MemoryBroker
-from syncpipe.testing.clock import FakeClock, SeededRandom
-from syncpipe.testing.store import MemoryStore
-from syncpipe.testing.target import MemoryTarget
 from tests.unit.pipeline.envelopes import message
 from tests.unit.pipeline.envelopes import operation as plain
-
-G1, G2 = (uuid.UUID(int=number).bytes for number in (1, 2))
-COLLECTIONS = {
-    "orders": Collection("orders", ("crm",), compensation="delete"),
-    "counts": Collection("counts", ("crm",), compensation="negate"),
-}
-
-
-def operation(key="k", group=G1, **more):
-    return replace(plain(key, **more), group_id=group)
-
-
-class Bench:
-    """A pipeline with a store, all in memory, and what works beside it."""
-
-    def __init__(self, *, stored=True):
-        self.clock = FakeClock()
-        self.store = MemoryStore(self.clock)
-        self.broker = MemoryBroker(self.clock)
-        self.target = MemoryTarget("crm", clock=self.clock)
-        self.pipeline = Pipeline(
-            target=self.target,
-            collections=COLLECTIONS,
-            broker=self.broker,
-            clock=self.clock,
-            random=SeededRandom(),
-            options=WorkerOptions(),
-            log=BatchLog(structlog.wrap_logger(None, [self._drop]), "crm", "w1"),
-            schedule=self.store.schedule if stored else None,
-            groups=self.store.groups if stored else None,
-        )
-        self.compensator = Compensator(COLLECTIONS, clock=self.clock, random=SeededRandom())
-        self.promoting = Promoting(
-            self.store.schedule,
-            self.broker,
-            targets=["crm"],
-            shards=1,
-            clock=self.clock,
-            random=SeededRandom(),
-        )
-
-    def _drop(self, *_):
-        raise structlog.DropEvent
-
-    def run(self, *operations):
-        return self.pipeline.run([message(*operations)])
-
-    def kill(self, number, group=G1):
-        """Record the dead letter of some other member of the group."""
-        other = Bench()
-        other.target.fail(Refused("no"), times=None)
-        other.run(operation(f"dead{number}", group))
-        self.store.dead_letters.record(other.dead())
-
-    def bury(self):
-        self.store.dead_letters.record(self.dead())
-
-    def dead(self):
-        return [decode_dead(each) for each in self.broker.peek(DEAD_QUEUE, limit=10_000)]
-
-    def codes(self):
-        return [letter.code for letter in self.dead()]
-
-    def sweep(self):
-        return sweep(self.store.groups, self.compensator)
-
-    def deliver(self):
-        """Promote what is due, and run what waits in the lanes."""
-        self.promoting.promote()
-        taken = self.broker.take(queues_of("crm", 1), limit=1000)
-        for each in taken:
-            self.pipeline.run([Message(each.message.queue, "m", each.message.body)])
-        self.broker.acknowledge(taken)
-        return [unseal(each.message.body) for each in taken]
-
-    def counts(self, group=G1):
-        return self.store.groups.counts(group)
+from tests.unit.pipeline.group_bench import (
+    COLLECTIONS,
+    G1,
+    G2,
+    Bench,
+    fail_with,
+    operation,
+    unrecorded,
+)
 
 
 @pytest.fixture
@@ -176,10 +91,6 @@ def test_what_cannot_be_recorded_is_recorded_when_it_comes_again(bench):
     report = bench.run(each, plain("b"))
     assert report.verdicts == (Done(),)
     assert bench.counts() == Counts(1, 1, 0)
-
-
-def _raise(error):
-    raise error
 
 
 def test_a_member_that_comes_after_the_end_is_cancelled(bench):
@@ -313,7 +224,7 @@ def test_a_member_that_was_applied_and_expired_since_is_recorded(bench):
 
 def test_while_the_target_cannot_be_asked_nobody_is_cancelled(bench):
     bench.kill(1)
-    bench.target.seen = lambda _groups: _raise(TargetUnavailable("down"))
+    bench.target.seen = lambda _groups: fail_with(TargetUnavailable("down"))
     report = bench.run(operation("a"))
     assert isinstance(report.verdicts[0], Later)
     assert bench.dead() == []
@@ -340,71 +251,3 @@ def test_a_dead_member_ends_its_group_and_the_applied_are_undone_once(bench):
     assert bench.target.record("counts", "5") == {"a": 10}
     assert bench.target.keys("orders") == []
     assert bench.codes() == ["SP-E511"]
-
-
-STEPS = ["run", "lose", "unrecorded", "die", "sweep", "deliver", "away"]
-steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), max_size=30)
-
-
-@given(steps)
-def test_whatever_comes_in_between_dead_groups_leave_nothing_and_others_everything(taken):
-    """Six increments of two groups; the model adds up those of the living groups."""
-    bench = Bench()
-    members = [
-        operation(
-            "5",
-            G1 if number % 2 else G2,
-            collection="counts",
-            kind=Kind.INCREMENT,
-            data={"a": 10**number},
-            version=number + 1,
-        )
-        for number in range(6)
-    ]
-    living = {G1, G2}
-    left = set(range(6))
-    for step, number in taken:
-        member = members[number]
-        if step in {"run", "lose", "unrecorded"}:
-            # Its worker is killed after the commit, or finds the store away.
-            failing = {"run": None, "lose": MemoryError(), "unrecorded": StoreUnavailable("away")}
-            with unrecorded(bench, failing[step]):
-                if bench.run(member).verdicts == (Done(),):
-                    left.discard(number)
-        elif step == "die":
-            bench.kill(number, member.group_id)
-            living.discard(member.group_id)
-        elif step == "away":
-            bench.store.groups.fail(StoreUnavailable("away"))
-            bench.run(member)
-            bench.store.groups.fail(None)
-            bench.clock.advance(10)
-        elif step == "sweep":
-            bench.sweep()
-        else:
-            bench.deliver()
-        bench.clock.advance(0.5)
-    bench.clock.advance(60)
-    for number in sorted(left):
-        bench.run(members[number])
-    bench.clock.advance(60)
-    bench.sweep()
-    bench.deliver()
-    wanted = sum(10**n for n, each in enumerate(members) if each.group_id in living)
-    record = bench.target.record("counts", "5") or {"a": 0}
-    assert record["a"] == wanted
-    assert set(bench.codes()) <= {"SP-E517"}
-
-
-@contextmanager
-def unrecorded(bench, error):
-    """Let nothing be recorded as applied for a while, unless *error* is None."""
-    groups = bench.store.groups
-    if error is None:
-        yield
-        return
-    groups.applied = lambda _members: _raise(error)
-    try:
-        yield
-    finally:
-        del groups.applied
