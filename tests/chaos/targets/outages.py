@@ -23,6 +23,8 @@ _RATIO = 0.9
 _BACK_S = 30.0
 #: Seconds over which it is measured then.
 _SPAN_S = 5.0
+#: Messages that may be under way when all is as usual.
+_FEW = 50
 #: Seconds before anything is measured.
 _WARM_S = 5.0
 
@@ -48,6 +50,8 @@ def target_stopped(ground: Ground, folder: Path, *, short: bool) -> list[Check]:
                     time.sleep(max(0.0, stopped + outage_s - time.time()))
                     ground.start_first()
                     backs.append(_back_s(works, time.time(), before))
+                    # What waited is drained faster than it comes, which is no "before".
+                    seconds_until(lambda: works.pending() < _FEW, 3 * _BACK_S)
             settled = works.settle()
         counted = works.ever_scheduled()
         sent = len(works.sent["items"]) + len(works.sent["others"])

@@ -1,15 +1,14 @@
--- One statement in five fails as if it could not be serialized; how many did survives the rollback.
+-- Every third statement fails as if it could not be serialized; its number survives the rollback.
 
-CREATE SEQUENCE public.stumbles;
+CREATE SEQUENCE public.statements MINVALUE 0;
 
 CREATE FUNCTION public.stumble() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF random() < 0.2 THEN
-        PERFORM nextval('public.stumbles');
+    IF nextval('public.statements') % 3 = 2 THEN
         RAISE EXCEPTION 'injected' USING ERRCODE = '40001';
     END IF;
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER stumble AFTER INSERT OR UPDATE ON public.items
+CREATE TRIGGER stumble AFTER INSERT ON public.items
 FOR EACH STATEMENT EXECUTE FUNCTION public.stumble();
