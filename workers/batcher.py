@@ -231,25 +231,19 @@ class Batcher:
 
     def _probe(self, name: str) -> None:
         """Ask the target whether it is there, with no message in hand."""
-        call = self._guards[name].begin_probe()
-        self._consumer.pool.apply_async(
-            self._ping,
-            (name,),
-            callback=lambda error: self._hand(
-                functools.partial(self._guards.probed, name, call, error)
-            ),
-        )
+        self._station.aside(self._ping, name, self._guards[name].begin_probe())
 
-    def _ping(self, name: str) -> Exception | None:
-        """Return why the target does not answer, if so; on a thread of the pool."""
+    def _ping(self, name: str, call: Call) -> None:
+        """Ask it, on a thread of its own: those of the pool may all hang."""
+        error: Exception | None = None
         try:
             self._station.pipelines[name].target.ping()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer
-            return error
-        return None
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it does not answer
+            error = fault
+        self._hand(functools.partial(self._guards.probed, name, call, error))
 
     def _hand(self, what: Callable[[], None]) -> None:
-        """Have the event loop do *what* has to be done; on a thread of the pool."""
+        """Have the event loop do *what* has to be done; on any other thread."""
         self._finished.put(what)
         self._consumer.call_soon(self._collect)
 
@@ -289,7 +283,7 @@ class Batcher:
             case TargetThrottled():
                 return 0.0
             case TargetError():
-                return self._guards[name].patience_s()
+                return self._guards.patience_s(name)
         return None
 
     def _acknowledge(self, name: str, done: Sequence[Held]) -> None:

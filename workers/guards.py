@@ -10,6 +10,7 @@ from pybreaker import CircuitBreakerListener
 from syncpipe.core.routing import Lane
 from syncpipe.errors import TargetError, TargetThrottled
 from syncpipe.resilience import hold, register
+from syncpipe.resilience.backoff import equal_jitter
 from syncpipe.resilience.breaker import Breaker
 from syncpipe.resilience.hold import Hold
 from syncpipe.resilience.register import Register, State, digest, newest
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import WorkerInfo
     from workers.assignment import Assignment
 
+#: The first and the longest pause of what has failed while its target is still called, seconds.
+_FIRST_PATIENCE_S, _LONGEST_PATIENCE_S = 0.1, 1.0
 #: Seconds after which what was heard of others no longer tells who probes.
 _FRESH_S = 2.0
 
@@ -40,6 +43,7 @@ class Guards:
     def __init__(self, parts: App, name: str, assignment: Assignment, log: Any) -> None:
         """Guard the targets of the process *name*; *assignment* tells who probes them."""
         self._clock = parts.clock
+        self._random = parts.random
         self._shards = parts.settings.shards
         self._assignment = assignment
         self._log = log
@@ -95,6 +99,11 @@ class Guards:
             self._say("target-throttled", target, code=TargetThrottled.code)
         elif throttling and not breaker.throttling:
             self._say("target-unthrottled", target)
+
+    def patience_s(self, target: str) -> float:
+        """Return for how long to hold what has failed, while *target* is still called."""
+        failures = max(0, self[target].circuit.fail_counter - 1)
+        return equal_jitter(failures, _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S, self._random)
 
     def probed(self, target: str, call: Call, error: BaseException | None) -> None:
         """Note that a probe of *target* has ended, with *error* if it does not answer."""

@@ -24,7 +24,7 @@ from workers.subscriptions import Subscriptions
 from workers.troubles import Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from syncpipe.app import App
     from syncpipe.core.deadletter import DeadLetter
@@ -233,6 +233,10 @@ class Station:
             self.fails("flower", error)
         else:
             self.works("flower")
+
+    def aside(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Call *action* on a thread of its own, which the end does not wait for."""
+        threading.Thread(target=action, args=arguments, name="aside", daemon=True).start()
 
     def stop(self) -> None:
         """Cut pauses short, so that running batches end soon."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pybreaker import CircuitBreaker, CircuitMemoryStorage
 
+from syncpipe.errors import TargetUnavailable
 from syncpipe.resilience.backoff import equal_jitter
 from syncpipe.resilience.call import Call
 from syncpipe.resilience.evidence import Evidence
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 TRIAL_S = 1.0
 #: Seconds beyond the second period after which a process no longer relies on the prober.
 LATE_S = 40.0
+#: Seconds after which a probe that has not ended has failed.
+_PROBE_S = 30.0
+_HANGS = TargetUnavailable("The target does not answer: a call does not end.")
 #: Seconds after a call has passed for which a process does not believe at once that others fail.
 _RECENT_S = 1.0
 #: Seconds of a throttled target's pause for which its messages are held, rather than returned.
 _HOLD_S = 5.0
-#: The first and the longest pause of what failed while the target is still called, seconds.
-_FIRST_PATIENCE_S, _LONGEST_PATIENCE_S = 0.1, 1.0
 
 
 class Breaker:
@@ -66,12 +68,14 @@ class Breaker:
         self.me = digest(me)
         self._evidence = Evidence(options)
         self._throttle = Throttle()
-        self._epoch = self._running = 0
+        self._epoch = 0
+        #: When each call that runs began; those from before it was last open say nothing.
+        self._running: list[float] = []
         #: How often this process itself has opened, until something passes.
         self._own = 0
         #: Until when the target is left alone; and for how long by what this process itself saw.
         self._until = self._own_until = 0.0
-        self._probing = False
+        self._probing: Call | None = None
         #: When something was last tried.
         self._tried = 0.0
         #: Until when only this process tries the target, after its probe; None when it does not.
@@ -98,8 +102,8 @@ class Breaker:
         """Whether messages for the target are wanted."""
         if self.hold is not Hold.NONE:
             return self.hold is Hold.CLOSED
-        brief = self._throttle.until - self._clock.monotonic() <= _HOLD_S
-        return brief and self.state is not State.OPEN
+        long = self._throttle.until - self._clock.monotonic() > _HOLD_S
+        return self.state is not State.OPEN and not long
 
     @property
     def free(self) -> int:
@@ -107,11 +111,11 @@ class Breaker:
         if self.hold is Hold.OPEN or self._clock.monotonic() < self._throttle.until:
             return 0
         if self.hold is Hold.CLOSED:
-            return max(0, self._most - self._running)
+            return max(0, self._most - len(self._running))
         if self.state is State.OPEN:
             return 0
         width = self._width if self._doubt_until is None else 1
-        return max(0, width - self._running)
+        return max(0, width - len(self._running))
 
     @property
     def small(self) -> bool:
@@ -119,11 +123,6 @@ class Breaker:
         trying = self._most > 1 or self.state is State.HALF_OPEN
         narrow = self._width == 1 or self._doubt_until is not None
         return trying and narrow and self.hold is not Hold.CLOSED
-
-    def patience_s(self) -> float:
-        """Return for how long to hold what has failed, while the target is still called."""
-        failures = max(0, self.circuit.fail_counter - 1)
-        return equal_jitter(failures, _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S, self._random)
 
     def wakes(self, *, leads: bool) -> float | None:
         """Return when something may change by itself, in monotonic seconds; None if nothing will.
@@ -134,7 +133,7 @@ class Breaker:
             return None
         times = [self._trial_until, self._doubt_until, self.probe_due(leads=leads)]
         times.append(self._own_until if self._follows_later else None)
-        times.append(self._throttle.until)
+        times += [self._throttle.until, self._hangs_at]
         now = self._clock.monotonic()
         return min((each for each in times if each is not None and each > now), default=None)
 
@@ -147,13 +146,17 @@ class Breaker:
             self._confirm()
         if self._follows_later and now >= self._own_until:
             self._return()
+        if self._hangs_at is not None and now >= self._hangs_at:
+            self._probing = None
+            self._fail(_HANGS)
+            self._open(str(_HANGS), digits(_HANGS))
 
     # --- calls ---
 
     def begin(self) -> Call:
         """Note that a call begins."""
-        self._running += 1
         self._tried = self._clock.monotonic()
+        self._running.append(self._tried)
         return Call(self._epoch, self._tried)
 
     def passed(self, call: Call) -> None:
@@ -190,7 +193,7 @@ class Breaker:
     def throttled(self, call: Call, wait_s: float | None, *, took: bool = False) -> None:
         """Note that the target takes no more for *wait_s* seconds; None where it did not say.
 
-        That is no failure. *took* tells whether it took something before it said so.
+        *took* tells whether it took something before it said so.
         """
         self._throttle.told(self._clock.monotonic(), wait_s, took=took)
         self._width = 1
@@ -213,7 +216,7 @@ class Breaker:
 
         Whoever *leads* probes for all; the others only when that has not happened for very long.
         """
-        if self._probing or self.hold is not Hold.NONE or self._trial_until is not None:
+        if self._probing is not None or self.hold is not Hold.NONE or self._trial_until is not None:
             return None
         if self.state is State.OPEN and not self._follows_later:
             return self._until + (0.0 if leads else self.register.period_ms / 1000 + LATE_S)
@@ -223,9 +226,9 @@ class Breaker:
 
     def begin_probe(self) -> Call:
         """Note that a probe begins: a call that takes no operations."""
-        self._probing = True
         self._tried = self._clock.monotonic()
-        return Call(self._epoch, self._tried)
+        self._probing = Call(self._epoch, self._tried)
+        return self._probing
 
     def probe_passed(self, call: Call) -> None:
         """Note that the target answers: it is tried, by this process first."""
@@ -283,33 +286,41 @@ class Breaker:
                 self._leave(0.0)
             self._until = self._own_until = self._clock.monotonic()
 
-    # --- the machine ---
-
     @property
     def _follows_later(self) -> bool:
         """Whether others call the target, and this process waits because it cannot."""
         return self.state is State.OPEN and self.register.state is not State.OPEN
 
+    @property
+    def _hangs_at(self) -> float | None:
+        """When a call or probe that runs is given up; None if none does, or people decide."""
+        if self.hold is not Hold.NONE:
+            return None
+        if self._probing is not None and self._probing.epoch == self._epoch:
+            return self._probing.began + _PROBE_S
+        return min(self._running) + self._options.breaker_hang_s if self._running else None
+
     def _ended(self, call: Call) -> bool:
         """Note that a call has ended; return whether it says anything about the target now."""
         if call.epoch != self._epoch:
             return False
-        self._running -= 1
+        self._running.remove(call.began)
         return True
 
     def _probed(self, call: Call) -> bool:
         """Note that a probe has ended; return whether it says anything about the target now."""
-        self._probing = False
+        if call == self._probing:
+            self._probing = None
         return call.epoch == self._epoch and self.hold is Hold.NONE and not self._follows_later
 
     def _opens(self, call: Call, error: BaseException | None) -> bool:
         """Return whether the target is to be left alone, after a call that ended with *error*."""
         if self.hold is not Hold.NONE:
             return False
+        if self.state is State.HALF_OPEN or self.circuit.fail_counter >= self.circuit.fail_max:
+            return True
         now = self._clock.monotonic()
-        trying = self.state is State.HALF_OPEN
-        in_a_row = self.circuit.fail_counter >= self.circuit.fail_max
-        return trying or in_a_row or self._evidence.suffices(now, now - call.began, error)
+        return self._evidence.suffices(now, now - call.began, error)
 
     def _succeed(self) -> None:
         self._own = 0
@@ -335,7 +346,7 @@ class Breaker:
     def _leave(self, period_s: float) -> None:
         """Leave the target alone for so long. What runs says nothing about the time after."""
         self._epoch += 1
-        self._running = 0
+        self._running.clear()
         self._doubt_until = self._trial_until = None
         self._until = self._clock.monotonic() + period_s
         self._evidence.clear()
@@ -384,13 +395,6 @@ class Breaker:
 
     def _write(self, state: State, failures: int, *, period_ms: int = 0, code: int = 0) -> None:
         """Set the register to what all are to know."""
-        before = self.register
-        self.register = Register(
-            number=before.number + 1,
-            state=state,
-            failures=failures,
-            period_ms=period_ms,
-            since_ms=before.since_ms if state is before.state else self._clock.now_ms(),
-            code=code,
-            writer=self.me,
-        )
+        number, same = self.register.number + 1, state is self.register.state
+        since_ms = self.register.since_ms if same else self._clock.now_ms()
+        self.register = Register(number, state, failures, period_ms, since_ms, code, self.me)

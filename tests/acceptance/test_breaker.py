@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 
 import pytest
 from redis import Redis
 
+from syncpipe.errors import BrokerUnavailable
 from tests.acceptance.fleet import LANES, Fleet, until
 from tests.listener import Listener
+from tests.servers import redis_server
 
 #: Processes of the fleet.
 PROCESSES = 4
@@ -30,6 +34,13 @@ class DownFleet(Fleet):
         self.send(400)
         for number in range(PROCESSES):
             until(lambda n=number: self.events(n)["target-paused"], f"w{number} to open")
+
+    def living(self):
+        """How many processes tell that they live; none, while the broker cannot be asked."""
+        try:
+            return len(self.broker.workers())
+        except BrokerUnavailable:
+            return 0
 
     def unacked(self):
         """How many messages somebody holds."""
@@ -107,6 +118,22 @@ def test_when_half_of_the_fleet_is_killed_and_replaced_one_process_still_probes(
     # The new ones compare their clock with the target's before they have heard of anything.
     assert told - 1 <= seen <= told + 1
     assert all(not fleet.events(number)["target-half-open"] for number in range(PROCESSES + 2))
+
+
+def test_what_is_open_stays_open_when_the_broker_dies_meanwhile(tmp_path, listener):
+    with (
+        redis_server(append_fsync="always") as server,
+        DownFleet(tmp_path, server.url, listener.dsn, guard=GUARD) as fleet,
+    ):
+        fleet.open_everywhere()
+        until(lambda: not fleet.unacked(), "everything to go back")
+        waiting = fleet.pending()
+        os.kill(server.supervisor.pids()["redis"], signal.SIGKILL)
+        until(lambda: fleet.living() == PROCESSES, "all processes to be back")
+        told, seen = fleet.count(listener, 4)
+        assert told - 1 <= seen <= told + 1
+        assert (fleet.pending(), fleet.unacked()) == (waiting, 0)
+        assert all(not fleet.events(number)["target-half-open"] for number in range(PROCESSES))
 
 
 def test_who_cannot_hear_of_others_probes_once_a_period(tmp_path, redis, redis_url, listener):

@@ -264,40 +264,6 @@ def test_who_starts_during_an_outage_waits_like_the_others():
     assert late.state is State.OPEN
 
 
-def test_throttling_never_opens_it_and_waits_for_what_the_target_says(ring):
-    for wait_s in (2.0, 7.0):
-        ring["a"].throttled(ring["a"].begin(), wait_s)
-        assert (ring["a"].state, ring["a"].free) == (State.CLOSED, 0)
-        assert ring["a"].claims is (wait_s < 5)
-        assert ring["a"].wakes(leads=True) == pytest.approx(ring.clock.monotonic() + wait_s)
-        ring.clock.advance(wait_s)
-        assert (ring["a"].free, ring["a"].small) == (1, True)
-
-
-def test_throttling_without_a_word_of_how_long_waits_one_second_more_each_time(ring):
-    waits = []
-    for _ in range(3):
-        calls = [ring["a"].begin(), ring["a"].begin()]
-        for call in calls:
-            ring["a"].throttled(call, None)
-        waits.append(ring["a"].wakes(leads=True) - ring.clock.monotonic())
-        ring.clock.advance(waits[-1])
-    assert waits == pytest.approx([1, 2, 3])
-    ring.succeed()
-    ring["a"].throttled(ring["a"].begin(), None)
-    assert ring["a"].wakes(leads=True) - ring.clock.monotonic() == pytest.approx(1)
-
-
-def test_a_throttled_trial_shows_that_the_target_is_there():
-    ring = Ringside("a", "b")
-    ring.open()
-    ring.share()
-    ring.probe()
-    ring["a"].throttled(ring["a"].begin(), 1.0)
-    ring.share()
-    assert ring["b"].state is State.HALF_OPEN
-
-
 def test_people_win_over_whatever_the_target_does(ring):
     ring["a"].obey(Hold.OPEN)
     assert (ring["a"].free, ring["a"].claims, ring["a"].wakes(leads=True)) == (0, False, None)
@@ -361,13 +327,6 @@ def test_listeners_of_pybreaker_hear_of_everything(ring):
     ]
 
 
-def test_what_failed_is_held_for_longer_with_each_failure_in_a_row(ring):
-    ring.fail()
-    assert 0.05 <= ring["a"].patience_s() <= 0.1
-    ring.fail(times=3)
-    assert 0.4 <= ring["a"].patience_s() <= 0.8
-
-
 def test_the_clock_on_the_wall_may_jump(ring):
     ring.open()
     before = ring["a"].probe_due(leads=True)
@@ -375,3 +334,39 @@ def test_the_clock_on_the_wall_may_jump(ring):
     assert ring["a"].probe_due(leads=True) == before
     ring.probe()
     assert ring["a"].state is State.HALF_OPEN
+
+
+def test_a_call_that_does_not_end_is_a_timeout(ring):
+    call = ring["a"].begin()
+    ring.clock.advance(80)
+    ring.succeed()
+    assert ring["a"].wakes(leads=True) == pytest.approx(ring.clock.monotonic() + 10)
+    ring.clock.advance(10)
+    ring["a"].tick()
+    assert (ring["a"].state, ring["a"].register.code) == (State.OPEN, 501)
+    ring["a"].passed(call)
+    assert ring["a"].state is State.OPEN
+
+
+def test_a_probe_that_does_not_end_has_failed_and_its_end_says_nothing(ring):
+    ring.open()
+    ring.wait()
+    hanging = ring["a"].begin_probe()
+    ring.clock.advance(ring["a"].wakes(leads=True) - ring.clock.monotonic() + 0.001)
+    ring["a"].tick()
+    assert (ring["a"].state, ring["a"].register.failures) == (State.OPEN, 2)
+    ring.wait()
+    another = ring["a"].begin_probe()
+    ring["a"].probe_passed(hanging)
+    assert ring["a"].state is State.OPEN
+    assert ring["a"].probe_due(leads=True) is None
+    ring["a"].probe_passed(another)
+    assert ring["a"].state is State.HALF_OPEN
+
+
+def test_what_people_want_is_not_changed_by_a_call_that_hangs(ring):
+    ring["a"].begin()
+    ring["a"].obey(Hold.CLOSED)
+    ring.clock.advance(3600)
+    ring["a"].tick()
+    assert ring["a"].state is State.CLOSED

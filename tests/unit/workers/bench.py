@@ -168,6 +168,9 @@ class Bench:
     def count(self, report):
         self.reports.append(report)
 
+    def aside(self, action, *arguments):
+        self.consumer.jobs.append((action, arguments, lambda _: None))
+
     def work(self):
         """Let the pool do everything that it has got, and what follows from it."""
         self.consumer.turn()

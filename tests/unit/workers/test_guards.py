@@ -10,7 +10,7 @@ from syncpipe.resilience.register import Register, State, digest
 from syncpipe.store.pauses import Pause
 from syncpipe.transport.broker import WorkerInfo
 from tests.unit.pipeline.envelopes import operation
-from tests.unit.workers.bench import HASTY, Bench
+from tests.unit.workers.bench import DOWN, HASTY, Bench
 from tests.unit.workers.deliveries import delivery
 
 
@@ -147,3 +147,13 @@ def test_who_hears_nothing_or_cannot_tell_probes_for_itself(bench):
     guards.told(present=True)
     bench.clock.advance(3)
     assert guards.leads("crm"), "others have not been heard for long"
+
+
+def test_what_failed_is_held_for_longer_with_each_failure_in_a_row():
+    guards = Bench("crm").guards
+    pauses = []
+    for _ in range(4):
+        guards["crm"].failed(guards["crm"].begin(), DOWN)
+        pauses.append(guards.patience_s("crm"))
+    assert 0.05 <= pauses[0] <= 0.1
+    assert 0.4 <= pauses[3] <= 0.8
