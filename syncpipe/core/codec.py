@@ -77,8 +77,12 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
         try:
             fields = unpacker.unpack()
         except Exception as fault:  # the library raises many kinds for malformed bytes
-            raise MalformedEnvelope(f"Operation bytes cannot be decoded: {fault!r}.") from fault
+            raise MalformedEnvelope(
+                f"Operation bytes cannot be decoded: {type(fault).__name__}."
+            ) from fault
         end = unpacker.tell()
+        if end - start > MAX_OPERATION_BYTES:
+            raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
         yield _operation(fields), body[start:end]
         start = end
 

@@ -139,7 +139,9 @@ def decode_dead(data: bytes) -> DeadLetter:
             _check(name, value)
         return DeadLetter(**known, attempts=attempts)
     except Exception as fault:  # the library raises many kinds for malformed bytes
-        raise MalformedEnvelope(f"The dead letter cannot be decoded: {fault!r}.") from fault
+        raise MalformedEnvelope(
+            f"The dead letter cannot be decoded: {type(fault).__name__}."
+        ) from fault
 
 
 def operation_of(letter: DeadLetter) -> Operation | None:

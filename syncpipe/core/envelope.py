@@ -181,7 +181,7 @@ def _header(packed: bytes) -> tuple[Header, str, int]:
             id_, lane, Priority(priority), count, created_ms, trace, attempts_of(attempts)
         )
     except Exception as fault:  # the library raises many kinds for malformed bytes
-        raise MalformedEnvelope(f"The header cannot be read: {fault!r}.") from fault
+        raise MalformedEnvelope(f"The header cannot be read: {type(fault).__name__}.") from fault
     if key_id is not None or not _typed(header, raw_length):
         raise MalformedEnvelope("The header does not have the form of this format.")
     if header.count > MAX_OPERATIONS:

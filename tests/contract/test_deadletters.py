@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import msgpack
 import pytest
 
 from syncpipe.core.attempt import Attempt
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter
+from syncpipe.core.masking import masked_reason
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.store.deadletters import Choice
 
@@ -175,6 +178,27 @@ def test_data_that_json_cannot_hold_is_kept_as_bytes(letters, data):
     letter = dead(data=data)
 
     assert only(letters.record([letter])).letter.raw == letter.raw
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({"t": msgpack.Timestamp(1)}, id="timestamp"),
+        pytest.param({"m": {b"k": 1}}, id="bytes-key"),
+        pytest.param({"d": functools.reduce(lambda deep, _: [deep], range(500), 1)}, id="deep"),
+        pytest.param({"n": 10**5000}, id="long"),
+    ],
+)
+def test_what_no_client_sends_is_kept_and_told_like_any_other(letters, data):
+    whole = dead(1)
+    number = data.get("n")
+    packed = encode(Operation(bytes(16), Kind.UPSERT, "orders", "k", 7, data)) if number else None
+    raw = packed or msgpack.packb([bytes(16), 1, "orders", "k", 7, data])
+    odd = dead(2, raw=raw)
+
+    assert len(letters.record([odd, whole])) == 2
+    assert [only(letters.find(each.id)).letter.raw for each in (odd, whole)] == [raw, whole.raw]
+    assert masked_reason(odd)
 
 
 def test_lists_begin_with_the_newest_and_go_on_where_they_ended(letters):

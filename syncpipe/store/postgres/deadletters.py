@@ -178,9 +178,19 @@ def _storable(value: Any) -> Any:
 
 
 def _decoded(operation: Operation | None) -> str | None:
-    """Return what is in *operation* beside what has columns of its own, as JSON."""
+    """Return what is in *operation* beside what has columns of its own, as JSON.
+
+    None where it has values that no client sends, and no JSON holds: its bytes are kept.
+    """
     if operation is None:
         return None
+    try:
+        return _members(operation)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _members(operation: Operation) -> str:
     members = {
         "kind": json.dumps(operation.kind.word),
         "data": tagged(None if operation.data is None else dict(operation.data)),

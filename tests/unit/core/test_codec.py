@@ -132,3 +132,21 @@ def test_deep_nesting_in_hostile_bytes_is_refused():
 
     with pytest.raises(MalformedEnvelope):
         list(decode_all(b"\x96" + hostile[1:]))
+
+
+def test_no_reader_takes_an_operation_beyond_the_limit():
+    packed = msgpack.packb(
+        [ID, int(Kind.UPSERT), "notes", "k", 1, {"a": "x" * MAX_OPERATION_BYTES}]
+    )
+
+    with pytest.raises(MalformedEnvelope):
+        list(decode_all(packed))
+
+
+def test_what_cannot_be_decoded_is_not_shown():
+    packed = msgpack.packb([ID, int(Kind.UPSERT), "notes", "k", 1, {"a": "s"}])
+    broken = packed.replace(b"\xa1s", b"\xa1\xff")
+
+    with pytest.raises(MalformedEnvelope) as caught:
+        list(decode_all(broken))
+    assert "xff" not in caught.value.message
