@@ -7,7 +7,7 @@
                     or a misconfiguration that others do not meet
             taken ──────────────────────────────────────────────► paused ◄─┐
               ▲                                                     │      │ it is refused again:
-              │ as much of it is taken as refused, or more          │ time │ pause doubled
+              │ no more of it is refused than taken                 │ time │ pause doubled
               └───────────────────── probe of a few records ◄───────┘──────┘
 
 Meanwhile its operations wait, uncounted, and other collections of the target go on. What the target
@@ -160,7 +160,15 @@ class CollectionPauses:
         if reason := _reason(name, results, refused, taken):
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
-        record.remember(results, {each.operation.key: _error(each) for each in refused})
+        fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
+        record.remember(
+            results,
+            {
+                each.operation.key: _error(each)
+                for each in refused
+                if each.operation.key not in fitting
+            },
+        )
         if reason := _reason_of_many(name, record.latest.values()):
             self._pause(name, record, reason)
         return list(results)
@@ -170,9 +178,7 @@ class CollectionPauses:
     ) -> list[Result]:
         refused = sum(_is_refused(result) or _misfits(result) for result in results)
         reason = record.reason
-        if reason is None or not (taken or refused):
-            return list(results)
-        if refused > taken:
+        if reason is not None and refused > taken:
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
         self._log.collection_resumed(name)

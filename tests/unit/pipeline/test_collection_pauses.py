@@ -297,3 +297,25 @@ def test_where_most_operations_go_to_a_few_records_the_bad_among_them_stay_few(b
         report = bench.run(message(*good, *bad))
         assert report.counts == {Outcome.DEAD: 3, Outcome.APPLIED: 20}
     assert alarms(bench) == []
+
+
+def test_a_record_of_which_something_is_taken_is_not_refused(bench):
+    for first in range(0, 100, 10):
+        good = [operation(f"o{first + i}", Kind.PATCH, {"a": 1}, version=1) for i in range(10)]
+        bad = [operation(f"o{first + i}", Kind.PATCH, {"b": 1}, version=2) for i in range(10)]
+        bench.target.refusals = {each.id: Refused("no") for each in bad}
+        bench.run(message(*good, *bad))
+    assert len(bench.dead()) == 100
+    assert alarms(bench) == []
+
+
+def test_a_probe_of_repeats_ends_the_pause(bench, target):
+    known = orders(8, first=500)
+    target.refused.clear()
+    bench.run(message(*known))
+    target.refused.add("orders")
+    bench.run(message(*orders(40)))
+    target.refused.clear()
+    bench.clock.advance(61)
+    assert bench.run(message(*known)).verdicts == (Done(),)
+    assert bench.run(message(*orders(40))).verdicts == (Done(),)

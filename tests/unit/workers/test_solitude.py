@@ -13,10 +13,10 @@ from tests.unit.workers.deliveries import delivery
 
 
 class Wary:
-    """Suspects every message of the orders that begin with a question mark."""
+    """Suspects every message about the record that is called so."""
 
     def suspects(self, _target, message):
-        return b"?" in message.body
+        return b"suspect" in message.body
 
     @contextmanager
     def over(self, _target, messages):
@@ -30,7 +30,7 @@ def wary(*targets, **options):
 
 
 def suspect(**options):
-    return delivery(operation("?"), **options)
+    return delivery(operation("suspect"), **options)
 
 
 @pytest.fixture
