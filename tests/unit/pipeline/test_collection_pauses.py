@@ -297,3 +297,31 @@ def test_where_most_operations_go_to_a_few_records_the_bad_among_them_stay_few(b
         report = bench.run(message(*good, *bad))
         assert report.counts == {Outcome.DEAD: 3, Outcome.APPLIED: 20}
     assert alarms(bench) == []
+
+
+def test_what_is_not_paused_any_longer_has_no_time_to_wait(bench, target):
+    bench.run(message(*orders(20)))
+    pauses = bench.pipeline._policy.pauses
+    bench.clock.advance(3000)
+    assert pauses.wait_ms("orders") == 1000  # without a store, nothing waits long
+    target.refused.clear()
+    bench.run(message(*orders(8, first=50)))
+    assert pauses.reason("orders") is None
+    assert pauses.wait_ms("orders") is None
+    assert pauses.wait_ms("prices") is None
+
+
+@pytest.mark.usefixtures("target")
+def test_who_is_resumed_by_another_thread_meanwhile_comes_again_at_once(bench):
+    bench.run(message(*orders(20)))
+    bench.clock.advance(3000)
+    pauses = bench.pipeline._policy.pauses
+    judged = pauses.judged
+
+    def resumed_by_another(results):
+        pauses._records.clear()
+        return judged(results)
+
+    pauses.judged = resumed_by_another
+    (verdict,) = bench.run(message(*orders(20, first=50))).verdicts
+    assert verdict == Later(1.0, counted=False)
