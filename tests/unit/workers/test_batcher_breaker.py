@@ -137,6 +137,49 @@ def test_a_throttled_target_waits_with_its_messages_or_without_when_that_is_long
     assert bench.guards["crm"].state is State.CLOSED
 
 
+@pytest.mark.parametrize("error", [TargetThrottled("slowly", retry_after_s=2), DOWN])
+def test_what_comes_meanwhile_shares_a_batch_with_what_was_not_taken(error):
+    bench = Bench("crm", threads=4)
+    first, other = delivery(operation()), delivery(operation())
+    fail(bench, error=error)
+    bench.give(first)
+    bench.linger()
+    bench.work()
+    bench.clock.advance(5)
+    bench.give(other)
+    bench.work()
+    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 2]
+
+
+def test_what_a_busy_target_did_not_take_is_tried_apart():
+    bench = Bench("crm", threads=4)
+    first, other = delivery(operation()), delivery(operation())
+    fail(bench, error=TargetBusy("locked"))
+    bench.give(first)
+    bench.linger()
+    bench.work()
+    bench.clock.advance(5)
+    bench.give(other)
+    bench.work()
+    bench.linger()
+    bench.work()
+    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 1, 1]
+
+
+def test_a_trial_has_a_few_messages_so_that_one_alone_decides_nothing():
+    bench = Bench("crm", guard=HASTY, threads=4, batch_max_ops=100)
+    fail(bench)
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.work()
+    bench.advance(1)
+    bench.work()
+    bench.give(*(delivery(operation()) for _ in range(20)))
+    bench.linger()
+    bench.consumer.work()
+    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 8]
+
+
 def test_a_fault_of_ours_says_nothing_about_the_target():
     bench = Bench("crm", guard=HASTY, batch_max_ops=1)
     fail(bench, times=9, error=ZeroDivisionError())
