@@ -107,8 +107,9 @@ class Isolation:
         """
         try:
             return self._attempt(groups)
-        except Refused:
-            self._works, self._broken = True, 0
+        except (Refused, RefusedForNow) as error:
+            if error.status is not None:
+                self._works, self._broken = True, 0
             raise
         except TargetUnavailable as error:
             if error.status != _BROKE or not self._works:

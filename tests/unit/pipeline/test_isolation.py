@@ -315,13 +315,19 @@ def test_what_breaks_an_endpoint_that_takes_others_is_refused_for_now(bench, bad
     assert len(bench.target.calls) <= bound(101, len(bad)) + 16
 
 
-def test_what_breaks_an_endpoint_is_found_beside_what_it_refuses(bench):
-    operations = records(50)
-    refused, broken = Refused("no"), BROKEN
-    bench.target.errors = {operations[3].id: refused, operations[40].id: broken}
+@pytest.mark.parametrize("kind", [Refused, RefusedForNow])
+@pytest.mark.parametrize(("number", "refused", "broken"), [(50, 3, 40), (50, 0, 1), (2, 0, 1)])
+def test_what_breaks_an_endpoint_is_found_beside_what_it_refuses(
+    bench, kind, number, refused, broken
+):
+    operations = records(number)
+    bench.target.errors = {
+        operations[refused].id: kind("no", status=422),
+        operations[broken].id: BROKEN,
+    }
     assert bench.run(operations) is None
     kinds = {id_: type(error) for id_, error in bench.errors().items()}
-    assert kinds == {operations[3].id: Refused, operations[40].id: RefusedForNow}
+    assert kinds == {operations[refused].id: kind, operations[broken].id: RefusedForNow}
 
 
 def test_an_operation_of_a_record_that_breaks_an_endpoint_is_found(bench):
