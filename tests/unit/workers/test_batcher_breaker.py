@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from syncpipe.errors import BrokerUnavailable, TargetBusy, TargetThrottled
-from syncpipe.pipeline import Later
+from syncpipe.pipeline import Done, Later, Report
 from syncpipe.resilience.register import Register, State
 from syncpipe.testing.broker import MemoryBroker
 from tests.unit.pipeline.envelopes import operation
@@ -149,6 +149,45 @@ def test_what_comes_meanwhile_shares_a_batch_with_what_was_not_taken(error):
     bench.give(other)
     bench.work()
     assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 2]
+
+
+@pytest.mark.parametrize("error", [TargetThrottled("slowly", retry_after_s=1), DOWN])
+@pytest.mark.parametrize("guard", [None, HASTY])
+def test_a_message_that_a_target_takes_for_an_outage_when_alone_keeps_nobody_from_their_turn(
+    error, guard
+):
+    bench = Bench("crm", guard=guard, threads=4)
+    bad = delivery(operation("bad"))
+    pipeline, counted = bench.pipelines["crm"], []
+
+    def run(messages, _):
+        if not any(each.body == bad.body for each in messages):
+            return Report((Done(),) * len(messages), {}, {}, None, {}, None, asked=True)
+        if len(messages) == 1:
+            return Report((LATER,), {}, {}, None, {}, error, asked=True)
+        counted.append(messages)
+        verdicts = tuple(
+            Later(1.0, counted=True) if each.body == bad.body else Done() for each in messages
+        )
+        return Report(verdicts, {}, {}, None, {}, None, asked=True)
+
+    pipeline.run = run
+    sent = [bad]
+    bench.give(bad)
+    bench.linger()
+    bench.work()
+    for _ in range(60):
+        sent.append(delivery(operation()))
+        sent[-1].fate = "returned"
+        if bench.guards["crm"].claims:
+            for each in sent:
+                if each.fate == "returned":
+                    each.fate = None
+                    bench.give(each)
+        bench.advance(0.5)
+        bench.work()
+    assert counted
+    assert [each.fate for each in sent].count("acknowledged") > 50
 
 
 def test_what_a_busy_target_did_not_take_is_tried_apart():
