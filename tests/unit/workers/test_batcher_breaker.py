@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from syncpipe.errors import BrokerUnavailable, TargetBusy, TargetThrottled
-from syncpipe.pipeline import Done, Later, Report
+from syncpipe.pipeline import Later
 from syncpipe.resilience.register import Register, State
 from syncpipe.testing.broker import MemoryBroker
 from tests.unit.pipeline.envelopes import operation
@@ -135,88 +135,6 @@ def test_a_throttled_target_waits_with_its_messages_or_without_when_that_is_long
     bench.consumer.turn()
     assert "sp.crm.0.normal" in bench.channel.names
     assert bench.guards["crm"].state is State.CLOSED
-
-
-@pytest.mark.parametrize("error", [TargetThrottled("slowly", retry_after_s=2), DOWN])
-def test_what_comes_meanwhile_shares_a_batch_with_what_was_not_taken(error):
-    bench = Bench("crm", threads=4)
-    first, other = delivery(operation()), delivery(operation())
-    fail(bench, error=error)
-    bench.give(first)
-    bench.linger()
-    bench.work()
-    bench.clock.advance(5)
-    bench.give(other)
-    bench.work()
-    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 2]
-
-
-@pytest.mark.parametrize("error", [TargetThrottled("slowly", retry_after_s=1), DOWN])
-@pytest.mark.parametrize("guard", [None, HASTY])
-def test_a_message_that_a_target_takes_for_an_outage_when_alone_keeps_nobody_from_their_turn(
-    error, guard
-):
-    bench = Bench("crm", guard=guard, threads=4)
-    bad = delivery(operation("bad"))
-    pipeline, counted = bench.pipelines["crm"], []
-
-    def run(messages, _):
-        if not any(each.body == bad.body for each in messages):
-            return Report((Done(),) * len(messages), {}, {}, None, {}, None, asked=True)
-        if len(messages) == 1:
-            return Report((LATER,), {}, {}, None, {}, error, asked=True)
-        counted.append(messages)
-        verdicts = tuple(
-            Later(1.0, counted=True) if each.body == bad.body else Done() for each in messages
-        )
-        return Report(verdicts, {}, {}, None, {}, None, asked=True)
-
-    pipeline.run = run
-    sent = [bad]
-    bench.give(bad)
-    bench.linger()
-    bench.work()
-    for _ in range(60):
-        sent.append(delivery(operation()))
-        sent[-1].fate = "returned"
-        if bench.guards["crm"].claims:
-            for each in sent:
-                if each.fate == "returned":
-                    each.fate = None
-                    bench.give(each)
-        bench.advance(0.5)
-        bench.work()
-    assert counted
-    assert [each.fate for each in sent].count("acknowledged") > 50
-
-
-def test_what_a_busy_target_did_not_take_is_tried_apart():
-    bench = Bench("crm", threads=4)
-    first, other = delivery(operation()), delivery(operation())
-    fail(bench, error=TargetBusy("locked"))
-    bench.give(first)
-    bench.linger()
-    bench.work()
-    bench.clock.advance(5)
-    bench.give(other)
-    bench.work()
-    bench.linger()
-    bench.work()
-    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 1, 1]
-
-
-def test_a_trial_has_a_few_messages_so_that_one_alone_decides_nothing():
-    bench = Bench("crm", guard=HASTY, threads=4, batch_max_ops=100)
-    fail(bench)
-    bench.give(delivery(operation()))
-    bench.linger()
-    bench.work()
-    bench.advance(1)
-    bench.work()
-    bench.give(*(delivery(operation()) for _ in range(20)))
-    bench.linger()
-    bench.consumer.work()
-    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 8]
 
 
 def test_a_fault_of_ours_says_nothing_about_the_target():
