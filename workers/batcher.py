@@ -13,7 +13,7 @@ from collections import Counter, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from syncpipe.errors import TargetError, TargetThrottled
+from syncpipe.errors import TargetError, TargetThrottled, TargetUnavailable
 from syncpipe.pipeline import Done, Later
 from workers.held import Held, hold
 from workers.shelf import Shelf
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _STUCK_S = 1.0
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
+#: Operations of a small batch: more than one, or one that a target never takes would look like a
+#: target that takes nothing.
+_SMALL = 8
 
 
 class Batcher:
@@ -209,7 +212,7 @@ class Batcher:
         shelf = self._shelves[name]
         breaker = self._guards[name]
         most = self._limits.left(name, most=self._options.batch_max_ops)
-        batch = shelf.take(now, most=1 if breaker.small else most)
+        batch = shelf.take(now, most=min(_SMALL, most) if breaker.small else most)
         if not self._solitude.enter(name, batch):
             return
         self._limits.spend(name, sum(held.operations for held in batch))
@@ -269,7 +272,8 @@ class Batcher:
         self._acknowledge(name, done)
         if self._closed:
             return
-        self._put_back(name, later, self._patience_s(name, report))
+        rests = isinstance(report.outage, TargetThrottled | TargetUnavailable)
+        self._put_back(name, later, self._patience_s(name, report), rests=rests)
         for other, held in self._solitude.leave(batch):
             self._shelves[other].put_back(held, self._clock.monotonic())
         self._balance()
@@ -298,13 +302,23 @@ class Batcher:
                 held.delivery.ack()
 
     def _put_back(
-        self, name: str, later: Sequence[tuple[Held, Later]], patience_s: float | None
+        self,
+        name: str,
+        later: Sequence[tuple[Held, Later]],
+        patience_s: float | None,
+        *,
+        rests: bool,
     ) -> None:
+        """Keep messages for later; *rests* tells whether the target was not there for them.
+
+        What is counted was refused for itself, whatever became of the others.
+        """
         now = self._clock.monotonic()
         for held, verdict in later:
             again = held.retried() if verdict.counted else held
             waits = verdict.after_s if verdict.counted or patience_s is None else patience_s
-            self._shelves[name].put_back(again, now + waits)
+            shelf = self._shelves[name]
+            (shelf.rest if rests and not verdict.counted else shelf.put_back)(again, now + waits)
 
     def _return(self, name: str) -> None:
         """Return what waits for a target that is left alone to the broker."""

@@ -18,9 +18,12 @@ class Shelf:
     """Fresh messages by urgency, and messages to be tried again by due time.
 
     The two never share a batch: a record that makes its batch slow, because somebody else has
-    locked it, then slows only others of its kind. The urgencies take turns in leading a batch of
-    fresh messages, so that none waits for ever (see `core.routing.leading`). Times are monotonic
-    seconds.
+    locked it, then slows only others of its kind. What was not tried for itself, because the target
+    took nothing, rests, and is fresh again after all others: alone, a record that the target never
+    takes would look like a target that takes nothing, and keep others from their turn.
+
+    The urgencies take turns in leading a batch of fresh messages, so that none waits for ever (see
+    `core.routing.leading`). Times are monotonic seconds.
     """
 
     def __init__(self, options: WorkerOptions) -> None:
@@ -28,6 +31,7 @@ class Shelf:
         self._options = options
         self._fresh: tuple[deque[Held], ...] = tuple(deque() for _ in range(DEGREES))
         self._retries: list[tuple[float, int, Held]] = []
+        self._resting: list[tuple[float, int, Held]] = []
         self._numbers = itertools.count()
         self._turn = 0
         self._operations = 0
@@ -35,12 +39,12 @@ class Shelf:
 
     def __len__(self) -> int:
         """Return how many messages wait."""
-        return sum(map(len, self._fresh)) + len(self._retries)
+        return sum(map(len, self._fresh)) + self.retries
 
     @property
     def retries(self) -> int:
         """How many messages wait to be tried again."""
-        return len(self._retries)
+        return len(self._retries) + len(self._resting)
 
     def put(self, held: Held) -> None:
         """Add a fresh message."""
@@ -52,9 +56,13 @@ class Shelf:
         """Add a message to be tried again at *due*."""
         heapq.heappush(self._retries, (due, next(self._numbers), held))
 
+    def rest(self, held: Held, until: float) -> None:
+        """Add a message that is fresh again, the last of its urgency, at *until*."""
+        heapq.heappush(self._resting, (until, next(self._numbers), held))
+
     def due(self) -> float | None:
         """Return when the next batch may start, None if nothing waits."""
-        dues = [self._retries[0][0]] if self._retries else []
+        dues = [waiting[0][0] for waiting in (self._retries, self._resting) if waiting]
         heads = [queue[0].since for queue in self._fresh if queue]
         if heads:
             full = (
@@ -66,6 +74,7 @@ class Shelf:
 
     def cost(self, now: float) -> int:
         """Return how many operations the first message of the next batch holds; one must wait."""
+        self._wake(now)
         if self._has_due(now):
             return self._retries[0][2].operations
         return next(filter(None, self._in_turn(self._turn + 1)))[0].operations
@@ -75,18 +84,25 @@ class Shelf:
 
         It has *most* operations, if that is less than a batch may have.
         """
+        self._wake(now)
         batch = _Filling(self._options, most)
         return self._take_retries(batch, now) if self._has_due(now) else self._take_fresh(batch)
 
     def clear(self) -> list[Held]:
         """Take everything."""
-        everything = [held for _, _, held in self._retries]
+        everything = [held for _, _, held in (*self._retries, *self._resting)]
         everything += itertools.chain.from_iterable(self._fresh)
         self._retries.clear()
+        self._resting.clear()
         for queue in self._fresh:
             queue.clear()
         self._operations = self._bytes = 0
         return everything
+
+    def _wake(self, now: float) -> None:
+        """Have what has rested be fresh."""
+        while self._resting and self._resting[0][0] <= now:
+            self.put(heapq.heappop(self._resting)[2])
 
     def _has_due(self, now: float) -> bool:
         return bool(self._retries) and self._retries[0][0] <= now

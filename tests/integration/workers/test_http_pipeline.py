@@ -14,7 +14,7 @@ from syncpipe.core.deadletter import decode_dead
 from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import DEAD_QUEUE
-from syncpipe.errors import TargetError, TargetThrottled
+from syncpipe.errors import TargetError, TargetUnavailable
 from syncpipe.pipeline import BatchLog, Done, Later, Pipeline, WorkerOptions
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.testing.broker import MemoryBroker
@@ -187,21 +187,54 @@ def test_what_is_no_operations_fault_counts_no_attempt_and_buries_nothing(bench,
     assert bench.dead() == []
 
 
-def test_a_part_that_is_throttled_waits_for_as_long_as_is_said(bench):
-    def first_ten(handler, received):
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_an_operation_that_never_passes_is_a_dead_letter_at_last_and_holds_up_no_mate(
+    bench, status
+):
+    bench.endpoint.judge = lambda item: (item["key"] == "k3" and {"status": status}) or None
+    bad, *mates = increments(20)[3:]
+    messages = [message(bad, mates[0]), message(*mates[1:])]
+    reports = []
+    for attempts in range(20):
+        tried = replace(messages[0], attempts=attempts)
+        reports.append(bench.pipeline.run([tried, messages[1]]))
+    assert [report.outage for report in reports] == [None] * 20
+    assert reports[0].verdicts[0].counted
+    assert reports[0].verdicts[1] == Done()
+    assert reports[-1].verdicts == (Done(), Done())
+    assert [dead.key for dead in bench.dead()] == ["k3"]
+
+
+def test_an_operation_that_breaks_the_endpoint_is_refused_for_now_and_harms_no_other(bench):
+    def breaks(handler, received):
+        if any(each["key"] == "k0" for each in received.operations):
+            handler.answer(500, {})
+        else:
+            handler.answer(200, {"results": handler.server.endpoint.apply(received.batch)})
+
+    bench.endpoint.always = breaks
+    bad, *others = increments(500)
+    report = bench.pipeline.run([message(bad), message(*others)])
+    assert report.outage is None
+    assert report.verdicts[0].counted
+    assert report.verdicts[1] == Done()
+    assert len(bench.endpoint.received) == 4
+    assert isinstance(bench.run(bad).outage, TargetUnavailable)
+
+
+def test_a_part_that_is_throttled_is_refused_for_now(bench):
+    def most(handler, received):
         batch = received.batch
-        taken, rest = batch["operations"][:10], batch["operations"][10:]
+        taken, rest = batch["operations"][:-5], batch["operations"][-5:]
         results = handler.server.endpoint.apply({**batch, "operations": taken})
         results += [{"id": each["id"], "status": 429} for each in rest]
         handler.answer(207, {"results": results}, retry_after="3")
 
-    bench.endpoint.planned.append(first_ten)
+    bench.endpoint.planned.append(most)
     operations = increments(30)
     report = bench.pipeline.run([message(*operations[:10]), message(*operations[10:])])
-    done = [verdict for verdict in report.verdicts if verdict == Done()]
-    assert len(done) < 2
-    assert isinstance(report.outage, TargetThrottled)
-    assert (report.outage.retry_after_s, report.took) == (3.0, True)
+    assert any(isinstance(verdict, Later) and verdict.counted for verdict in report.verdicts)
+    assert (report.outage, report.took) == (None, True)
     assert bench.run(*operations).verdicts == (Done(),)
     assert set(bench.endpoint.effects.values()) == {1}
 

@@ -299,6 +299,69 @@ def test_an_outage_in_the_midst_leaves_the_rest_without_result(bench, outage, ca
     assert len(bench.results) < len(operations)
 
 
+BROKEN = TargetUnavailable("broken", status=500, endpoint="/in")
+
+
+@pytest.mark.parametrize("bad", [[0], [99], [50], [0, 99, 50], [0, 1, 2, 50], [*range(40, 51)]])
+def test_what_breaks_an_endpoint_that_takes_others_is_refused_for_now(bench, bad):
+    operations = records(101)
+    bench.target.errors = {operations[number].id: BROKEN for number in bad}
+    assert bench.run(operations) is None
+    assert bench.errors().keys() == bench.target.errors.keys()
+    for error in bench.errors().values():
+        assert type(error) is RefusedForNow
+        assert (error.status, error.message) == (500, "broken")
+    assert len(bench.target.keys("orders")) == 101 - len(bad)
+    assert len(bench.target.calls) <= bound(101, len(bad)) + 16
+
+
+@pytest.mark.parametrize("kind", [Refused, RefusedForNow])
+@pytest.mark.parametrize(("number", "refused", "broken"), [(50, 3, 40), (50, 0, 1), (2, 0, 1)])
+def test_what_breaks_an_endpoint_is_found_beside_what_it_refuses(
+    bench, kind, number, refused, broken
+):
+    operations = records(number)
+    bench.target.errors = {
+        operations[refused].id: kind("no", status=422),
+        operations[broken].id: BROKEN,
+    }
+    assert bench.run(operations) is None
+    kinds = {id_: type(error) for id_, error in bench.errors().items()}
+    assert kinds == {operations[refused].id: kind, operations[broken].id: RefusedForNow}
+
+
+def test_an_operation_of_a_record_that_breaks_an_endpoint_is_found(bench):
+    operations = [operation("k0", version=version) for version in range(1, 5)] + records(3)[1:]
+    bench.target.errors = {operations[2].id: BROKEN}
+    assert bench.run(operations) is None
+    assert bench.errors().keys() == {operations[2].id}
+
+
+@pytest.mark.parametrize("number", [1, 2, 100])
+def test_an_endpoint_that_breaks_at_everything_is_down_after_three_calls(bench, number):
+    operations = records(number)
+    bench.target.errors = {each.id: BROKEN for each in operations}
+    assert bench.run(operations) is BROKEN
+    assert bench.results == {}
+    assert len(bench.target.calls) <= 3
+
+
+@pytest.mark.parametrize("status", [None, 408, 502, 503, 504])
+def test_any_other_outage_is_divided_by_nothing(bench, status):
+    operations = records(10)
+    down = TargetUnavailable("down", status=status)
+    bench.target.errors = {operations[5].id: down}
+    assert bench.run(operations) is down
+    assert (bench.results, bench.target.calls) == ({}, [10])
+
+
+def test_an_endpoint_that_breaks_in_the_midst_is_down_after_a_few_calls(bench):
+    operations = records(200)
+    bench.target.errors = {each.id: BROKEN for each in operations[1:]}
+    assert bench.run(operations) is BROKEN
+    assert len(bench.errors()) < 12
+
+
 def test_a_process_that_is_to_end_does_not_wait_for_slow_ones(bench):
     operations = records(100)
     bench.target.errors[operations[0].id] = TooSlow("slow")

@@ -109,6 +109,22 @@ def test_what_is_tried_again_keeps_to_the_size_of_a_batch():
     assert [waiting.take(2.0) for _ in range(4)] == [[each[0]], [each[1]], [each[2]], []]
 
 
+def test_what_has_rested_is_fresh_again_behind_all_others():
+    waiting = shelf(batch_max_ops=2)
+    rested, *others = [held() for _ in range(4)]
+    waiting.rest(rested, until=7.0)
+    assert (len(waiting), waiting.retries, waiting.due()) == (1, 1, 7.0)
+    for each in others:
+        waiting.put(each)
+    assert waiting.take(7.0) == others[:2]
+    assert waiting.cost(7.0) == 1
+    assert waiting.take(7.0) == [others[2], rested]
+    waiting.rest(rested, until=9.0)
+    assert waiting.take(8.9) == []
+    assert waiting.clear() == [rested]
+    assert waiting.due() is None
+
+
 def test_clearing_takes_everything_and_forgets_its_size():
     waiting = shelf(batch_max_ops=2, batch_linger_ms=5)
     each = [held(since=1.0), held(since=1.0)]

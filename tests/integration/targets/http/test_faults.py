@@ -290,7 +290,8 @@ def test_each_operation_has_its_own_result(endpoint, opened):
     assert refused.message == "Target 'test' answered 422 (positive): total must be positive."
     assert (refused.status, refused.constraint, refused.endpoint) == (422, "positive", "/sync/in")
     assert results["unknown"].error.unknown == "http 418"
-    assert type(results["away"].error) is TargetUnavailable
+    away = results["away"].error
+    assert (type(away), away.status) == (RefusedForNow, 503)
 
 
 def test_no_environment_changes_the_way(endpoint, opened, monkeypatch):
