@@ -4,6 +4,10 @@ When all records together are refused, a `Search` says what to try next. What th
 to refuse, because it waits for a lock or runs into its statement timeout, is not divided: each of
 its records is tried alone, so that each bad one costs that time once. A record of several
 operations that is refused is unfolded, and its operations are tried in version order.
+
+An endpoint that breaks at one operation says the same as one that breaks at all. So its first such
+answer to several records has the first and the last of them tried alone: where it takes neither, it
+is down; else what it breaks at is refused for now, and is sought like anything that is refused.
 """
 
 from __future__ import annotations
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
 #: So many calls of one batch may end with a busy target before the whole target counts as busy.
 #: Each may take a lock timeout.
 _MOST_BUSY = 12
+#: So many records, or operations, at which a target breaks one after the other mean that it is down.
+_MOST_BROKEN = 12
+#: The status of HTTP of an endpoint that breaks, perhaps at what it was sent.
+_BROKE = 500
 
 
 class _EnoughError(Exception):
@@ -52,6 +60,8 @@ class Isolation:
         self._timeout_s = timeout_s
         self._until: float | None = None
         self._busy = 0
+        self._broken = 0
+        self._works = False
         self._dawdles = False
         self._fitting: set[str] = set()
         self._misfits: list[tuple[Group, TargetMisconfigured]] = []
@@ -75,9 +85,13 @@ class Isolation:
     def _try(self, part: Sequence[Group]) -> None:
         """Apply *part*, of which nothing is known."""
         try:
-            self._took(self._attempt(part))
+            self._took(self._call(part))
         except TargetMisconfigured as error:
             self._divide(part, error)
+        except TargetUnavailable as error:
+            if error.status != _BROKE or len(part) == 1:
+                raise
+            self._doubt(part, error)
         except (TargetBusy, TooSlow) as error:
             self._try_alone(part, error)
         except (Refused, RefusedForNow) as error:
@@ -85,6 +99,48 @@ class Isolation:
                 self._refuse(part[0], error)
             else:
                 self._search(part)
+
+    def _call(self, groups: Sequence[Group]) -> list[Result]:
+        """Apply *groups*; what breaks a target that takes others of the batch is refused for now.
+
+        Raises what `Target.apply` does.
+        """
+        try:
+            results = self._attempt(groups)
+        except TargetUnavailable as error:
+            if error.status != _BROKE or not self._works:
+                raise
+            self._broken += len(groups) == 1
+            if self._broken >= _MOST_BROKEN:
+                raise
+            raise _for_now(error) from error
+        self._works, self._broken = True, 0
+        return results
+
+    def _doubt(self, part: Sequence[Group], error: TargetError) -> None:
+        """Apply *part*, all of which together broke the target with *error*, unless it is down."""
+        broken = []
+        for group in (part[0], part[-1]):
+            try:
+                self._took(self._attempt((group,)))
+                self._works = True
+            except TargetUnavailable as own:
+                if own.status != _BROKE:
+                    raise
+                broken.append((group, own))
+            except (Refused, RefusedForNow, TargetBusy, TargetMisconfigured) as own:
+                self._note(own)
+                self._judge(group, own)
+                self._works |= isinstance(own, Refused)
+        if not self._works:
+            raise error
+        for group, own in broken:
+            self._refuse(group, _for_now(own))
+        rest = part[1:-1]
+        if rest and broken:
+            self._try(rest)
+        elif rest:
+            self._search(rest)
 
     def _search(self, part: Sequence[Group]) -> None:
         """Apply the records of *part*, of which the target has refused all together."""
@@ -102,7 +158,7 @@ class Isolation:
                 row = [group for group in row if _record(group) not in done]
                 continue
             try:
-                self._took(self._attempt(tried))
+                self._took(self._call(tried))
                 search.passed(step.number)
             except (TargetBusy, TooSlow) as error:
                 self._try_alone(tried, error)
@@ -126,6 +182,10 @@ class Isolation:
                 answers = self._attempt.each(groups)
             except (Refused, RefusedForNow, TargetBusy, TargetMisconfigured):
                 answers = []  # nobody can tell whose fault that is
+            except TargetUnavailable as error:
+                if error.status != _BROKE or not self._works:
+                    raise
+                answers = []
         for answer in answers:
             if answer.error is None:
                 self._took(answer.results)
@@ -159,7 +219,7 @@ class Isolation:
     def _try_one(self, group: Group) -> bool:
         """Apply *group*, and return whether the target took it."""
         try:
-            self._took(self._attempt((group,)))
+            self._took(self._call((group,)))
         except (Refused, RefusedForNow, TargetBusy, TargetMisconfigured) as error:
             self._note(error)
             self._judge(group, error)
@@ -183,7 +243,7 @@ class Isolation:
             self._check_time()
             alone = Group(group.collection, group.key, (operation,))
             try:
-                self._took(self._attempt((alone,)))
+                self._took(self._call((alone,)))
             except (Refused, RefusedForNow, TargetBusy) as own:
                 self._note(own)
                 self._give_up(alone, own)

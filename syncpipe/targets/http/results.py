@@ -39,7 +39,6 @@ OUTCOMES = {
 _SUCCESSES, _ERRORS = range(200, 300), range(400, 600)
 #: Errors that are no operation's own.
 _COMMON = (TargetBusy, TargetThrottled, TargetUnavailable, TargetMisconfigured)
-_BROKEN = 500
 
 
 class UnreadableError(ValueError):
@@ -153,15 +152,12 @@ def _failed(operation: Operation, error: TargetError) -> Result:
 
 
 def _own(result: Result) -> Result:
-    """Return *result*; what is refused like nothing else in its batch is the operation's own fault.
+    """Return *result*; what not all of its batch were told is the operation's own: for now.
 
-    What is merely busy, throttled or away says nothing about an operation, and is not counted.
+    Else it would wait uncounted, and the rest of its message, or the target, with it.
     """
     error = result.error
     if not isinstance(error, _COMMON):
-        return result
-    broken = isinstance(error, TargetUnavailable) and error.status == _BROKEN
-    if not broken and not isinstance(error, TargetMisconfigured):
         return result
     own = RefusedForNow(
         error.message, constraint=error.constraint, status=error.status, endpoint=error.endpoint
