@@ -12,17 +12,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncpipe.app import App
+    from syncpipe.errors import SyncpipeError
     from syncpipe.transport.broker import Broker
 
 #: Seconds of waiting for which messages are held, rather than returned to the broker.
 _HOLD_S = 60.0
+_JOB = "quota"
 
 
 class Limits:
     """The limiters of those targets that have a rate. They belong to the event loop."""
 
-    def __init__(self, parts: App, broker: Broker) -> None:
-        """Share the quotas through *broker*; where it keeps none, each process keeps to a part."""
+    def __init__(
+        self,
+        parts: App,
+        broker: Broker,
+        *,
+        fails: Callable[[str, SyncpipeError], None],
+        works: Callable[[str], None],
+    ) -> None:
+        """Share the quotas through *broker*; where it keeps none, each process keeps to a part.
+
+        *fails* and *works* are told, from another thread, how asking goes.
+        """
+        self._fails, self._works = fails, works
         self._broker = broker
         self._clock = parts.clock
         quotas = {name: parts.settings.guard(name).quota for name in parts.settings.targets}
@@ -80,7 +93,12 @@ class Limits:
         try:
             wait_s = self._broker.reserve(target, operations, self._limiters[target].quota)
         except SendError:
+            wait_s = None  # others tell of a broker that is away
+        except Exception as fault:  # noqa: BLE001 - nobody else would ask again
             wait_s = None
+            self._fails(_JOB, SendError(f"The broker cannot tell the quota: {fault!r}."))
+        else:
+            self._works(_JOB)
         then(lambda: self._granted(target, operations, wait_s))
 
     def _granted(self, target: str, operations: int, wait_s: float | None) -> None:

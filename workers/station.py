@@ -79,7 +79,7 @@ class Station:
         self._lacking: frozenset[str] = frozenset()
         self._log = structlog.get_logger("syncpipe.workers").bind(worker=name)
         self.guards = Guards(parts, name, self.assignment, self._log)
-        self.limits = Limits(parts, self.broker)
+        self.limits = Limits(parts, self.broker, fails=self.fails, works=self.works)
 
     def check_clocks(self) -> None:
         """Compare this machine's clock with every target's that can be reached.

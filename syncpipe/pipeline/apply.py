@@ -9,16 +9,19 @@ from syncpipe.core.outcome import Outcome
 from syncpipe.errors import RefusedForNow, TargetError, TargetMisconfigured, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
 from syncpipe.pipeline.care import one_by_one
+from syncpipe.pipeline.collection_pauses import FIRST_PAUSE_MS
 from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
     from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.collection_pauses import CollectionPauses
+    from syncpipe.pipeline.fold import Identity
+    from syncpipe.pipeline.refusals import Refusals
     from syncpipe.pipeline.retries import Retries
     from syncpipe.targets.target import Group, Target
 
@@ -41,6 +44,8 @@ class Policy:
     retries: Retries
     #: The collections that are left alone.
     pauses: CollectionPauses
+    #: What was refused of messages that are still open.
+    refusals: Refusals
     #: Seconds for which what the target refuses is sought.
     isolation_s: float
     #: Whether what waits does so in a schedule, where it is in nobody's way.
@@ -54,22 +59,26 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     again as *policy* says, and dead then. With *care*, operations are applied one by one.
     """
     isolation = Isolation(attempt, timeout_s=policy.isolation_s)
-    groups = policy.pauses.admitted(_in_turn(batch))
+    known = policy.refusals.known(batch)
+    groups = policy.pauses.admitted(_untried(_in_turn(batch), known))
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
-    results = {
+    results = known | {
         identity(result.operation): result for result in policy.pauses.judged(isolation.results)
     }
     settled, waiting = [], []
     for item in batch.items:
         result = results.get(identity(item.operation))
-        if _is_paused(item, result, policy.pauses):
-            wait_ms = policy.pauses.wait_ms(item.operation.collection)
+        wait_ms = _pause_ms(item, result, policy.pauses)
+        if wait_ms is not None:
             settled.append(Settled(item, Outcome.RETRYING, "apply", wait_ms=wait_ms))
         elif result is None:
             waiting.append(item)
         else:
-            settled.append(_settled(item, result, policy.retries, _attempts(batch, item) + 1))
+            settled.append(_settled(item, result, policy.retries, batch.attempts(item) + 1))
+    if not outage:
+        untried = {item.message for item in waiting}
+        policy.refusals.note(batch, results, untried=untried, busy=_busy(settled))
     if not outage and not policy.durable:
         outage = _reason(batch, settled, policy.pauses)
     return replace(
@@ -81,11 +90,31 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     )
 
 
-def _is_paused(item: Item, result: Result | None, pauses: CollectionPauses) -> bool:
-    """Return whether *item* waits because its collection does."""
-    if result is not None:
-        return result.outcome is Outcome.RETRYING and isinstance(result.error, TargetMisconfigured)
-    return pauses.reason(item.operation.collection) is not None
+def _pause_ms(item: Item, result: Result | None, pauses: CollectionPauses) -> int | None:
+    """Return how long *item* waits because its collection does; None if it does not."""
+    if result is None:
+        return pauses.wait_ms(item.operation.collection)
+    if result.outcome is Outcome.RETRYING and isinstance(result.error, TargetMisconfigured):
+        wait_ms = pauses.wait_ms(item.operation.collection)
+        return FIRST_PAUSE_MS if wait_ms is None else wait_ms  # it has gone on meanwhile
+    return None
+
+
+def _untried(groups: Sequence[Group], known: Mapping[Identity, Result]) -> list[Group]:
+    """Return *groups* without the operations whose result is *known*."""
+    if not known:
+        return list(groups)
+    rest = (
+        replace(group, operations=tuple(o for o in group.operations if identity(o) not in known))
+        for group in groups
+    )
+    return [group for group in rest if group.operations]
+
+
+def _busy(settled: Iterable[Settled]) -> set[int]:
+    """Return the messages that come again because the target is busy with something in them."""
+    waits = (each for each in settled if each.outcome is Outcome.RETRYING)
+    return {each.item.message for each in waits if each.wait_ms is None}
 
 
 def _reason(
@@ -101,11 +130,6 @@ def _reason(
     return next(filter(None, reasons), None)
 
 
-def _attempts(batch: Batch, item: Item) -> int:
-    """Return how many attempts at *item* there were before."""
-    return len(item.attempts) + batch.messages[item.message].attempts
-
-
 def _in_turn(batch: Batch) -> list[Group]:
     """Return the groups of *batch*, those first that were tried least.
 
@@ -114,7 +138,7 @@ def _in_turn(batch: Batch) -> list[Group]:
     attempts: dict[tuple[str, str], int] = {}
     for item in batch.items:
         record = item.operation.collection, item.operation.key
-        attempts[record] = max(attempts.get(record, 0), _attempts(batch, item))
+        attempts[record] = max(attempts.get(record, 0), batch.attempts(item))
     return sorted(batch.groups, key=lambda group: attempts[group.collection.name, group.key])
 
 

@@ -95,3 +95,7 @@ class Batch:
     now_ms: int = 0
     #: How long the batch was with the target, milliseconds.
     applied_ms: int = 0
+
+    def attempts(self, item: Item) -> int:
+        """Return how many attempts at *item* there were before."""
+        return len(item.attempts) + self.messages[item.message].attempts

@@ -42,6 +42,8 @@ _ALL_OF = 20
 _WINDOW, _VOLUME = 200, 20
 #: First and longest pause, seconds.
 _FIRST_S, _LONGEST_S = 1.0, 60.0
+#: The shortest wait of an operation for its collection, milliseconds.
+FIRST_PAUSE_MS = round(1000 * _FIRST_S)
 #: Records of a probe.
 _PROBE = 8
 _TAKEN = frozenset({Outcome.APPLIED, Outcome.MERGED})
@@ -130,10 +132,12 @@ class CollectionPauses:
             record = self._records.get(collection)
             return record.reason if record else None
 
-    def wait_ms(self, collection: str) -> int:
-        """Return how long an operation on *collection*, which is or was paused, is to wait."""
+    def wait_ms(self, collection: str) -> int | None:
+        """Return how long an operation on *collection* is to wait; None if it is not paused."""
         with self._lock:
-            record, now = self._records[collection], self._clock.monotonic()
+            record, now = self._records.get(collection), self._clock.monotonic()
+            if record is None or record.reason is None:
+                return None
             lasted_s = min(now - record.since, self._longest_s)
             wait_s = max(record.until - now, lasted_s, _FIRST_S)
             return round(1000 * wait_s)

@@ -59,10 +59,11 @@ def verdicts(batch: Batch) -> tuple[Verdict, ...]:
     """Return what to do with each message of the settled *batch*.
 
     A message is done when every operation in it, and the first copy of each, has a durable
-    outcome, or is in the schedule.
+    outcome, or is in the schedule. One that holds what was not tried counts no attempt.
     """
     open_messages = {fault.message for fault in batch.faults if fault.unkept}
-    open_messages |= {item.message for item in batch.items}
+    untried = {item.message for item in batch.items}
+    open_messages |= untried
     unsettled = {identity(item.operation) for item in batch.items}
     held = [s for s in batch.settled if s.outcome is Outcome.RETRYING and not s.scheduled]
     waits_ms: dict[int, int] = {}
@@ -81,7 +82,7 @@ def verdicts(batch: Batch) -> tuple[Verdict, ...]:
     }
     return tuple(
         Later(waits_ms[index] / 1000, counted=index in counted)
-        if index in waits_ms
+        if index in waits_ms and index not in untried
         else Later(AGAIN_S, counted=False)
         if index in open_messages
         else Done()

@@ -18,6 +18,7 @@ from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
 from syncpipe.pipeline.membership import Membership
 from syncpipe.pipeline.patience import Patience
+from syncpipe.pipeline.refusals import Refusals
 from syncpipe.pipeline.report import Report
 from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
@@ -184,6 +185,7 @@ def _policy(
     return Policy(
         retries=Retries(options, random, durable=durable),
         pauses=CollectionPauses(clock, random, log, longest_s=longest_s),
+        refusals=Refusals(clock),
         isolation_s=options.isolation_timeout_s,
         durable=durable,
     )

@@ -19,7 +19,7 @@ from syncpipe.resilience.backoff import equal_jitter
 from syncpipe.resilience.call import Call
 from syncpipe.resilience.evidence import Evidence
 from syncpipe.resilience.hold import Hold
-from syncpipe.resilience.register import Register, State, digest, digits
+from syncpipe.resilience.register import Register, State, countable, digest, digits
 from syncpipe.resilience.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -147,7 +147,6 @@ class Breaker:
         if self._follows_later and now >= self._own_until:
             self._return()
         if self._hangs_at is not None and now >= self._hangs_at:
-            self._probing = None
             self._fail(_HANGS)
             self._open(str(_HANGS), digits(_HANGS))
 
@@ -163,8 +162,7 @@ class Breaker:
         """Note that a call has ended, and the target took it."""
         if not self._ended(call):
             return
-        now = self._clock.monotonic()
-        self._passed = now
+        now = self._passed = self._clock.monotonic()
         slow = self._evidence.passed(now, now - call.began)
         self._throttle.passed()
         self._succeed()
@@ -263,6 +261,7 @@ class Breaker:
             if self.state is State.OPEN and now >= self._own_until:
                 self._return()
             elif self.state is State.HALF_OPEN and register.state is State.CLOSED:
+                self._probing = None
                 self.circuit.close()
         elif self.state is State.OPEN:
             self._until = now + period_s
@@ -293,12 +292,13 @@ class Breaker:
 
     @property
     def _hangs_at(self) -> float | None:
-        """When a call or probe that runs is given up; None if none does, or people decide."""
+        """When a probe, or a call since which none has passed, is given up; None if none is."""
         if self.hold is not Hold.NONE:
             return None
         if self._probing is not None and self._probing.epoch == self._epoch:
             return self._probing.began + _PROBE_S
-        return min(self._running) + self._options.breaker_hang_s if self._running else None
+        hanging = [began for began in self._running if began >= self._passed]
+        return min(hanging) + self._options.breaker_hang_s if hanging else None
 
     def _ended(self, call: Call) -> bool:
         """Note that a call has ended; return whether it says anything about the target now."""
@@ -335,7 +335,7 @@ class Breaker:
     def _open(self, why: str, code: int) -> None:
         """Leave the target alone, because of what this process has seen, and tell everybody."""
         self._own += 1
-        failures = max(self.register.failures + 1, self._own)
+        failures = countable(max(self.register.failures + 1, self._own))
         first_s, longest_s = self._options.breaker_probe_s, self._options.breaker_probe_max_s
         period_s = equal_jitter(failures - 1, first_s, longest_s, self._random)
         self._own_until = self._clock.monotonic() + period_s
@@ -347,14 +347,14 @@ class Breaker:
         """Leave the target alone for so long. What runs says nothing about the time after."""
         self._epoch += 1
         self._running.clear()
-        self._doubt_until = self._trial_until = None
+        self._doubt_until = self._trial_until = self._probing = None
         self._until = self._clock.monotonic() + period_s
         self._evidence.clear()
         self.circuit.open()
 
     def _return(self) -> None:
         """Call the target a little, because others can."""
-        self._width = 1
+        self._width, self._probing = 1, None
         if self.register.state is State.CLOSED:
             self.circuit.close()
         else:
@@ -378,7 +378,7 @@ class Breaker:
 
     def _close(self) -> None:
         """Tell all that the target is well."""
-        self._doubt_until = self._trial_until = None
+        self._doubt_until = self._trial_until = self._probing = None
         self._evidence.clear()
         self._write(State.CLOSED, 0)
         self.circuit.close()

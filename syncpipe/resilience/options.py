@@ -33,8 +33,9 @@ class GuardOptions:
     breaker_window_s: float = 30.0
     #: Seconds after which a call that fails counts as a timeout: one is enough.
     breaker_timeout_s: float = 3.0
-    #: Seconds after which a call that has not ended counts as a timeout too.
-    breaker_hang_s: float = 90.0
+    #: Seconds after which a call that has not ended counts as a timeout too, if no other has passed
+    #: since it began; longer than a batch may take in which the target is slow at many operations.
+    breaker_hang_s: float = 240.0
     #: Seconds after which a call counts as slow.
     breaker_slow_s: float = 60.0
     #: Share of the calls in the window that are slow until it is left alone.

@@ -83,12 +83,21 @@ _CODE = "SP-E"
 _WIDTHS = {
     "number": 48,
     "state": 2,
-    "failures": 8,
+    "failures": 16,
     "period_ms": 32,
     "since_ms": 48,
     "code": 10,
     "writer": 32,
 }
+
+
+def countable(failures: int) -> int:
+    """Return so many *failures* as a register can tell of them, all processes the same.
+
+    What is too large goes round in the upper half, so that each further one is another number.
+    """
+    half = 1 << _WIDTHS["failures"] - 1
+    return failures if failures < 2 * half else half + failures % half
 
 
 def unpack(packed: int) -> Register | None:

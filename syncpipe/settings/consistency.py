@@ -67,6 +67,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     for name in settings.targets:
         yield from _target_faults(settings, name)
         yield from _guard_faults(("targets", name), settings.guard(name))
+        yield from _hang_faults(settings, name)
     for collection in settings.collections.values():
         yield from _name_faults(collection)
         yield from _target_list_faults(collection, declared)
@@ -191,6 +192,17 @@ def _guard_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:
     if guard.breaker_probe_max_s < guard.breaker_probe_s:
         hint = "Raise it, or lower breaker_probe_s."
         yield Fault((*path, "breaker_probe_max_s"), "The longest pause is the shorter one.", hint)
+
+
+def _hang_faults(settings: Settings, name: str) -> Iterator[Fault]:
+    """Yield what would take a target for dead that is only slow at many operations of a batch."""
+    target, worker = settings.targets[name], settings.worker
+    call_s = target.timeout_s if isinstance(target, HttpOptions) else target.statement_timeout_s
+    longest_s = worker.isolation_timeout_s + worker.busy_timeout_s + call_s
+    sane = call_s <= MAX_SERVER_TIMEOUT_S  # or that is told already
+    if sane and settings.guard(name).breaker_hang_s <= longest_s:
+        hint = f"Write more than {longest_s:g}, the time that a batch may take."
+        yield Fault(("targets", name, "breaker_hang_s"), "A batch may take longer.", hint)
 
 
 def _rate_faults(path: Path, guard: GuardOptions) -> Iterator[Fault]:

@@ -61,7 +61,13 @@ def _publish(broker, numbers, queue=NORMAL):
 
 
 def _worker(name, **changes):
-    facts = {"pid": 7, "host": "here", "started_ms": 1, "seen_ms": 2, "counters": {"ops": 3}}
+    facts = {
+        "pid": 7,
+        "host": "here",
+        "started_ms": 1,
+        "seen_ms": 2,
+        "counters": {"ops": 3, "breaker:crm": 2**188 - 1},
+    }
     return WorkerInfo(name, **(facts | changes))
 
 

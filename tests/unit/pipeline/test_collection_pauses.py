@@ -319,3 +319,31 @@ def test_a_probe_of_repeats_ends_the_pause(bench, target):
     bench.clock.advance(61)
     assert bench.run(message(*known)).verdicts == (Done(),)
     assert bench.run(message(*orders(40))).verdicts == (Done(),)
+
+
+def test_what_is_not_paused_any_longer_has_no_time_to_wait(bench, target):
+    bench.run(message(*orders(20)))
+    pauses = bench.pipeline._policy.pauses
+    bench.clock.advance(3000)
+    assert pauses.wait_ms("orders") == 1000  # without a store, nothing waits long
+    target.refused.clear()
+    bench.run(message(*orders(8, first=50)))
+    assert pauses.reason("orders") is None
+    assert pauses.wait_ms("orders") is None
+    assert pauses.wait_ms("prices") is None
+
+
+@pytest.mark.usefixtures("target")
+def test_who_is_resumed_by_another_thread_meanwhile_comes_again_at_once(bench):
+    bench.run(message(*orders(20)))
+    bench.clock.advance(3000)
+    pauses = bench.pipeline._policy.pauses
+    judged = pauses.judged
+
+    def resumed_by_another(results):
+        pauses._records.clear()
+        return judged(results)
+
+    pauses.judged = resumed_by_another
+    (verdict,) = bench.run(message(*orders(20, first=50))).verdicts
+    assert verdict == Later(1.0, counted=False)

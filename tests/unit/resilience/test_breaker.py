@@ -334,39 +334,3 @@ def test_the_clock_on_the_wall_may_jump(ring):
     assert ring["a"].probe_due(leads=True) == before
     ring.probe()
     assert ring["a"].state is State.HALF_OPEN
-
-
-def test_a_call_that_does_not_end_is_a_timeout(ring):
-    call = ring["a"].begin()
-    ring.clock.advance(80)
-    ring.succeed()
-    assert ring["a"].wakes(leads=True) == pytest.approx(ring.clock.monotonic() + 10)
-    ring.clock.advance(10)
-    ring["a"].tick()
-    assert (ring["a"].state, ring["a"].register.code) == (State.OPEN, 501)
-    ring["a"].passed(call)
-    assert ring["a"].state is State.OPEN
-
-
-def test_a_probe_that_does_not_end_has_failed_and_its_end_says_nothing(ring):
-    ring.open()
-    ring.wait()
-    hanging = ring["a"].begin_probe()
-    ring.clock.advance(ring["a"].wakes(leads=True) - ring.clock.monotonic() + 0.001)
-    ring["a"].tick()
-    assert (ring["a"].state, ring["a"].register.failures) == (State.OPEN, 2)
-    ring.wait()
-    another = ring["a"].begin_probe()
-    ring["a"].probe_passed(hanging)
-    assert ring["a"].state is State.OPEN
-    assert ring["a"].probe_due(leads=True) is None
-    ring["a"].probe_passed(another)
-    assert ring["a"].state is State.HALF_OPEN
-
-
-def test_what_people_want_is_not_changed_by_a_call_that_hangs(ring):
-    ring["a"].begin()
-    ring["a"].obey(Hold.CLOSED)
-    ring.clock.advance(3600)
-    ring["a"].tick()
-    assert ring["a"].state is State.CLOSED

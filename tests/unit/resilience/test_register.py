@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+import itertools
 from functools import reduce
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncpipe.errors import TargetUnavailable
-from syncpipe.resilience.register import Register, State, digest, digits, newest, unpack
+from syncpipe.resilience.register import (
+    Register,
+    State,
+    countable,
+    digest,
+    digits,
+    newest,
+    unpack,
+)
 
 REGISTERS = st.builds(
     Register,
     number=st.integers(0, 2**48 - 1),
     state=st.sampled_from(State),
-    failures=st.integers(0, 255),
+    failures=st.integers(0, 2**16 - 1),
     period_ms=st.integers(0, 2**32 - 1),
     since_ms=st.integers(0, 2**48 - 1),
     code=st.integers(0, 999),
@@ -42,8 +51,16 @@ def test_whatever_the_order_and_repetition_the_newest_is_the_same(registers, ran
 
 def test_what_is_too_large_is_kept_as_the_largest():
     assert unpack(Register(failures=10**6, period_ms=10**12).pack()) == Register(
-        failures=255, period_ms=2**32 - 1
+        failures=2**16 - 1, period_ms=2**32 - 1
     )
+
+
+def test_failures_without_end_are_numbers_that_can_be_told_and_differ_from_one_to_the_next():
+    told = [countable(failures) for failures in range(2**16 - 2, 2**17 + 2)]
+    assert told[:4] == [2**16 - 2, 2**16 - 1, 2**15, 2**15 + 1]
+    assert min(told) == 2**15
+    assert all(one != other for one, other in itertools.pairwise(told))
+    assert all(unpack(Register(failures=each).pack()).failures == each for each in set(told))
 
 
 def test_of_two_that_knew_nothing_of_each_other_the_more_careful_wins():

@@ -143,6 +143,16 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "The longest pause is the shorter one.",
         ),
         (
+            f"[worker]\nisolation_timeout_s = '4m'\n{TARGET}",
+            "targets.ok.breaker_hang_s",
+            "A batch may take longer.",
+        ),
+        (
+            f"{TARGET}breaker_hang_s = 155",
+            "targets.ok.breaker_hang_s",
+            "A batch may take longer.",
+        ),
+        (
             f"{TARGET}breaker_probe_s = '1m'",
             "targets.ok.breaker_probe_max_s",
             "The longest pause is the shorter one.",

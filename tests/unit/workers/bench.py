@@ -146,7 +146,9 @@ class Bench:
         parts = SimpleNamespace(clock=self.clock, random=SeededRandom(), settings=settings)
         self.guards = Guards(parts, "w@h", self.assignment, structlog.get_logger())
         self.broker = broker(self.clock)
-        self.limits = Limits(parts, self.broker)
+        self.troubles = []
+        fails = lambda *trouble: self.troubles.append(trouble)  # noqa: E731
+        self.limits = Limits(parts, self.broker, fails=fails, works=lambda _job: None)
         self.limits._thread.shutdown()
         self.limits._thread = Thread()
         self.consumer = Consumer(self.clock)

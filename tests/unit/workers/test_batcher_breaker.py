@@ -293,6 +293,13 @@ class Away(MemoryBroker):
         raise BrokerUnavailable("away")
 
 
+class Broken(MemoryBroker):
+    """A broker whose client has a fault."""
+
+    def reserve(self, *_):
+        raise RuntimeError("a bug")
+
+
 def begun_in(bench, seconds):
     """How many operations begin in so many seconds, with more than enough waiting."""
     bench.give(*(delivery(operation(), operation()) for _ in range(500)))
@@ -303,13 +310,21 @@ def begun_in(bench, seconds):
 
 
 @pytest.mark.parametrize(
-    ("broker", "processes", "per_s"), [(MemoryBroker, 1, 20), (Silent, 4, 5), (Away, 2, 10)]
+    ("broker", "processes", "per_s"),
+    [(MemoryBroker, 1, 20), (Silent, 4, 5), (Away, 2, 10), (Broken, 2, 10)],
 )
 def test_no_more_begins_than_the_rate_allows(broker, processes, per_s):
     bench = Bench("crm", guard={"rate": "20/s"}, broker=broker)
     bench.limits.processes = processes
     begun = begun_in(bench, 20)
     assert 0.9 * 20 * per_s <= begun <= 20 * per_s + 20 / processes
+
+
+def test_a_fault_in_asking_for_the_rate_is_told():
+    bench = Bench("crm", guard={"rate": "20/s"}, broker=Broken)
+    begun_in(bench, 1)
+    job, error = bench.troubles[0]
+    assert (job, error.code, "a bug" in str(error)) == ("quota", "SP-E400", True)
 
 
 def test_a_message_with_more_than_a_burst_gets_through_and_is_paid_for():

@@ -1,0 +1,92 @@
+"""Remembers what the target has refused of messages that could not be finished in one turn.
+
+The time for a batch may be over before everything in it was tried, as where many are slow. Then its
+message comes again as a whole. What was refused is not tried anew then, so that the time goes to
+the rest: each turn gets further, and in the last one everything has its result and is counted once.
+Who has forgotten, as a process that was started again, tries it anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from syncpipe.core.outcome import Result
+from syncpipe.errors import Refused, RefusedForNow, TooSlow
+from syncpipe.pipeline.fold import Identity, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from syncpipe.core.chance import Clock
+    from syncpipe.core.outcome import Outcome
+    from syncpipe.errors import SyncpipeError
+    from syncpipe.pipeline.batch import Batch
+
+#: Most operations that are remembered; the oldest are forgotten first.
+_MOST = 10_000
+#: Seconds after which one is forgotten whose message has not come again: much may have changed.
+_LONGEST_S = 600.0
+_REFUSALS = Refused, RefusedForNow
+
+
+class _Refusal(NamedTuple):
+    #: What became of the operation, which is not kept itself.
+    outcome: Outcome
+    #: Why.
+    error: SyncpipeError | None
+    #: How many attempts there were before; with another number it is another attempt.
+    attempts: int
+    #: `Clock.monotonic` at which it is forgotten.
+    until: float
+
+
+class Refusals:
+    """What one target has refused of messages that are still open, in this process. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Remember nothing yet."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[Identity, _Refusal] = {}
+
+    def known(self, batch: Batch) -> dict[Identity, Result]:
+        """Return what became of those operations of *batch* whose attempt has been made already."""
+        now, found = self._clock.monotonic(), {}
+        with self._lock:
+            if not self._known:
+                return {}
+            for item in batch.items:
+                key = identity(item.operation)
+                refusal = self._known.get(key)
+                if refusal and refusal.until > now and refusal.attempts == batch.attempts(item):
+                    found[key] = Result(item.operation, refusal.outcome, refusal.error)
+        return found
+
+    def note(
+        self,
+        batch: Batch,
+        results: Mapping[Identity, Result],
+        *,
+        untried: Collection[int],
+        busy: Collection[int],
+    ) -> None:
+        """Remember what of *results* need not be tried again with its message of *batch*.
+
+        Those are the refusals of messages that hold something *untried*, and what is slow of those
+        that come again because the target is *busy*. Everything else of the batch is forgotten.
+        """
+        until = self._clock.monotonic() + _LONGEST_S
+        with self._lock:
+            if not (untried or busy or self._known):
+                return
+            for item in batch.items:
+                key = identity(item.operation)
+                self._known.pop(key, None)
+                error = results[key].error if key in results else None
+                slow = item.message in busy and isinstance(error, TooSlow)
+                if slow or (item.message in untried and isinstance(error, _REFUSALS)):
+                    outcome, attempts = results[key].outcome, batch.attempts(item)
+                    self._known[key] = _Refusal(outcome, error, attempts, until)
+            for old in list(self._known)[:-_MOST]:
+                del self._known[old]

@@ -1,0 +1,126 @@
+"""A message with more slow operations than one turn has time for ends all the same."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from syncpipe.errors import TargetBusy, TooSlow
+from syncpipe.pipeline import Done, Later, WorkerOptions
+from syncpipe.testing.target import MemoryTarget
+from tests.unit.pipeline.envelopes import message, operation
+from tests.unit.pipeline.test_runner import Bench
+
+
+class SlowTarget(MemoryTarget):
+    """Takes a statement timeout for some operations, and tells which were tried."""
+
+    def __init__(self, clock):
+        super().__init__("crm", clock=clock)
+        self.clock = clock
+        self.slow = set()
+        self.timeouts = 0
+
+    def apply(self, groups, *, now_ms):
+        for each in itertools.chain.from_iterable(group.operations for group in groups):
+            if each.id in self.slow:
+                self.clock.advance(30)
+                self.timeouts += 1
+                raise TooSlow("57014")
+        return super().apply(groups, now_ms=now_ms)
+
+
+class Turns:
+    """A message that comes again until it is done, as with a process that holds it."""
+
+    def __init__(self, bench, number, slow):
+        self.bench = bench
+        self.operations = [operation(f"k{i}") for i in range(number)]
+        self.message = message(*self.operations)
+        bench.target = bench.pipeline.target = SlowTarget(bench.clock)
+        bench.target.slow = {each.id for each in self.operations[:slow]}
+
+    def turn(self):
+        (verdict,) = self.bench.run(self.message).verdicts
+        if isinstance(verdict, Later):
+            attempts = self.message.attempts + verdict.counted
+            self.message = replace(self.message, attempts=attempts)
+            self.bench.clock.advance(verdict.after_s)
+        return verdict
+
+
+@pytest.mark.parametrize(("slow", "turns"), [(3, 1), (4, 2), (6, 2), (12, 4)])
+def test_operations_that_are_too_slow_end_however_many_and_the_others_are_applied(slow, turns):
+    bench = Bench(stored=True)
+    run = Turns(bench, 100, slow)
+    verdicts = [run.turn() for _ in range(turns)]
+    assert verdicts == [Later(1.0, counted=False)] * (turns - 1) + [Done()]
+    assert len(bench.target.keys("orders")) == 100 - slow
+    assert bench.schedule.outlook()["crm"].count == slow
+    bench.clock.advance(10)
+    due = bench.schedule.lease(["crm"], limit=100, max_bytes=10**6, seconds=0)
+    assert {len(each.attempts) for each in due.operations} == {1}
+    assert bench.target.timeouts <= slow + turns
+
+
+def test_without_a_store_what_is_too_slow_is_tried_again_as_often_as_ever_and_ends_dead():
+    bench = Bench(WorkerOptions(refused_attempts=3))
+    run = Turns(bench, 20, 6)
+    verdicts = [run.turn() for _ in range(6)]
+    counted = [isinstance(each, Later) and each.counted for each in verdicts]
+    assert counted == [False, True, False, True, False, False]
+    assert verdicts[-1] == Done()
+    assert len(bench.target.keys("orders")) == 14
+    assert len(bench.dead()) == 6
+    assert bench.target.timeouts >= 3 * 6
+
+
+def test_who_has_forgotten_what_was_too_slow_tries_it_again_and_gets_through():
+    first, second = Bench(stored=True), Bench(stored=True)
+    before = Turns(first, 20, 6)
+    assert before.turn() == Later(1.0, counted=False)
+    after = Turns(second, 0, 0)
+    after.message, second.target.slow = before.message, first.target.slow
+    assert [after.turn(), after.turn()] == [Later(1.0, counted=False), Done()]
+
+
+def test_what_was_refused_long_ago_of_a_message_that_went_elsewhere_is_tried_anew():
+    bench = Bench(stored=True)
+    run = Turns(bench, 20, 6)
+    run.turn()
+    bench.target.slow = set()
+    bench.clock.advance(600)
+    assert run.turn() == Done()
+    assert len(bench.target.keys("orders")) == 20
+
+
+def test_what_was_refused_of_a_message_that_is_open_is_tried_anew_when_it_comes_from_elsewhere():
+    bench = Bench(stored=True)
+    run = Turns(bench, 20, 6)
+    run.turn()
+    bench.target.slow = set()
+    run.message = replace(run.message, attempts=1)
+    assert run.turn() == Done()
+    assert len(bench.target.keys("orders")) == 20
+
+
+def test_what_is_slow_is_not_tried_again_because_a_mate_is_locked():
+    bench = Bench(WorkerOptions(busy_timeout_s=0), stored=True)
+    run = Turns(bench, 3, 1)
+    locked = run.operations[2].id
+    take = bench.target.apply
+
+    def apply(groups, *, now_ms):
+        if any(each.id == locked for group in groups for each in group.operations):
+            raise TargetBusy("locked")
+        return take(groups, now_ms=now_ms)
+
+    bench.target.apply = apply
+    held = Later(1.0, counted=False)
+    assert [run.turn(), run.turn()] == [held, held]
+    before = bench.target.timeouts
+    bench.target.apply = take
+    assert run.turn() == Done()
+    assert (bench.target.timeouts, bench.schedule.outlook()["crm"].count) == (before, 1)
