@@ -135,7 +135,9 @@ class Connections:
             psycopg.connect(self._options.dsn, **self._arguments).close()
         except psycopg.Error as cause:
             return self._translate(cause)
-        return self._translate(PoolTimeout(str(fault)))
+        if isinstance(fault, PoolClosed):
+            fault = psycopg.OperationalError("The server could not be connected a moment ago.")
+        return self._translate(fault)
 
 
 def _lost(fault: psycopg.Error) -> bool:
