@@ -21,12 +21,12 @@ PROGRAM = """
     with lives.open("a") as file:
         print(Lives.read(beat), file=file)
     keep_touching(beat)
+    time.sleep(0.2)  # long enough to be found ready
     if order == "exit":
         sys.exit(75)
     if order == "say":
         leave_last_words(beat, "I will not.")
         sys.exit(78)
-    time.sleep(0.2)
     if order == "hang":
         # Called without giving up the interpreter lock, so that no thread runs any more.
         ctypes.PyDLL(None).sleep(1000)
