@@ -182,6 +182,7 @@ def test_a_target_that_hangs_leaves_room_to_others(tmp_path, redis_url, dsn, pos
         dsn = "{erp}"
         statement_timeout_s = "1h"
         lock_timeout_s = "1h"
+        breaker_hang_s = "3h"
         [collections.stock]
         target = "erp"
     """
