@@ -55,7 +55,10 @@ class Isolation:
     """Applies the groups of one batch, dividing them where the target refuses."""
 
     def __init__(self, attempt: Attempt, *, timeout_s: float) -> None:
-        """Try with *attempt*; begin nothing more *timeout_s* seconds after the first refusal."""
+        """Try with *attempt*; begin nothing more *timeout_s* seconds after the first refusal.
+
+        However long each call takes, a search goes on until something has its result.
+        """
         self._attempt = attempt
         self._timeout_s = timeout_s
         self._until: float | None = None
@@ -314,7 +317,7 @@ class Isolation:
             raise _EnoughError(error)
 
     def _check_time(self) -> None:
-        """Return if there is time for another call.
+        """Return if there is time for another call, or a search would have been for nothing.
 
         Raises:
             _EnoughError: there is none.
@@ -323,7 +326,8 @@ class Isolation:
         now = self._attempt.clock.monotonic()
         if self._until is None:
             self._until = now + self._timeout_s
-        if now >= self._until or (self._dawdles and self._attempt.stopped.is_set()):
+        ends = self._dawdles or bool(self.results)
+        if (ends and now >= self._until) or (self._dawdles and self._attempt.stopped.is_set()):
             raise _EnoughError
 
 

@@ -1,9 +1,9 @@
-"""Remembers what the target has refused of messages that could not be finished in one turn.
+"""Remembers what the target has said of messages that could not be finished in one turn.
 
 The time for a batch may be over before everything in it was tried, as where many are slow. Then its
-message comes again as a whole. What was refused is not tried anew then, so that the time goes to
-the rest: each turn gets further, and in the last one everything has its result and is counted once.
-Who has forgotten, as a process that was started again, tries it anew.
+message comes again as a whole. What was refused or taken is not tried anew then, so that the time
+goes to the rest: each turn gets further, and in the last one everything has its result, and what
+was refused is counted once. Who has forgotten, as a process that was started again, tries it anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncpipe.core.outcome import Result
+from syncpipe.core.outcome import Outcome, Result
 from syncpipe.errors import Refused, RefusedForNow, TooSlow
 from syncpipe.pipeline.fold import Identity, identity
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from syncpipe.core.chance import Clock
-    from syncpipe.core.outcome import Outcome
     from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline.batch import Batch
 
@@ -28,12 +27,19 @@ _MOST = 10_000
 #: Seconds after which one is forgotten whose message has not come again: much may have changed.
 _LONGEST_S = 600.0
 _REFUSALS = Refused, RefusedForNow
+#: What the target would say to who tries again what it has taken.
+_AGAIN = {
+    Outcome.APPLIED: Outcome.DUPLICATE,
+    Outcome.MERGED: Outcome.DUPLICATE,
+    Outcome.DUPLICATE: Outcome.DUPLICATE,
+    Outcome.SUPERSEDED: Outcome.SUPERSEDED,
+}
 
 
-class _Refusal(NamedTuple):
+class _Saying(NamedTuple):
     #: What became of the operation, which is not kept itself.
     outcome: Outcome
-    #: Why.
+    #: Why, unless the target holds its effect.
     error: SyncpipeError | None
     #: How many attempts there were before; with another number it is another attempt.
     attempts: int
@@ -42,13 +48,13 @@ class _Refusal(NamedTuple):
 
 
 class Refusals:
-    """What one target has refused of messages that are still open, in this process. Thread-safe."""
+    """What one target has said of messages that are still open, in this process. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         """Remember nothing yet."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: dict[Identity, _Refusal] = {}
+        self._known: dict[Identity, _Saying] = {}
 
     def known(self, batch: Batch) -> dict[Identity, Result]:
         """Return what became of those operations of *batch* whose attempt has been made already."""
@@ -58,9 +64,9 @@ class Refusals:
                 return {}
             for item in batch.items:
                 key = identity(item.operation)
-                refusal = self._known.get(key)
-                if refusal and refusal.until > now and refusal.attempts == batch.attempts(item):
-                    found[key] = Result(item.operation, refusal.outcome, refusal.error)
+                said = self._known.get(key)
+                if said and said.until > now and said.attempts == batch.attempts(item):
+                    found[key] = Result(item.operation, said.outcome, said.error)
         return found
 
     def note(
@@ -73,8 +79,9 @@ class Refusals:
     ) -> None:
         """Remember what of *results* need not be tried again with its message of *batch*.
 
-        Those are the refusals of messages that hold something *untried*, and what is slow of those
-        that come again because the target is *busy*. Everything else of the batch is forgotten.
+        That is what was refused or taken of messages that hold something *untried*, and what is
+        slow of those that come again because the target is *busy*. Everything else of the batch is
+        forgotten.
         """
         until = self._clock.monotonic() + _LONGEST_S
         with self._lock:
@@ -83,10 +90,12 @@ class Refusals:
             for item in batch.items:
                 key = identity(item.operation)
                 self._known.pop(key, None)
-                error = results[key].error if key in results else None
+                if (result := results.get(key)) is None:
+                    continue
+                outcome, error = _AGAIN.get(result.outcome, result.outcome), result.error
                 slow = item.message in busy and isinstance(error, TooSlow)
-                if slow or (item.message in untried and isinstance(error, _REFUSALS)):
-                    outcome, attempts = results[key].outcome, batch.attempts(item)
-                    self._known[key] = _Refusal(outcome, error, attempts, until)
+                said = isinstance(error, _REFUSALS) or result.outcome in _AGAIN
+                if slow or (said and item.message in untried):
+                    self._known[key] = _Saying(outcome, error, batch.attempts(item), until)
             for old in list(self._known)[:-_MOST]:
                 del self._known[old]
