@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from syncpipe.pipeline.attempt import Attempt
 
-#: So many calls of one batch may end with a busy target before the whole target counts as busy.
-#: Each may take a lock timeout.
+#: So many calls of one batch may end one after the other with a busy target before the whole target
+#: counts as busy. Each may take a lock timeout.
 _MOST_BUSY = 12
 #: So many records, tried alone, at which a target breaks one after the other mean that it is down.
 _MOST_BROKEN = 12
@@ -255,7 +255,7 @@ class Isolation:
         self.results += [Result(operation, outcome, error) for operation in group.operations]
 
     def _took(self, results: Iterable[Result]) -> None:
-        self._works, self._broken = True, 0
+        self._works, self._broken, self._busy = True, 0, 0
         for result in results:
             self._fitting.add(result.operation.collection)
             self.results.append(result)
@@ -304,7 +304,7 @@ class Isolation:
         return None
 
     def _note(self, error: TargetError) -> None:
-        """Count how often the target is busy, which ends the batch at last.
+        """Count how often in a row the target is busy, which ends the batch at last.
 
         Raises:
             _EnoughError: it is busy too often, or the process is to end.

@@ -4,6 +4,8 @@ The time for a batch may be over before everything in it was tried, as where man
 message comes again as a whole. What was refused or taken is not tried anew then, so that the time
 goes to the rest: each turn gets further, and in the last one everything has its result, and what
 was refused is counted once. Who has forgotten, as a process that was started again, tries it anew.
+
+What the target was busy with is tried again, but after the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.outcome import Outcome, Result
-from syncpipe.errors import Refused, RefusedForNow, TooSlow
+from syncpipe.errors import Refused, RefusedForNow, TargetBusy, TooSlow
 from syncpipe.pipeline.fold import Identity, identity
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock
     from syncpipe.errors import SyncpipeError
-    from syncpipe.pipeline.batch import Batch
+    from syncpipe.pipeline.batch import Batch, Item
 
 #: Most operations that are remembered; the oldest are forgotten first.
 _MOST = 10_000
@@ -58,15 +60,25 @@ class Refusals:
 
     def known(self, batch: Batch) -> dict[Identity, Result]:
         """Return what became of those operations of *batch* whose attempt has been made already."""
-        now, found = self._clock.monotonic(), {}
+        return {
+            key: Result(item.operation, said.outcome, said.error)
+            for key, item, said in self._said(batch)
+            if not isinstance(said.error, TargetBusy)
+        }
+
+    def busy(self, batch: Batch) -> set[Identity]:
+        """Return those operations of *batch* with which the target was busy in their last turn."""
+        return {key for key, _, said in self._said(batch) if isinstance(said.error, TargetBusy)}
+
+    def _said(self, batch: Batch) -> list[tuple[Identity, Item, _Saying]]:
+        """Return what is remembered of *batch* and holds."""
+        now, found = self._clock.monotonic(), []
         with self._lock:
-            if not self._known:
-                return {}
-            for item in batch.items:
+            for item in batch.items if self._known else ():
                 key = identity(item.operation)
                 said = self._known.get(key)
                 if said and said.until > now and said.attempts == batch.attempts(item):
-                    found[key] = Result(item.operation, said.outcome, said.error)
+                    found.append((key, item, said))
         return found
 
     def note(
@@ -80,8 +92,8 @@ class Refusals:
         """Remember what of *results* need not be tried again with its message of *batch*.
 
         That is what was refused or taken of messages that hold something *untried*, and what is
-        slow of those that come again because the target is *busy*. Everything else of the batch is
-        forgotten.
+        slow of those that come again because the target is *busy*. What it is busy with comes again
+        in any case. Everything else of the batch is forgotten.
         """
         until = self._clock.monotonic() + _LONGEST_S
         with self._lock:
@@ -89,11 +101,13 @@ class Refusals:
                 return
             for item in batch.items:
                 key = identity(item.operation)
-                self._known.pop(key, None)
+                before = self._known.pop(key, None)
                 if (result := results.get(key)) is None:
+                    if before and isinstance(before.error, TargetBusy):
+                        self._known[key] = before._replace(until=until)
                     continue
                 outcome, error = _AGAIN.get(result.outcome, result.outcome), result.error
-                slow = item.message in busy and isinstance(error, TooSlow)
+                slow = item.message in busy and isinstance(error, TooSlow | TargetBusy)
                 said = isinstance(error, _REFUSALS) or result.outcome in _AGAIN
                 if slow or (said and item.message in untried):
                     self._known[key] = _Saying(outcome, error, batch.attempts(item), until)

@@ -178,3 +178,44 @@ def test_what_was_taken_in_small_parts_is_not_sent_again_with_what_there_was_no_
         assert calls[-1] <= calls[-2] + 125
     assert len(bench.target.keys("orders")) == 2000
     assert len(taken) > 2
+
+
+class LockedTarget(MemoryTarget):
+    """Waits for locks on some records, as long as one waits."""
+
+    def __init__(self, clock):
+        super().__init__("crm", clock=clock)
+        self.clock = clock
+        self.locked = set()
+
+    def apply(self, groups, *, now_ms):
+        if self.locked & {group.key for group in groups}:
+            self.clock.advance(5)
+            raise TargetBusy("55P03")
+        return super().apply(groups, now_ms=now_ms)
+
+    def apply_each(self, groups, *, now_ms):
+        return apply_one_by_one(self, groups, now_ms=now_ms)
+
+
+@pytest.mark.parametrize("locked", [range(12), range(40), range(0, 500, 3), range(460, 500)])
+def test_however_many_records_are_locked_the_others_go_through(locked):
+    bench = Bench(stored=True)
+    run = Turns(bench, 500, 0, LockedTarget(bench.clock))
+    bench.target.locked = {f"k{number}" for number in locked}
+    for _ in range(len(locked) // 12 + 1):
+        assert run.turn() == Later(1.0, counted=False)
+    assert len(bench.target.keys("orders")) == 500 - len(locked)
+    bench.target.locked = set()
+    assert run.turn() == Done()
+    assert len(bench.target.keys("orders")) == 500
+
+
+def test_a_target_that_takes_some_of_a_batch_is_not_busy_as_a_whole():
+    bench = Bench(stored=True)
+    run = Turns(bench, 500, 0, LockedTarget(bench.clock))
+    bench.target.locked = {f"k{number}" for number in range(0, 500, 20)}
+    assert bench.run(run.message).outage is None
+    bench.target.locked = {each.key for each in run.operations}
+    others = (operation(each.key) for each in run.operations)
+    assert isinstance(bench.run(message(*others)).outage, TargetBusy)
