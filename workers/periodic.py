@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from syncpipe.errors import SyncpipeError
+from syncpipe.pipeline.log import trace_of
 from workers.troubles import Troubles
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Periodic:
 
     An action that raises a `SyncpipeError` is called again next time; the log tells once that it
     fails, unless another job that shares its *troubles* has told the same, and once that it works
-    again.
+    again. A fault of ours is told in the same way, and does not end the job either: nobody else
+    would do it, and nobody would notice.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Periodic:
         self._troubles = troubles or Troubles()
         self._stopped = threading.Event()
         self._due = threading.Event()
+        self._fault: str | None = None
         self._thread = threading.Thread(target=self._run, name=f"syncpipe-{name}", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +68,7 @@ class Periodic:
             if self._troubles.begin(self._name, error):
                 log.warning("periodic-fails", job=self._name, code=error.code, error=str(error))
         else:
+            self._fault = None
             if self._troubles.end(self._name):
                 log.warning("periodic-works", job=self._name)
 
@@ -75,5 +79,16 @@ class Periodic:
             self._due.clear()
             if self._stopped.is_set():
                 return
-            self.once()
+            try:
+                self.once()
+            except (Exception, SystemExit) as fault:  # noqa: BLE001 - told, and tried again
+                self._tell(fault)
             wait_s = self._every_s
+
+    def _tell(self, fault: BaseException) -> None:
+        """Report a fault of ours once, with where it was raised but without the values in it."""
+        kind = type(fault).__name__
+        if kind != self._fault:
+            log = structlog.get_logger("syncpipe.workers")
+            log.error("job-failed", job=self._name, error=kind, trace=trace_of(fault))
+            self._fault = kind

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.errors import RefusedForNow, TargetError, TargetMisconfigured, TargetThrottled
+from syncpipe.errors import (
+    RefusedForNow,
+    TargetBusy,
+    TargetError,
+    TargetMisconfigured,
+    TargetThrottled,
+)
 from syncpipe.pipeline.batch import Batch, Item, Settled
 from syncpipe.pipeline.care import one_by_one
 from syncpipe.pipeline.collection_pauses import FIRST_PAUSE_MS
@@ -14,7 +20,7 @@ from syncpipe.pipeline.fold import identity
 from syncpipe.pipeline.isolation import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from syncpipe.core.outcome import Result
     from syncpipe.pipeline.attempt import Attempt
@@ -60,7 +66,7 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     """
     isolation = Isolation(attempt, timeout_s=policy.isolation_s)
     known = policy.refusals.known(batch)
-    groups = policy.pauses.admitted(_untried(_in_turn(batch), known))
+    groups = policy.pauses.admitted(_untried(_in_turn(batch, policy.refusals.busy(batch)), known))
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
     results = known | {
@@ -76,7 +82,7 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
             waiting.append(item)
         else:
             settled.append(_settled(item, result, policy.retries, batch.attempts(item) + 1))
-    if not outage:
+    if not outage or isinstance(outage, TargetBusy):
         untried = {item.message for item in waiting}
         policy.refusals.note(batch, results, untried=untried, busy=_busy(settled))
     if not outage and not policy.durable:
@@ -130,15 +136,16 @@ def _reason(
     return next(filter(None, reasons), None)
 
 
-def _in_turn(batch: Batch) -> list[Group]:
-    """Return the groups of *batch*, those first that were tried least.
+def _in_turn(batch: Batch, busy: Collection[Identity]) -> list[Group]:
+    """Return the groups of *batch*, those first that were tried least, and last what was *busy*.
 
-    So what is too slow each time cannot keep others from their turn.
+    So what is too slow, or locked, each time cannot keep others from their turn.
     """
-    attempts: dict[tuple[str, str], int] = {}
+    attempts: dict[tuple[str, str], tuple[bool, int]] = {}
     for item in batch.items:
         record = item.operation.collection, item.operation.key
-        attempts[record] = max(attempts.get(record, 0), batch.attempts(item))
+        tried = identity(item.operation) in busy, batch.attempts(item)
+        attempts[record] = max(attempts.get(record, tried), tried)
     return sorted(batch.groups, key=lambda group: attempts[group.collection.name, group.key])
 
 

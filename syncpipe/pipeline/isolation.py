@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from syncpipe.pipeline.attempt import Attempt
 
-#: So many calls of one batch may end with a busy target before the whole target counts as busy.
-#: Each may take a lock timeout.
+#: So many calls of one batch may end one after the other with a busy target before the whole target
+#: counts as busy. Each may take a lock timeout.
 _MOST_BUSY = 12
 #: So many records, tried alone, at which a target breaks one after the other mean that it is down.
 _MOST_BROKEN = 12
@@ -55,7 +55,10 @@ class Isolation:
     """Applies the groups of one batch, dividing them where the target refuses."""
 
     def __init__(self, attempt: Attempt, *, timeout_s: float) -> None:
-        """Try with *attempt*; begin nothing more *timeout_s* seconds after the first refusal."""
+        """Try with *attempt*; begin nothing more *timeout_s* seconds after the first refusal.
+
+        However long each call takes, a search goes on until something has its result.
+        """
         self._attempt = attempt
         self._timeout_s = timeout_s
         self._until: float | None = None
@@ -252,7 +255,7 @@ class Isolation:
         self.results += [Result(operation, outcome, error) for operation in group.operations]
 
     def _took(self, results: Iterable[Result]) -> None:
-        self._works, self._broken = True, 0
+        self._works, self._broken, self._busy = True, 0, 0
         for result in results:
             self._fitting.add(result.operation.collection)
             self.results.append(result)
@@ -301,7 +304,7 @@ class Isolation:
         return None
 
     def _note(self, error: TargetError) -> None:
-        """Count how often the target is busy, which ends the batch at last.
+        """Count how often in a row the target is busy, which ends the batch at last.
 
         Raises:
             _EnoughError: it is busy too often, or the process is to end.
@@ -314,7 +317,7 @@ class Isolation:
             raise _EnoughError(error)
 
     def _check_time(self) -> None:
-        """Return if there is time for another call.
+        """Return if there is time for another call, or a search would have been for nothing.
 
         Raises:
             _EnoughError: there is none.
@@ -323,7 +326,8 @@ class Isolation:
         now = self._attempt.clock.monotonic()
         if self._until is None:
             self._until = now + self._timeout_s
-        if now >= self._until or (self._dawdles and self._attempt.stopped.is_set()):
+        ends = self._dawdles or bool(self.results)
+        if (ends and now >= self._until) or (self._dawdles and self._attempt.stopped.is_set()):
             raise _EnoughError
 
 

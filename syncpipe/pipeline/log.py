@@ -92,11 +92,11 @@ class BatchLog:
             worker=self.worker,
             target=self.target,
             error=type(fault).__name__,
-            trace=_trace(fault),
+            trace=trace_of(fault),
         )
 
 
-def _trace(fault: BaseException) -> list[str]:
+def trace_of(fault: BaseException) -> list[str]:
     """Return where *fault* was raised, innermost last; the message could hold payload."""
     trace, lines = fault.__traceback__, []
     while trace is not None:

@@ -61,9 +61,20 @@ class Compensator:
 
         Raises:
             CompensationFailed: its collection's function raised, or returned what cannot be sent
-                to *target*.
+                to *target*; so does whatever else goes wrong, because others are undone beside it.
 
         """
+        try:
+            return self._made(raw, target, priority)
+        except CompensationFailed:
+            raise
+        except (Exception, SystemExit) as fault:
+            what = fault.message if isinstance(fault, SyncpipeError) else type(fault).__name__
+            raise CompensationFailed(
+                f"What undoes an operation cannot be made: {what.rstrip('.')}."
+            ) from fault
+
+    def _made(self, raw: bytes, target: str, priority: Priority) -> Compensation | None:
         ((operation, _),) = decode_all(raw)
         collection = self._collections.get(operation.collection)
         if collection is None:
@@ -79,7 +90,7 @@ class Compensator:
         name = collection.compensation
         try:
             drafted = function(operation)
-        except Exception as fault:  # whatever it is, others are compensated
+        except (Exception, SystemExit) as fault:  # whatever it is, others are compensated
             raise CompensationFailed(f"{name} raised {type(fault).__name__}.") from fault
         try:
             return None if drafted is None else self._accept(draft_of(drafted), operation, target)

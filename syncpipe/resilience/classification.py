@@ -140,7 +140,7 @@ ITEM_STATUSES: Mapping[str, ErrorClass] = MappingProxyType(
 #: By the kind of what went wrong without any answer.
 FAULTS: Mapping[str, ErrorClass] = MappingProxyType(
     {
-        "connection": _OUTAGE,  # refused, unreachable
+        "connection": _OUTAGE,  # refused, unreachable, or none in time
         "dns": _OUTAGE,  # the name is not known, or nobody can tell
         "timeout": _OUTAGE,  # no answer, or not a whole one, in time
         "tls": _MISCONFIGURED,  # a certificate that is not trusted, or no TLS at all

@@ -50,14 +50,14 @@ class Journal:
     def __init__(self, path: Path, *, pages: int, notes: int) -> None:
         """Make the file *path* anew, with room for so many *notes* on each page.
 
-        Raises OSError.
+        Raises OSError, where a full disk has none: not at the first note, which would be the end.
         """
         self._page_bytes = _page_bytes(notes)
         self._most = notes
         size = _HEADER.size + pages * self._page_bytes
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, size)
+            os.posix_fallocate(descriptor, 0, size)
             self._memory = mmap.mmap(descriptor, size)
         finally:
             os.close(descriptor)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-#: Most bytes that are read of an answer whose status tells what is wrong.
-_EXCERPT_BYTES = 8 * 1024
+#: Most bytes that are read of an answer whose status tells what is wrong, and most seconds.
+_EXCERPT_BYTES, _EXCERPT_S = 8 * 1024, 1.0
 #: Secrets shorter than this are not looked for in what an endpoint says.
 _SHORT = 4
 
@@ -123,10 +123,10 @@ class Endpoint:
             )
             if most_bytes is None:
                 return answer
-            whole = answer.is_success
-            return replace(
-                answer, body=self._whole(response, most_bytes) if whole else _beginning(response)
-            )
+            if answer.is_success:
+                return replace(answer, body=self._whole(response, most_bytes))
+            with self._network.within(_EXCERPT_S):
+                return replace(answer, body=_beginning(response))
         finally:
             response.close()
 

@@ -18,7 +18,7 @@ FAULTS = (
 #: Kinds by the first class that fits, with words that continue the name of the target.
 _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
     (httpcore2.PoolTimeout, "connections", "was not asked, because all connections are in use"),
-    (httpcore2.ConnectTimeout, "timeout", "could not be connected in time"),
+    (httpcore2.ConnectTimeout, "connection", "could not be connected in time"),
     (httpcore2.TimeoutException, "timeout", "did not answer in time"),
     (httpcore2.ConnectError, "connection", "cannot be reached"),
     (httpcore2.NetworkError, "cut", "ended the connection"),

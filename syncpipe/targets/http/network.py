@@ -99,14 +99,18 @@ class Stream(httpcore2.NetworkStream):
         """Do with *inner* what the deadlines of *network* let us."""
         self._inner = inner
         self._network = network
+        #: Whether anything has come since something was sent.
+        self.heard = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has come, at most *max_bytes*; nothing when the other side has ended."""
         left_s = self._network.left_s(timeout, httpcore2.ReadTimeout)
+        self.heard = True
         return self._inner.read(max_bytes, left_s)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
+        self.heard = False
         connection: socket.socket = self._inner.get_extra_info("socket")
         view = memoryview(buffer)
         try:

@@ -142,7 +142,7 @@ def _told(body: bytes) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     told: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         if isinstance(entry, dict) and isinstance(entry.get("id"), str):
-            told.setdefault(entry["id"], []).append(entry)
+            told.setdefault(entry["id"].lower(), []).append(entry)
     return told
 
 

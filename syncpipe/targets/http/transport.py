@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import httpcore2
 import httpx2
 
+from syncpipe.targets.http.network import Network, Stream
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable, Iterator
 
-    from syncpipe.targets.http.network import Network
 
 #: Seconds for which a connection is kept that nobody uses: less than most servers keep it.
 _KEEP_S = 4.0
@@ -44,6 +45,11 @@ class Transport(httpx2.BaseTransport):
                 extensions=request.extensions,
             )
         )
+        stream = response.extensions.get("network_stream")
+        if isinstance(stream, Stream) and not stream.heard:
+            # It lay behind the answer before, so it says nothing of this request.
+            stream.close()
+            raise httpcore2.RemoteProtocolError("It had answered before it was asked.")
         return httpx2.Response(
             status_code=response.status,
             headers=response.headers,

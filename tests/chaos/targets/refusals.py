@@ -85,7 +85,8 @@ def _calls(counts: Path) -> Check:
     worst = max(batches, key=lambda line: line["calls"] / _bound(line["n"], line["k"]))
     seen = (
         f"worst: {worst['calls']} of {_bound(worst['n'], worst['k'])} for k={worst['k']}, "
-        f"n={worst['n']}; {len(over)} of {len(batches)} batches above"
+        f"n={worst['n']} ({worst['tries']} with each savepoint); "
+        f"{len(over)} of {len(batches)} batches above"
     )
     bar = "calls of the target <= k*(ceil(log2(n/k))+2) for k bad of n, in each batch"
     return Check(bar, seen, not over)

@@ -13,6 +13,7 @@ from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.pipeline import BatchLog, Done, Later, Pipeline, WorkerOptions
+from syncpipe.resilience.classification import ErrorClass
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.targets.postgres.options import PostgresOptions
 from syncpipe.targets.postgres.target import PostgresTarget
@@ -225,3 +226,28 @@ def test_a_slow_operation_harms_only_itself(bench):
     assert [(letter.key, letter.code) for letter in quick.dead()] == [("33", "SP-E515")]
     assert bench.query("SELECT count(*) FROM orders") == [(99,)]
     quick.pipeline.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning", "left"),
+    [
+        ("53200", "refused-temporary", {Outcome.APPLIED: 39, Outcome.RETRYING: 1}),
+        ("08001", "misconfigured", {Outcome.APPLIED: 39, Outcome.RETRYING: 1}),
+        ("57P01", "refused-permanent", {Outcome.APPLIED: 39, Outcome.DEAD: 1}),
+    ],
+)
+def test_what_looks_like_an_outage_harms_only_itself_where_it_is_said_what_it_means(
+    dsn, code, meaning, left
+):
+    bench = Bench(dsn, classify={code: ErrorClass(meaning)})
+    bench.query(SCHEMA)
+    bench.query(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$; "
+        "CREATE TRIGGER fail BEFORE INSERT ON orders FOR EACH ROW WHEN (NEW.total = 13) "
+        "EXECUTE FUNCTION fail()"
+    )
+    bench.target.init()
+    report = bench.run(*(order(number, total=number) for number in range(1, 41)))
+    assert (report.outage, report.counts) == (None, left)
+    bench.pipeline.close()

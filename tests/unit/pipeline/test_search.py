@@ -148,3 +148,29 @@ def test_a_few_are_tried_each_for_itself():
 @pytest.mark.parametrize("records", [2, 5, 100, 2000])
 def test_what_passes_although_it_was_refused_together_ends_the_search(records):
     assert calls([False] * records) <= bound(records, 1)
+
+
+def tries_needed(records, bad, refused=0, number=1):
+    """The fewest tries that surely tell which one of *records* is bad, when each is one call.
+
+    *bad* are those that may be, *refused* is 1 when it has been refused alone. Every record passes
+    in some try or is refused alone; the first try, with all of them, is counted.
+    """
+    if len(bad) == 1:
+        return number + (1 - refused) + (len(records) > 1)
+    return min(
+        max(
+            tries_needed(records - tried, bad - tried, 0, number + 1) if bad - tried else 0,
+            tries_needed(records, bad & tried, int(len(tried) == 1), number + 1),
+        )
+        for size in range(1, len(records))
+        for tried in map(frozenset, itertools.combinations(sorted(records), size))
+        if bad & tried and (bad - tried or size == 1)
+    )
+
+
+@pytest.mark.parametrize(("records", "needed"), [(2, 3), (3, 4), (4, 5), (5, 5)])
+def test_no_order_of_single_tries_keeps_within_the_bound(records, needed):
+    everybody = frozenset(range(records))
+    assert tries_needed(everybody, everybody) == needed
+    assert (needed > bound(records, 1)) == (records == 4)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import sys
 import uuid
 from dataclasses import replace
+from decimal import Decimal
 from types import ModuleType
 
 import pytest
@@ -13,7 +15,7 @@ from syncpipe.core.compensation import compensation_id
 from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.routing import Priority
 from syncpipe.core.version import milliseconds, next_version
-from syncpipe.errors import CompensationFailed, ConfigError
+from syncpipe.errors import CompensationFailed, ConfigError, OperationTooLarge
 from syncpipe.producer.compensation import Compensator
 from syncpipe.producer.draft import Draft
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
@@ -29,6 +31,7 @@ COLLECTIONS = {
         Collection("refunds", ("crm", "erp")),
         Collection("others", ("erp",)),
         Collection("plain", ("crm",), compensation="delete"),
+        Collection("counts", ("crm",), compensation="negate"),
     )
 }
 
@@ -139,6 +142,8 @@ def test_versions_of_a_source_are_kept_or_given(shop):
         (Draft("orders", "k", {}, delay=5, group_id=uuid.uuid4()), "chooses delay, group_id"),
         (Draft("orders", "k", {}, version=5), "chooses a version"),
         (Draft("prices", "k", {}), "give version="),
+        (Draft(["orders"], "k"), "TypeError"),
+        (lambda _: sys.exit(1), "raised SystemExit"),
     ],
 )
 def test_what_cannot_be_sent_is_told(shop, drafted, message):
@@ -153,6 +158,20 @@ def test_what_a_function_raises_is_named_without_what_it_says(shop):
     with pytest.raises(CompensationFailed, match="shop_for_tests:undo raised KeyError") as raised:
         undo(shop, drafted)
     assert "customer" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_is_too_large_once_it_is_undone_is_told():
+    id_, amounts = uuid7(START_MS, 99), {}
+    for number in itertools.count():
+        amounts[f"f{number}"] = Decimal(10**998)
+        each = Operation(id_, Kind.INCREMENT, "counts", "k", next_version(START_MS), amounts)
+        try:
+            raw = encode(each)
+        except OperationTooLarge:
+            break
+    with pytest.raises(CompensationFailed, match="limit"):
+        compensator()(raw, "crm", Priority.HIGH)
 
 
 @pytest.mark.usefixtures("shop")

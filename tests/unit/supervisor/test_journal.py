@@ -59,6 +59,11 @@ def test_a_thread_without_a_page_waits_for_one(path):
     assert begun.is_set()
 
 
+def test_it_has_its_room_from_the_beginning_so_that_a_full_disk_kills_nobody(path):
+    Journal(path, pages=4, notes=2000)
+    assert 512 * path.stat().st_blocks >= path.stat().st_size > 4 * 2000 * NOTE_BYTES
+
+
 def test_an_exception_strikes_the_notes_out(path):
     with pytest.raises(ZeroDivisionError), Journal(path, pages=1, notes=2).noting(NOTES[:1]):
         _ = 1 / 0

@@ -75,3 +75,24 @@ def test_a_fault_of_ours_is_not_hidden():
 
     with pytest.raises(ZeroDivisionError):
         Periodic("job", action, every_s=1).once()
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, SystemExit])
+def test_a_fault_of_ours_does_not_end_the_job(fault):
+    calls, enough = [], threading.Event()
+
+    def action():
+        calls.append(None)
+        if len(calls) == 3:
+            enough.set()
+        raise fault("a customer's name")
+
+    job = Periodic("job", action, every_s=0.001)
+    with structlog.testing.capture_logs() as lines:
+        job.start()
+        assert enough.wait(30)
+        job.stop(30)
+    (line,) = lines
+    assert (line["event"], line["job"], line["error"]) == ("job-failed", "job", fault.__name__)
+    assert line["trace"]
+    assert "customer" not in str(line)

@@ -53,7 +53,9 @@ def test_a_name_that_nobody_knows_is_an_outage(opened):
 def test_a_name_that_nobody_tells_in_time_is_an_outage(opened, monkeypatch):
     answered = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60))
-    error = failing(opened(connect_timeout_s=0.1), TargetUnavailable)
+    # Where slow answers are a matter of the batch, what cannot be reached is down all the same.
+    target = opened(connect_timeout_s=0.1, classify={"timeout": ErrorClass.TOO_SLOW})
+    error = failing(target, TargetUnavailable)
     assert "Nobody could tell the address of 127.0.0.1" in error.message
     answered.set()
 
@@ -106,6 +108,24 @@ def test_an_endpoint_that_says_nothing_is_down(endpoint, opened):
 def test_an_endpoint_that_drips_cannot_hold_us_beyond_the_whole_time(endpoint, opened, head):
     endpoint.planned.append(drips(head))
     failing(opened(timeout_s=0.5), TargetUnavailable)
+
+
+def test_of_an_answer_whose_status_tells_enough_the_rest_is_not_waited_for(endpoint, opened):
+    endpoint.planned.append(drips(b"HTTP/1.1 422 No\r\ncontent-length: 1000000\r\n\r\n"))
+    failing(opened(timeout_s=3600), Refused)
+
+
+def test_an_answer_that_came_before_its_request_says_nothing_of_it(endpoint, opened):
+    def twice(handler, _):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" * 2)
+
+    endpoint.planned += [twice, closes]
+    target, operation = opened(), upsert(a=2)
+    apply(target, upsert(a=1))
+    failing(target, TargetBusy, operation)
+    eventually(lambda: not endpoint.planned)
+    assert outcomes(target, operation) == [Outcome.APPLIED]
+    assert endpoint.effects[operation.uuid] == 1
 
 
 def test_an_endpoint_that_says_wait_for_ever_cannot_hold_us_either(endpoint, opened):

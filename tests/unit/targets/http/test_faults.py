@@ -21,7 +21,7 @@ from syncpipe.targets.http.faults import FAULTS, meaning
         (httpcore2.ConnectError(ssl.SSLError(1, "wrong version number")), "tls"),
         (httpcore2.ConnectError(socket.gaierror(-2, "Name or service not known")), "dns"),
         (httpcore2.ConnectError(UnicodeError("label too long")), "dns"),
-        (httpcore2.ConnectTimeout(TimeoutError("timed out")), "timeout"),
+        (httpcore2.ConnectTimeout(TimeoutError("timed out")), "connection"),
         (httpcore2.ReadTimeout(TimeoutError("timed out")), "timeout"),
         (httpcore2.WriteTimeout(TimeoutError("timed out")), "timeout"),
         (httpcore2.PoolTimeout(), "connections"),

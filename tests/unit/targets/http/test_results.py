@@ -25,7 +25,7 @@ from syncpipe.targets.http.results import OUTCOMES, Reading, UnreadableError
 READING = Reading("hub", "/in", Classification(), lambda text: text)
 OPERATIONS = [
     Operation(number.to_bytes(16, "big"), Kind.DELETE, "notes", f"k{number}", 1, None)
-    for number in range(3)
+    for number in range(0xABC, 0xABF)
 ]
 IDS = [operation.uuid for operation in OPERATIONS]
 HELD = {Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.SUPERSEDED}
@@ -196,3 +196,8 @@ def test_any_body_is_read_or_refused(body):
     except (UnreadableError, TargetError):
         return
     assert not any(result.outcome in HELD for result in results)
+
+
+def test_ids_may_come_back_in_capitals():
+    results = read(*({"id": id_.upper(), "status": 200} for id_ in IDS))
+    assert {result.outcome for result in results} == {Outcome.APPLIED}
