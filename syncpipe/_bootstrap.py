@@ -63,6 +63,9 @@ GROUPS = ("--all-extras", "--all-groups", "--no-group", "bench")
 PEERS_GROUPS = ("--only-group", "bench")
 #: The locks for pip, and of which groups they are.
 LOCKS = {LOCK: GROUPS, PEERS_LOCK: PEERS_GROUPS}
+#: Test processes for each processor, as tests mostly wait for servers and workers; and how many
+#: there are at most, as each starts servers of its own.
+TESTERS, MOST_TESTERS = 2, 8
 #: The gates of `check`, each a program of the environment.
 GATES = (
     ("ruff", "check", "."),
@@ -107,9 +110,14 @@ def down(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the tests that need no further system packages."""
+    """Run the tests that need no further system packages, in several processes.
+
+    A process that has nothing left to do takes from another what that has not begun: the slow tests
+    stand together at the beginning, and would else all be left to the first.
+    """
     install([])
-    _become("-m", "pytest", "-n", "2", *arguments)
+    testers = min(TESTERS * (os.cpu_count() or 1), MOST_TESTERS)
+    _become("-m", "pytest", "-n", str(testers), "--dist", "worksteal", *arguments)
 
 
 def check(_arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -26,17 +27,32 @@ if TYPE_CHECKING:
 
 #: How many parts a Redis Cluster has; how far a node's second port lies above its first.
 _SLOTS, _BUS_OFFSET = 16_384, 10_000
+#: Where Linux keeps files in memory, and how many free bytes there are enough for all servers.
+_MEMORY, _ENOUGH = Path("/dev/shm"), 4 * 2**30
 
 
 @contextmanager
 def short_directory() -> Iterator[Path]:
-    """A directory whose path is short enough for sockets, that PostgreSQL's user may pass."""
-    directory = Path(tempfile.mkdtemp(prefix="sp-test-", dir="/tmp"))
+    """A directory whose path is short enough for sockets, that PostgreSQL's user may pass.
+
+    It lies in memory where that is possible: a copy of a database takes a fifth of the time there,
+    and nothing waits for a disk. Tests kill processes and never the machine, so what a killed
+    server has written is found again all the same.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="sp-test-", dir=_MEMORY if _roomy() else "/tmp"))
     directory.chmod(0o711)
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _roomy() -> bool:
+    """Whether there is memory for files, with room for servers and for programs to be run."""
+    if not os.access(_MEMORY, os.W_OK | os.X_OK) or not os.path.ismount(_MEMORY):
+        return False
+    found = os.statvfs(_MEMORY)
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize >= _ENOUGH
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class PostgresServer:
     def new_database(self, *, template: str = "template1") -> str:
         """Create a database, as a copy of *template*, and return its address."""
         name = f"test_{next(self._numbers)}"
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
         parts = conninfo.conninfo_to_dict(self.dsn)
         return conninfo.make_conninfo(**(parts | {"dbname": name}))  # type: ignore[arg-type]
 

@@ -30,12 +30,12 @@ ROOT = Path(__file__).parents[2]
 #: Every queue that a test sends to; asked together, so that nothing is missed on its way.
 LANES = [queue for target in ("crm", "erp") for queue in queues_of(target, 9)]
 #: Longest wait for anything; reached only when something is broken.
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
-def until(condition, what):
+def until(condition, what, *, within_s=PATIENCE_S):
     """Wait until *condition* returns something true, and return that."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if result := condition():
             return result

@@ -11,6 +11,8 @@ from pathlib import Path
 #: Ours must not be configured by the environment of the tests.
 ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("SYNCPIPE_")}
 SYNCPIPE = (sys.executable, "-m", "syncpipe.cli")
+#: Longest wait for the end of a command; reached only when something is broken.
+PATIENCE_S = 240
 
 
 def run(*arguments, cwd, stdin="", **environment):
@@ -22,7 +24,7 @@ def run(*arguments, cwd, stdin="", **environment):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE_S,
         check=False,
     )
 

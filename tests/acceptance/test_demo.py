@@ -17,9 +17,11 @@ from syncpipe.demo.oracle import actual
 from syncpipe.demo.run import hire, open_stage, settle, verify
 from syncpipe.demo.stage import TARGET, dead_letters_of
 from syncpipe.errors import Stalled
-from tests.acceptance.processes import living, read_until, run, started
+from tests.acceptance.processes import PATIENCE_S, living, read_until, run, started
 from tests.patience import eventually
 from tests.servers import short_directory
+
+pytestmark = pytest.mark.timeout(600)
 
 KEYS = [
     *("sent", "deliveries", "applied", "merged", "superseded", "duplicates", "dead", "expired"),
@@ -107,9 +109,9 @@ def test_nothing_is_left_when_the_demonstration_is_ended_during_an_outage(place)
     with started("demo", "--ops", 100, "--outage", "1h", cwd=place, TMPDIR=str(place)) as process:
         read_until(process.stderr, "stopped PostgreSQL")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 143
-    eventually(lambda: not living(place))
+    eventually(lambda: not living(place), within_s=PATIENCE_S)
     assert list(place.iterdir()) == []
 
 
@@ -197,8 +199,8 @@ def test_nothing_is_left_when_the_demonstration_is_ended(place, signum, status):
         read_until(process.stderr, "sent 10,000")
         assert living(place)
         process.send_signal(signum)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == status
-    eventually(lambda: not living(place))
+    eventually(lambda: not living(place), within_s=PATIENCE_S)
     if signum != signal.SIGKILL:
         assert list(place.iterdir()) == []

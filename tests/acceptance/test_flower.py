@@ -45,9 +45,15 @@ class Flower:
         status, text = self.call("GET", path)
         return text if status == HTTPStatus.OK else ""
 
-    def consumed(self):
-        """The queues that each worker consumes, by its name."""
-        workers = json.loads(self.get("/api/workers?refresh=1") or "{}")
+    def consumed(self, *names):
+        """The queues that each worker consumes, by its name.
+
+        Whoever is named is asked alone, and its answer awaited; else Flower listens for ten seconds
+        who there is.
+        """
+        workers = {}
+        for each in [f"&workername={quote(name)}" for name in names] or [""]:
+            workers |= json.loads(self.get(f"/api/workers?refresh=1{each}") or "{}")
         return {
             name: sorted(queue["name"] for queue in info.get("active_queues", ()))
             for name, info in workers.items()
@@ -124,7 +130,7 @@ def physical(broker):
 
 def test_the_broker_tab_shows_how_much_waits_in_each_lane(fleet, flower, physical):
     worker = fleet.start()
-    until(lambda: [len(queues) for queues in flower.consumed().values()] == [16], "a worker")
+    until(lambda: shared(flower, [16]), "a worker")
     worker.send_signal(signal.SIGSTOP)
     try:
         outbound = [each for number in range(3) for each in fleet.records(number)]
@@ -142,8 +148,8 @@ def test_consumers_are_added_and_cancelled_by_both_names(fleet, flower, physical
     for _ in range(2):
         fleet.start()
     until(lambda: fleet.owned() == [2, 2], "two halves")
-    until(lambda: shared(flower) == [8, 8], "eight queues each")
-    (ours, before), (_, others) = sorted(flower.consumed().items())
+    found = until(lambda: shared(flower, [8, 8]), "eight queues each")
+    (ours, before), (_, others) = sorted(found.items())
     name = others[0].removesuffix(".v1")
     both = (name, f"{name}.v1")
 
@@ -153,19 +159,19 @@ def test_consumers_are_added_and_cancelled_by_both_names(fleet, flower, physical
             json.dumps({"message": f"add consumer {form}"}),
         )
     consumed = sorted([*before, physical(name)])
-    until(lambda: flower.consumed()[ours] == consumed, "one queue more")
+    until(lambda: flower.consumed(ours) == {ours: consumed}, "one queue more")
 
     for form in reversed(both):
         assert flower.tell("cancel", ours, form)[0] == 200
-    until(lambda: flower.consumed()[ours] == before, "what was before")
+    until(lambda: flower.consumed(ours) == {ours: before}, "what was before")
     fleet.send(300)
     fleet.arrive()
 
 
 def test_what_flower_may_not_do_is_refused_and_changes_nothing(fleet, flower, broker):
     worker = fleet.start()
-    until(lambda: shared(flower) == [16], "a worker")
-    ((name, before),) = flower.consumed().items()
+    found = until(lambda: shared(flower, [16]), "a worker")
+    ((name, before),) = found.items()
     refused = {"celery": "SP-E102", "sp.dead": "SP-E102", "sp.other.0.low": "SP-E102"}
     if broker == "rabbitmq":
         refused["sp.crm.99.low"] = "SP-E406"
@@ -177,14 +183,15 @@ def test_what_flower_may_not_do_is_refused_and_changes_nothing(fleet, flower, br
         assert (status, "is assigned to this process" in text) == (403, True), text
     fleet.send(300)
     fleet.arrive()
-    assert flower.consumed() == {name: before}
+    assert flower.consumed(name) == {name: before}
     assert fleet.dead() == []
     assert worker.poll() is None
 
 
-def shared(flower):
-    """How many queues each worker consumes, as Flower sees it."""
-    return sorted(map(len, flower.consumed().values()))
+def shared(flower, numbers):
+    """The queues that each worker consumes, as Flower sees it, once they are so many."""
+    found = flower.consumed()
+    return found if sorted(map(len, found.values())) == numbers else None
 
 
 def test_nothing_is_made_for_a_consumer_that_is_added(tmp_path, dsn, rabbitmq, rabbitmq_url):
@@ -200,10 +207,9 @@ def test_nothing_is_made_for_a_consumer_that_is_added(tmp_path, dsn, rabbitmq, r
         flower_of(fleet, f"--broker-api={management_url}/api/") as flower,
     ):
         fleet.start()
-        until(lambda: shared(flower) == [16], "a worker")
+        (name,) = until(lambda: shared(flower, [16]), "a worker")
         until(lambda: list(queues().values()).count(1) == 16, "one consumer of each lane")
         before = queues()
-        (name,) = flower.consumed()
         for queue in ("sp.crm.0.normal", "sp.crm.0.normal.v1", "sp.crm.99.low", "celery"):
             flower.tell("add", name, queue)
         fleet.send(100)

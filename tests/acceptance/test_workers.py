@@ -17,7 +17,7 @@ from syncpipe.core.codec import encode
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import BrokerUnavailable
 from syncpipe.transport.broker import Outbound
-from tests.acceptance.fleet import LANES, ROOT, Fleet, end, until
+from tests.acceptance.fleet import LANES, PATIENCE_S, ROOT, Fleet, end, until
 from tests.acceptance.processes import run
 from tests.servers import postgres_server, redis_cluster, redis_server
 
@@ -106,7 +106,7 @@ def test_what_the_last_worker_held_is_rescued_by_a_command(fleet):
 
 def test_a_node_of_a_cluster_keeps_a_worker_from_starting(tmp_path, dsn):
     with redis_cluster() as url, Fleet(tmp_path, url, dsn) as fleet:
-        assert fleet.start(ready=False).wait(30) == REFUSED
+        assert fleet.start(ready=False).wait(PATIENCE_S) == REFUSED
         (line,) = fleet.lines()
     assert (line["event"], line["code"]) == ("refused-to-start", "SP-E103")
 
@@ -301,7 +301,7 @@ def test_a_clock_that_is_off_keeps_a_worker_from_starting(fleet):
         name = connection.execute("SELECT current_database()").fetchone()[0]
         connection.execute(f'ALTER DATABASE "{name}" SET search_path = faked, pg_catalog, public')
     worker = fleet.start(ready=False)
-    assert worker.wait(30) == REFUSED
+    assert worker.wait(PATIENCE_S) == REFUSED
     (line,) = (each for each in fleet.lines() if each["event"] == "refused-to-start")
     assert line["code"] == "SP-E602"
     assert "ms behind" in line["error"]

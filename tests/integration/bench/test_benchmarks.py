@@ -14,7 +14,12 @@ from tests.benchmarks.environments import Missing
 from tests.benchmarks.systems import PEERS
 
 TINY = replace(
-    SHORT, counts=dict.fromkeys(SHORT.counts, 400), sample=200, window_s=0.5, single_producers=2
+    SHORT,
+    counts=dict.fromkeys(SHORT.counts, 400),
+    sample=200,
+    window_s=0.5,
+    processes=1,
+    single_producers=2,
 )
 RAW = ["--short", "--only", "distinct / raw"]
 

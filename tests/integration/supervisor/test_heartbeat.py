@@ -12,16 +12,22 @@ import pytest
 from syncpipe.supervisor import Command, Heartbeat, Lives, Supervisor, leave_last_words
 from tests.patience import eventually
 
-#: Touches its heartbeat, tells what was handed over to it, and does what it is told.
+#: Touches its heartbeat, tells what was handed over to it, and, once it has been found ready, does
+#: what it is told.
 PROGRAM = """
     import ctypes, os, sys, time
     from pathlib import Path
     from syncpipe.supervisor import Lives, keep_touching, leave_last_words
-    beat, lives, order = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    with lives.open("a") as file:
-        print(Lives.read(beat), file=file)
+    *paths, order = sys.argv[1:]
+    beat, lives, found = map(Path, paths)
+    told, before = Lives.read(beat), beat.stat().st_mtime_ns
     keep_touching(beat)
-    time.sleep(0.2)  # long enough to be found ready
+    while beat.stat().st_mtime_ns == before:
+        time.sleep(0.01)
+    with lives.open("a") as file:
+        print(told, file=file)
+    while not found.exists():
+        time.sleep(0.01)
     if order == "exit":
         sys.exit(75)
     if order == "say":
@@ -34,6 +40,10 @@ PROGRAM = """
 """
 
 
+#: Longest wait for another life; reached only when something is broken.
+PATIENCE_S = 120.0
+
+
 class Ward:
     """A supervised program, and what was heard of it."""
 
@@ -41,11 +51,13 @@ class Ward:
         self.events = []
         self.lives = folder / "lives"
         self.beat = folder / "beat"
-        program = ("-c", textwrap.dedent(PROGRAM), str(self.beat), str(self.lives), order)
+        self.found = folder / "found"
+        paths = map(str, (self.beat, self.lives, self.found))
+        program = ("-c", textwrap.dedent(PROGRAM), *paths, order)
         self.command = Command(
             "ward",
             (sys.executable, *program),
-            ready=self.lives.exists,
+            ready=lambda: self.lives.exists() and bool(self.told()),
             heartbeat=Heartbeat(self.beat, timeout_s),
             stalled_status=75,
         )
@@ -70,6 +82,7 @@ def ward(tmp_path):
         ward = Ward(tmp_path, order, **options)
         made.append(ward)
         ward.supervisor.start(ward.command)
+        ward.found.touch()
         return ward
 
     yield make
@@ -81,7 +94,7 @@ def test_a_stopped_process_is_killed_and_comes_back(ward):
     each = ward()
     first = each.supervisor.pids()["ward"]
     os.kill(first, signal.SIGSTOP)
-    eventually(lambda: each.supervisor.pids()["ward"] not in {first, None}, within_s=60)
+    eventually(lambda: each.supervisor.pids()["ward"] not in {first, None}, within_s=PATIENCE_S)
     assert each.stalled()[0].pid == first
     assert each.kinds()[:5] == ["started", "stalled", "ended", "restarting", "started"]
     eventually(lambda: len(each.told()) > 1)
@@ -90,7 +103,7 @@ def test_a_stopped_process_is_killed_and_comes_back(ward):
 
 def test_one_that_holds_the_interpreter_is_killed_and_comes_back(ward):
     each = ward("hang")
-    eventually(lambda: len(each.told()) > 1, within_s=60)
+    eventually(lambda: len(each.told()) > 1, within_s=PATIENCE_S)
     assert each.stalled()
     assert each.told()[1] == str(Lives(1, 1))
 
@@ -104,20 +117,20 @@ def test_one_that_touches_is_left_alone(ward):
         seen.add(each.beat.stat().st_mtime_ns)
         return len(seen - {before}) >= 4
 
-    eventually(touched_often, within_s=60)
+    eventually(touched_often, within_s=PATIENCE_S)
     assert each.kinds() == ["started"]
 
 
 def test_one_that_says_so_itself_is_counted(ward):
     each = ward("exit")
-    eventually(lambda: len(each.told()) > 2, within_s=60)
+    eventually(lambda: len(each.told()) > 2, within_s=PATIENCE_S)
     assert each.told()[:3] == [str(Lives(0, 0)), str(Lives(1, 1)), str(Lives(2, 2))]
     assert each.kinds()[:4] == ["started", "ended", "stalled", "restarting"]
 
 
 def test_what_it_says_at_its_end_is_heard(ward):
     each = ward("say")
-    eventually(lambda: each.kinds().count("ended") > 1, within_s=60)
+    eventually(lambda: each.kinds().count("ended") > 1, within_s=PATIENCE_S)
     ended = [event for event in each.events if event.kind == "ended"]
     assert {event.reason for event in ended} == {"I will not."}
 
@@ -133,7 +146,7 @@ def test_what_an_earlier_life_said_is_not_heard_again(tmp_path):
 def test_a_death_of_another_kind_is_no_stall(ward):
     each = ward(timeout_s=20.0)
     os.kill(each.supervisor.pids()["ward"], signal.SIGKILL)
-    eventually(lambda: len(each.told()) > 1, within_s=60)
+    eventually(lambda: len(each.told()) > 1, within_s=PATIENCE_S)
     assert each.told()[1] == str(Lives(1, 0))
 
 

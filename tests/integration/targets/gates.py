@@ -113,5 +113,5 @@ class GatedWorker:
             assert self._go.wait(_PATIENCE_S)
 
     def _is_blocked(self, monitor: psycopg.Connection) -> bool:
-        query = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+        query = "SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity(%s)"
         return monitor.execute(query, [self._pid]).fetchone() == (True,)

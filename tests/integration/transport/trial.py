@@ -23,7 +23,7 @@ APP = "tests.integration.transport.app"
 STOCK = "kombu.transport.redis:Transport"
 
 
-def eventually(condition: Callable[[], object], *, within_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], *, within_s: float = 120.0) -> None:
     """Wait for *condition*; fail when it does not come."""
     deadline = time.monotonic() + within_s
     while not condition():
