@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
+    from syncpipe.store.replays import Replays
     from syncpipe.store.schedule import Schedule
+    from syncpipe.store.triage import Triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,16 @@ class OnCallStore(Store, Protocol):
     @property
     def audit(self) -> Audit:
         """What people did."""
+        ...
+
+    @property
+    def triage(self) -> Triage:
+        """What was given up, for people."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """Jobs that send dead letters again."""
         ...
 
     def memberships(self, roles: Iterable[str]) -> frozenset[str]:
