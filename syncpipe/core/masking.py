@@ -35,7 +35,7 @@ _LONG_BITS = 13_000
 
 def shape(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the type of each field of an operation's *data*, by name."""
-    return {name: kind_of(value) for name, value in data.items()}
+    return {name: _kind(value) for name, value in data.items()}
 
 
 def wording(message: str, *, sqlstate: str | None, status: int | None) -> str:
@@ -69,8 +69,7 @@ def masked_reason(letter: DeadLetter) -> str:
     return " ".join(part for part in (letter.code, state, letter.constraint, words) if part)
 
 
-def kind_of(value: Any) -> str:
-    """Return the name of the type of *value*, with its length where it holds others."""
+def _kind(value: Any) -> str:
     match value:
         case None:
             return "null"

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.deadletter import operation_of
-from syncpipe.core.masking import wording
+from syncpipe.core.masking import shape, wording
 from syncpipe.core.operation import Kind
 from syncpipe.deadletters.difference import ABSENT, FieldDifference, difference, same
 from syncpipe.deadletters.hints import hint
@@ -114,17 +114,14 @@ def description(kept: Kept, veil: Veil) -> Row:
 
 def operation_row(operation: Operation, veil: Veil) -> Row:
     """Return what *operation* does, and its fields as *veil* shows them."""
+    data = operation.data
     return {
         "kind": operation.kind.word,
         "not_before_ms": operation.not_before_ms or None,
         "expires_ms": operation.expires_ms or None,
         "group_id": operation.group_id and str(uuid.UUID(bytes=operation.group_id)),
-        "fields": None
-        if operation.data is None
-        else {
-            name: veil.value(operation.collection, name, value)
-            for name, value in operation.data.items()
-        },
+        "fields": data and {n: veil.value(operation.collection, n, v) for n, v in data.items()},
+        "types": data and shape(data),
     }
 
 

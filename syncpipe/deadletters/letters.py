@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
+    from syncpipe.core.masks import Masks
     from syncpipe.deadletters.editing import Wish
     from syncpipe.deadletters.records import Records
     from syncpipe.store.deadletters import Kept
@@ -55,14 +56,19 @@ class DeadLetters:
         identity: Identity,
         records: Records,
         *,
+        masks: Masks,
         clock: Clock,
         random: Random,
     ) -> None:
-        """Act on *store* as *identity*; compare with *records*; take ids and time from outside."""
+        """Act on *store* as *identity*, who sees what *masks* let through, and compare with *records*.
+
+        Ids are made of *clock* and *random*.
+        """
         self._store = store
         self._triage = store.triage
         self._identity = identity
         self._records = records
+        self._veil = Veil(masks)
         self._clock = clock
         self._random = random
 
@@ -118,7 +124,7 @@ class DeadLetters:
         """
         self._identity.require(Role.VIEWER, "look at dead letters")
         found = self._triage.find(id_)
-        veil = self._veil(found, reveal=reveal, reason=reason)
+        veil = self._lifted(found, reason) if reveal else self._veil
         looks = self._records.look(found)
         return [
             describing.description(kept, veil) | {"record": describing.beside(look, veil)}
@@ -132,7 +138,7 @@ class DeadLetters:
         """
         self._identity.require(Role.OPERATOR, "edit dead letters")
         kept, operation = self._one(id_)
-        veil = self._veil([kept], reveal=reveal, reason=reason)
+        veil = self._lifted([kept], reason) if reveal else self._veil
         return {
             "id": kept.id,
             "collection": operation.collection,
@@ -281,11 +287,11 @@ class DeadLetters:
         With *reveal* also what is in operations, and their bytes in base64.
         """
         chosen = self._chosen(where, OPEN)
-        veil = Veil()
+        veil = self._veil
         if reveal:
             self._identity.require(Role.ADMIN, "export what is in operations")
             self._store.audit.write(self._act("dlq.export", chosen.text, reason))
-            veil = Veil(lifted=True)
+            veil = replace(veil, lifted=True)
         return (
             describing.exported(kept, veil)
             for page in pages(self._triage, chosen.filter, limit=limit)
@@ -296,18 +302,22 @@ class DeadLetters:
         """Return what *where* means, for somebody who may ask for it."""
         self._identity.require(Role.VIEWER, "look at dead letters")
         chosen = selection(where, now_ms=self._clock.now_ms(), states=states)
-        if reveals(chosen.filter, lambda _: False):
+        if reveals(chosen.filter, self._shows):
             self._identity.require(Role.ADMIN, "filter by what is in operations")
             self._store.audit.write(self._act("dlq.filter", chosen.text, ""))
         return chosen
 
-    def _veil(self, found: Sequence[Kept], *, reveal: bool, reason: str) -> Veil:
-        if not reveal:
-            return Veil()
+    def _lifted(self, found: Sequence[Kept], reason: str) -> Veil:
+        """Return the veil, lifted for somebody who may see these dead letters."""
         self._identity.require(Role.ADMIN, "see what is in operations")
         for kept in found:
             self._store.audit.write(self._act("dlq.reveal", kept.id, reason))
-        return Veil(lifted=True)
+        return replace(self._veil, lifted=True)
+
+    def _shows(self, path: tuple[str, ...]) -> bool:
+        """Whether everybody may see what is at *path* in an operation, whatever its collection."""
+        masks = self._veil.masks
+        return bool(masks.rules) and all(masks.of(name).shows(path[0]) for name in masks.rules)
 
     def _one(self, id_: str) -> tuple[Kept, Operation]:
         """Return the one open dead letter that *id_* names, and its operation.

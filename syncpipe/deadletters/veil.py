@@ -1,40 +1,33 @@
-"""What of operations may be seen."""
+"""What of operations somebody sees."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from syncpipe.core.document import tagged
-from syncpipe.core.masking import kind_of, without_values
+from syncpipe.core.masking import without_values
+from syncpipe.core.masks import revealed
 
 if TYPE_CHECKING:
+    from syncpipe.core.masks import Masks
     from syncpipe.core.operation import Operation
 
-#: What `tagged` raises for what no client sends, though a dead letter may hold it.
-_UNWRITABLE = (LookupError, TypeError, ValueError, RecursionError)
 
-
+@dataclass(frozen=True, slots=True)
 class Veil:
     """Shows what is in operations, or what stands for it."""
 
-    def __init__(self, *, lifted: bool = False) -> None:
-        """Hide what is masked, unless it is *lifted*."""
-        #: Whether everything is seen.
-        self.lifted = lifted
+    #: What is shown of which field.
+    masks: Masks
+    #: Whether everything is seen.
+    lifted: bool = False
 
-    def value(self, collection: str, field: str, value: Any) -> Any:  # noqa: ARG002
-        """Return what may be seen of the *value* of a *field*, as JSON has it, with tags."""
-        return in_json(value) if self.lifted else kind_of(value)
+    def value(self, collection: str, field: str, value: Any) -> Any:
+        """Return what is seen of the *value* of a *field*, as JSON has it, with tags."""
+        if self.lifted:
+            return revealed(value)
+        return self.masks.of(collection).masked({field: value})[field]
 
     def message(self, message: str, operation: Operation | None) -> str:
         """Return an error's *message*, without what the *operation* holds."""
         return message if self.lifted else without_values(message, operation)
-
-
-def in_json(value: Any) -> Any:
-    """Return *value* as JSON has it, with the tags of documents."""
-    try:
-        return json.loads(tagged(value))
-    except _UNWRITABLE:
-        return f"a {type(value).__name__} that cannot be written"
