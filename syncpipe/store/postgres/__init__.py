@@ -11,6 +11,7 @@ module               noun
 :mod:`.schedule`     what is to be tried later
 :mod:`.groups`       groups: who was applied, and which ended dead
 :mod:`.pauses`       what people want of targets
+:mod:`.audit`        what people did
 :mod:`.statements`   the named SQL statements in ``sql/``
 ===================  ============================================================================
 
