@@ -60,7 +60,7 @@ class DeadLetters:
         clock: Clock,
         random: Random,
     ) -> None:
-        """Act on *store* as *identity*, who sees what *masks* let through, and compare with *records*.
+        """Act on *store* as *identity*, who sees what *masks* show; compare with *records*.
 
         Ids are made of *clock* and *random*.
         """
