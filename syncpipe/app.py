@@ -115,7 +115,15 @@ class App:
         from syncpipe.deadletters.letters import DeadLetters  # noqa: PLC0415 -- only people need it
 
         records = self.records() if records is None else records
-        return DeadLetters(store, identity, records, clock=self.clock, random=self.random)
+        return DeadLetters(
+            store,
+            identity,
+            records,
+            replays=self.replays(store, identity),
+            masks=self.masks(),
+            clock=self.clock,
+            random=self.random,
+        )
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from syncpipe.cli.identity import whoever
 from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def desk(configuration: Configuration) -> Iterator[Desk]:
             "The configuration names no store: dead letters stay in the broker, in sp.dead."
         )
     with closing(store):
-        identity = app.identity(store)
+        identity = whoever(app, store)
         with app.dead_letters(store, identity) as letters:
             yield Desk(app, store, identity, letters)
 
