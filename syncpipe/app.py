@@ -122,6 +122,7 @@ class App:
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
             schedule=store.schedule if store else None,
             groups=store.groups if store else None,
+            outcomes=store.outcomes if store else None,
         )
 
 

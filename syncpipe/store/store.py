@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
+    from syncpipe.store.replays import Outcomes
     from syncpipe.store.schedule import Schedule
 
 
@@ -49,6 +50,11 @@ class Store(Protocol):
     @property
     def pauses(self) -> Pauses:
         """What people want of targets."""
+        ...
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """What became of replayed operations."""
         ...
 
     def check(self) -> None:
