@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
     from syncpipe.settings.tree import TargetOptions
-    from syncpipe.store.store import Store
+    from syncpipe.store.store import OnCallStore, Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
 
@@ -88,13 +88,13 @@ class App:
 
                 return HttpTarget(options, self.collections(name), self.clock)
 
-    def store(self) -> Store | None:
+    def store(self) -> OnCallStore | None:
         """Return a new connection to the store, which the caller closes; None without a store."""
         if not self.settings.store.dsn:
             return None
         from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
 
-        return PostgresStore(self.settings.store)
+        return PostgresStore(self.settings.store, self.settings.audit.secret())
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from syncpipe.store.audit import Audit
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
-    from syncpipe.store.replays import Outcomes
+    from syncpipe.store.replays import Outcomes, Replaying, Replays
     from syncpipe.store.schedule import Schedule
 
 
@@ -71,4 +72,30 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections. Idempotent."""
+        ...
+
+
+class OnCallStore(Store, Protocol):
+    """A store that keeps what people do, too."""
+
+    @property
+    def audit(self) -> Audit:
+        """What people did."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """What people have sent again."""
+        ...
+
+    @property
+    def replaying(self) -> Replaying:
+        """The same, for whoever sends it."""
+        ...
+
+    def memberships(self, roles: Iterable[str]) -> frozenset[str]:
+        """Return which of these *roles* of the database its user is a member of.
+
+        Raises StoreUnavailable.
+        """
         ...

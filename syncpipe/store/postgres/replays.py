@@ -75,7 +75,7 @@ class PostgresReplays:
         id_ = str(uuid.uuid4())
         with self._connections.current() as connection, connection.transaction():
             connection.execute(statement("replays", "take_time"))
-            total = self._take(connection, id_, order)
+            total = self._take(connection, id_, order, act)
             if not total:
                 raise NotPossible(f"No open dead letter fits {order.text or 'the filter'!r}.")
             if order.as_of_now and declared and self._has(connection, id_, declared.sources):
@@ -108,7 +108,9 @@ class PostgresReplays:
         """End it, and open what was not sent."""
         return self._change(id_, act, "lock_unsent", "open_unsent", "cancel")
 
-    def _take(self, connection: psycopg.Connection[Any], id_: str, order: Order) -> int:
+    def _take(
+        self, connection: psycopg.Connection[Any], id_: str, order: Order, act: Act
+    ) -> int:
         """Have the replay *id_* take what *order* means; return how many those are."""
         fits, arguments = condition(order.filter)
         query = statement("replays", "take_letters", condition=fits, **self._slots)
@@ -118,6 +120,8 @@ class PostgresReplays:
             "as_of_now": order.as_of_now,
             "now_ms": now_ms(connection),
             "ahead_ms": MAX_AHEAD_MS,
+            "actor": act.actor,
+            "reason": act.reason,
         }
         return connection.execute(query, arguments).rowcount
 

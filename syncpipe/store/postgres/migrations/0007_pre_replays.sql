@@ -61,9 +61,6 @@ CREATE TABLE {schema}.replay_items (
 
 CREATE UNIQUE INDEX replay_items_letter ON {schema}.replay_items (letter, replay);
 
--- The replay that took it last: while it is replaying, the one that holds it.
-ALTER TABLE {schema}.dead_letters ADD COLUMN replay uuid;
-
 -- The replay that waits for its outcome.
 ALTER TABLE {schema}.scheduled ADD COLUMN replay uuid;
 

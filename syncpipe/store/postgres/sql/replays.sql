@@ -72,7 +72,8 @@ numbered AS (
 ),
 taken AS (
     UPDATE {schema}.dead_letters AS d
-    SET state = 'replaying', replay = %(id)s::uuid
+    SET state = 'replaying', replay = %(id)s::uuid, changed_by = %(actor)s, reason = %(reason)s,
+        changed = now()
     FROM held AS h
     WHERE d.id = h.id
 )
@@ -152,7 +153,7 @@ SELECT count(*) FROM (
 
 -- name: open_unsent
 UPDATE {schema}.dead_letters AS d
-SET state = 'open'
+SET state = 'open', changed_by = NULL, reason = NULL, changed = NULL
 FROM {schema}.replay_items AS i
 WHERE i.replay = %(id)s::uuid AND i.sent IS NULL AND i.outcome IS NULL
   AND d.id = i.letter AND d.state = 'replaying' AND d.replay = i.replay;
@@ -202,7 +203,10 @@ recounted AS (
     WHERE r.id = n.replay AND r.tally IS NOT NULL
 )
 UPDATE {schema}.dead_letters AS d
-SET state = CASE WHEN n.good THEN 'resolved' ELSE 'open' END
+SET state = CASE WHEN n.good THEN 'resolved' ELSE 'open' END,
+    changed_by = CASE WHEN n.good THEN d.changed_by END,
+    reason = CASE WHEN n.good THEN d.reason END,
+    changed = CASE WHEN n.good THEN now() END
 FROM noted AS n
 WHERE d.id = n.letter AND d.replay = n.replay
   AND (d.state = 'replaying' OR (d.state = 'open' AND n.good));
@@ -291,7 +295,7 @@ WHERE i.replay = %(id)s::uuid AND i.number = l.number;
 -- name: resolve
 -- Messages of which nothing more is heard; who has died again meanwhile is open.
 UPDATE {schema}.dead_letters AS d
-SET state = 'resolved'
+SET state = 'resolved', changed = now()
 FROM (
     SELECT l.id FROM {schema}.dead_letters AS l
     WHERE l.id = ANY (%(letters)s::uuid[]) AND l.state = 'replaying' AND l.replay = %(id)s::uuid
