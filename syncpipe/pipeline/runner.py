@@ -125,9 +125,7 @@ class Pipeline:
             if self._membership:
                 batch = self._membership.record(batch)
         self._tell_of_delays(batch)
-        return watch(
-            "settle", settle, batch, self._dead_letters, self._scheduling, self._replayed
-        )
+        return watch("settle", settle, batch, self._dead_letters, self._scheduling, self._replayed)
 
     def _apply(self, batch: Batch, care: Care | None) -> Batch:
         if not batch.groups:

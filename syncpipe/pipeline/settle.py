@@ -132,9 +132,7 @@ def _of_operation(batch: Batch, settled: Settled, dead_letters: DeadLetters) -> 
     )
 
 
-def _entry(
-    batch: Batch, settled: Settled, worker: str, replays: Mapping[Identity, bytes]
-) -> Entry:
+def _entry(batch: Batch, settled: Settled, worker: str, replays: Mapping[Identity, bytes]) -> Entry:
     """Return what the schedule is to keep of *settled*, which was decoded, so its queue is one."""
     item = settled.item
     lane = parse_queue(batch.messages[item.message].queue)

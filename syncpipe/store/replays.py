@@ -307,11 +307,16 @@ class Replaying(Protocol):
         ...
 
     def end(
-        self, turn: Turn, state: ReplayState | None = None, *, stopped: str | None = None
+        self,
+        turn: Turn,
+        state: ReplayState | None = None,
+        *,
+        stopped: str = "",
+        after_s: float = 0.0,
     ) -> bool:
-        """Give the replay back; in another *state*, or with another reason, if so.
+        """Give the replay back, to be lent again after some seconds; in another *state*, if so.
 
         Return whether it was still lent, and in the state in which it was taken; otherwise nothing
-        is changed.
+        else is changed.
         """
         ...

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from syncpipe.store.postgres.connections import Connections
 
+_NAMES = (
+    *("progress", "scheduled", "seen", "items", "lost", "skip", "resolve", "mark", "sent"),
+    *("waits_for", "end", "release"),
+)
 #: What nobody goes on with once it is counted.
 _OVER = frozenset({ReplayState.FINISHED, ReplayState.CANCELLED})
 
@@ -32,9 +36,7 @@ class PostgresReplaying:
         """Use *connections* to the store with the tables in *schema*."""
         self._connections = connections
         slots: dict[str, sql.Composable] = {"schema": sql.Identifier(schema)}
-        names = ("progress", "scheduled", "seen", "items", "lost", "skip", "resolve", "mark")
-        names += ("sent", "waits_for", "end", "release")
-        self._statements = {name: statement("replays", name, **slots) for name in names}
+        self._statements = {name: statement("replays", name, **slots) for name in _NAMES}
         columns = statement("replays", "replay")
         self._take = statement("replays", "take", replay=columns, **slots)
 
@@ -46,9 +48,7 @@ class PostgresReplaying:
             row = connection.execute(self._take, arguments).fetchone()
             return None if row is None else self._turn(connection, token, row)
 
-    def items(
-        self, turn: Turn, *, after: int, last: int, limit: int, max_bytes: int
-    ) -> list[Item]:
+    def items(self, turn: Turn, *, after: int, last: int, limit: int, max_bytes: int) -> list[Item]:
         """Return those that are not sent, as `Replaying.items` promises."""
         bounds = {"after": after, "last": last, "limit": limit, "max_bytes": max_bytes}
         with self._connections.current() as connection:
@@ -86,7 +86,12 @@ class PostgresReplaying:
         return dict(rows)
 
     def end(
-        self, turn: Turn, state: ReplayState | None = None, *, stopped: str | None = None
+        self,
+        turn: Turn,
+        state: ReplayState | None = None,
+        *,
+        stopped: str = "",
+        after_s: float = 0.0,
     ) -> bool:
         """Give the replay back, as `Replaying.end` promises."""
         before = turn.replay.state
@@ -96,6 +101,7 @@ class PostgresReplaying:
         arguments = _key(turn) | {
             "to": state.value,
             "stopped": stopped,
+            "after_ms": round(after_s * 1000),
             "over": over,
             "tally": json.dumps(counted),
         }

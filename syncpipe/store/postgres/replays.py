@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from psycopg import sql
 
 from syncpipe.core.filter_language import parse
+from syncpipe.core.outcome import Outcome
 from syncpipe.core.version import MAX_AHEAD_MS
 from syncpipe.database.session import now_ms
 from syncpipe.errors import AuditKeyMissing, NotPossible
 from syncpipe.store.postgres.audit import append
 from syncpipe.store.postgres.filtering import condition
 from syncpipe.store.postgres.statements import statement
-from syncpipe.store.replays import DEAD, GOOD, Order, Outcome, Plan, Replay, ReplayState
+from syncpipe.store.replays import DEAD, GOOD, SKIPPED, Order, Plan, Replay, ReplayState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
 
 #: How many ids a plan names.
 _FIRST = 10
+_NAMES = (
+    *("has_sources", "insert", "tallies", "pause", "resume", "cancel"),
+    *("lock_unsent", "open_unsent"),
+)
 _DEAD = [outcome.value for outcome in DEAD]
 #: Words of outcomes in whose place a good one comes.
-_BAD = [*(each.value for each in Outcome if each not in GOOD), "skipped"]
+_BAD = [*(each.value for each in Outcome if each not in GOOD), SKIPPED]
 
 
 class PostgresReplays:
@@ -47,9 +52,7 @@ class PostgresReplays:
             "order": statement("replays", "order"),
             "now_ms": statement("replays", "now_ms"),
         }
-        names = ("has_sources", "insert", "tallies", "pause", "resume", "cancel")
-        names += ("lock_unsent", "open_unsent")
-        self._statements = {name: statement("replays", name, **self._slots) for name in names}
+        self._statements = {name: statement("replays", name, **self._slots) for name in _NAMES}
         columns = statement("replays", "replay")
         self._latest = statement("replays", "latest", replay=columns, **self._slots)
 
@@ -108,9 +111,7 @@ class PostgresReplays:
         """End it, and open what was not sent."""
         return self._change(id_, act, "lock_unsent", "open_unsent", "cancel")
 
-    def _take(
-        self, connection: psycopg.Connection[Any], id_: str, order: Order, act: Act
-    ) -> int:
+    def _take(self, connection: psycopg.Connection[Any], id_: str, order: Order, act: Act) -> int:
         """Have the replay *id_* take what *order* means; return how many those are."""
         fits, arguments = condition(order.filter)
         query = statement("replays", "take_letters", condition=fits, **self._slots)

@@ -344,7 +344,8 @@ ORDER BY 1;
 
 -- name: end
 UPDATE {schema}.replays AS r
-SET state = %(to)s, due = now(), token = NULL, stopped = coalesce(%(stopped)s, r.stopped),
+SET state = %(to)s, due = now() + %(after_ms)s * interval '1 millisecond', token = NULL,
+    stopped = %(stopped)s,
     ended = CASE WHEN %(over)s THEN coalesce(r.ended, now()) ELSE r.ended END,
     tally = CASE WHEN %(over)s THEN %(tally)s::jsonb END
 WHERE r.id = %(id)s::uuid AND r.token = %(token)s::uuid AND r.state = %(state)s;
