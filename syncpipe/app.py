@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from syncpipe.core.collection import VersionSource
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
 from syncpipe.producer.client import Client as PlainClient
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.replay.service import Replays
     from syncpipe.settings.tree import TargetOptions
+    from syncpipe.store.replays import Declared
     from syncpipe.store.store import OnCallStore, Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -95,6 +99,22 @@ class App:
         from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
 
         return PostgresStore(self.settings.store, self.settings.audit.secret())
+
+    def replayable(self) -> Declared:
+        """Return what can be sent again, and what of it not as of now."""
+        from syncpipe.store.replays import Declared  # noqa: PLC0415 -- few need it
+
+        declared = self.settings.collections.values()
+        return Declared(
+            {target: frozenset(self.collections(target)) for target in self.settings.targets},
+            {each.name for each in declared if each.version is VersionSource.SOURCE},
+        )
+
+    def replays(self, store: OnCallStore, identity: Identity) -> Replays:
+        """Return the replays in *store*, which the caller closes, for *identity* to act on."""
+        from syncpipe.replay.service import Replays  # noqa: PLC0415 -- few need it
+
+        return Replays(store.replays, identity, self.replayable())
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""

@@ -190,7 +190,7 @@ class Replays(Protocol):
         ...
 
     def find(self, id_: str) -> Replay | None:
-        """Return the replay *id_*."""
+        """Return the replay whose id is *id_*, or alone begins with these 8 digits or more."""
         ...
 
     def latest(self, *, limit: int, active: bool = False) -> list[Replay]:

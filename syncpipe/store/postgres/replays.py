@@ -15,7 +15,7 @@ from syncpipe.core.version import MAX_AHEAD_MS
 from syncpipe.database.session import now_ms
 from syncpipe.errors import AuditKeyMissing, NotPossible
 from syncpipe.store.postgres.audit import append
-from syncpipe.store.postgres.filtering import condition
+from syncpipe.store.postgres.filtering import condition, uuid_range
 from syncpipe.store.postgres.statements import statement
 from syncpipe.store.replays import DEAD, GOOD, SKIPPED, Order, Plan, Replay, ReplayState
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: How many ids a plan names.
 _FIRST = 10
+#: Fewest digits of an id that tell which is meant.
+_FEWEST_DIGITS = 8
 _NAMES = (
     *("has_sources", "insert", "tallies", "pause", "resume", "cancel"),
     *("lock_unsent", "open_unsent"),
@@ -88,12 +90,10 @@ class PostgresReplays:
         return self._found(id_)
 
     def find(self, id_: str) -> Replay | None:
-        """Return the replay *id_*."""
-        try:
-            wanted = str(uuid.UUID(id_))
-        except ValueError:
-            return None
-        return next(iter(self._read(id=wanted, limit=1)), None)
+        """Return the replay *id_*, as `Replays.find` promises."""
+        ends = uuid_range(id_) if len(id_) >= _FEWEST_DIGITS else None
+        found = self._read(limit=2, ends=ends) if ends else []
+        return found[0] if len(found) == 1 else None
 
     def latest(self, *, limit: int, active: bool = False) -> list[Replay]:
         """Return up to *limit* replays, the newest first."""
@@ -156,10 +156,13 @@ class PostgresReplays:
         append(connection, self._schema, self._key, act)
 
     def _found(self, id_: str) -> Replay:
-        return self._read(id=id_, limit=1)[0]
+        return self._read(limit=1, ends=(id_, id_))[0]
 
-    def _read(self, *, limit: int, id: str | None = None, active: bool = False) -> list[Replay]:  # noqa: A002 - the column's name
-        arguments = {"id": id, "limit": limit, "active": active}
+    def _read(
+        self, *, limit: int, ends: tuple[str, str] | None = None, active: bool = False
+    ) -> list[Replay]:
+        first, last = ends or (None, None)
+        arguments = {"first": first, "last": last, "limit": limit, "active": active}
         with self._connections.current() as connection:
             rows = connection.execute(self._latest, arguments).fetchall()
             ids = [id_ for id_, *_, tally in rows if tally is None]

@@ -109,7 +109,7 @@ r.reason, (extract(epoch FROM r.created) * 1000)::bigint,
 -- name: latest
 SELECT {replay}
 FROM {schema}.replays AS r
-WHERE (%(id)s::uuid IS NULL OR r.id = %(id)s)
+WHERE (%(first)s::uuid IS NULL OR r.id BETWEEN %(first)s AND %(last)s::uuid)
   AND (NOT %(active)s OR r.state NOT IN ('finished', 'cancelled'))
 ORDER BY r.number DESC
 LIMIT %(limit)s;
