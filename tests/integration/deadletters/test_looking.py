@@ -79,8 +79,12 @@ def test_a_letter_is_shown_beside_its_record(store, letters, targets):
     assert (now["prospect"], now["exists"], now["version"]) == ("changes", True, 5)
     fields = {each["name"]: each for each in now["fields"]}
     assert fields["status"] == {
-        **{"name": "status", "sent": "paid", "now": "open", "becomes": "paid"},
-        **{"change": "changed", "equal": False},
+        "name": "status",
+        "sent": "paid",
+        "now": "open",
+        "becomes": "paid",
+        "change": "changed",
+        "equal": False,
     }
     assert fields["name"]["change"] == "added"
     assert "now" not in fields["name"]
