@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from syncpipe.store.pauses import Pauses
     from syncpipe.store.replays import Outcomes, Replaying, Replays
     from syncpipe.store.schedule import Schedule
+    from syncpipe.store.triage import Triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ class OnCallStore(Store, Protocol):
     @property
     def replaying(self) -> Replaying:
         """The same, for whoever sends it."""
+        ...
+
+    @property
+    def triage(self) -> Triage:
+        """What was given up, for people."""
         ...
 
     def memberships(self, roles: Iterable[str]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from syncpipe.store.postgres.replaying import PostgresReplaying
 from syncpipe.store.postgres.replays import PostgresOutcomes, PostgresReplays
 from syncpipe.store.postgres.schedule import PostgresSchedule
 from syncpipe.store.postgres.statements import statement
+from syncpipe.store.postgres.triage import PostgresTriage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from syncpipe.store.replays import Outcomes, Replaying, Replays
     from syncpipe.store.schedule import Schedule
     from syncpipe.store.store import Migration
+    from syncpipe.store.triage import Triage
 
 
 class PostgresStore:
@@ -47,6 +49,8 @@ class PostgresStore:
         self.outcomes: Outcomes = PostgresOutcomes(self._connections, options.schema)
         #: What is sent again, for those who send it.
         self.replaying: Replaying = PostgresReplaying(self._connections, options.schema)
+        #: What was given up, for people.
+        self.triage: Triage = PostgresTriage(self._connections, options.schema, audit_key)
         #: What people did.
         self.audit: Audit = PostgresAudit(self._connections, options.schema, audit_key)
         #: What people have sent again.
