@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def letters(number: int, now_ms: int) -> Iterator[DeadLetter]:
-    """Yield *number* letters of a few frequent causes and many rare ones, over the last two days."""
+    """Yield *number* letters of two frequent causes and many rare ones, of the last two days."""
     for at in range(number):
         yield _letter(at, now_ms - (number - at) * 48 * _HOUR_MS // number)
 
