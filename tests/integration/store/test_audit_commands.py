@@ -91,19 +91,16 @@ def test_the_log_can_be_narrowed(three, run):
 
 def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
     done = run("export", "--to", "audit.jsonl")
-    assert done.stderr == f"The audit ends with {three.head()}.\n"
+    head = str(three.head())
+    assert done.stderr == f"The audit ends with {head}.\n"
     path = tmp_path / "audit.jsonl"
     assert path.stat().st_mode & 0o777 == 0o600
     assert run("export").stdout == path.read_text(encoding="utf-8")
-    assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1]) == {
-        "head": str(three.head())
-    }
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1]) == {"head": head}
     (tmp_path / "copy").write_text(path.read_text(encoding="utf-8").replace("bob", "eve"))
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER SCHEMA syncpipe RENAME TO away")
-    assert (
-        run("verify", "--file", "audit.jsonl").stdout == f"Right, up to its end: {three.head()}.\n"
-    )
+    assert run("verify", "--file", "audit.jsonl").stdout == f"Right, up to its end: {head}.\n"
     found = run("verify", "--file", "copy", "-o", "json", status=Exit.UNHEALTHY)
     assert json.loads(found.stdout)[0]["broken"] == 2
     run("verify", "--file", "nowhere", status=Exit.USAGE)
