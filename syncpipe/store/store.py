@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
     from syncpipe.store.schedule import Schedule
+    from syncpipe.store.triage import Triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class OnCallStore(Store, Protocol):
     @property
     def audit(self) -> Audit:
         """What people did."""
+        ...
+
+    @property
+    def triage(self) -> Triage:
+        """What was given up, for people."""
         ...
 
     def memberships(self, roles: Iterable[str]) -> frozenset[str]:

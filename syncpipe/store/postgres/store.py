@@ -12,6 +12,7 @@ from syncpipe.store.postgres.groups import PostgresGroups
 from syncpipe.store.postgres.pauses import PostgresPauses
 from syncpipe.store.postgres.schedule import PostgresSchedule
 from syncpipe.store.postgres.statements import statement
+from syncpipe.store.postgres.triage import PostgresTriage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from syncpipe.store.pauses import Pauses
     from syncpipe.store.schedule import Schedule
     from syncpipe.store.store import Migration
+    from syncpipe.store.triage import Triage
 
 
 class PostgresStore:
@@ -40,6 +42,8 @@ class PostgresStore:
         self.groups: Groups = PostgresGroups(self._connections, options.schema)
         #: What people want of targets.
         self.pauses: Pauses = PostgresPauses(self._connections, options.schema)
+        #: What was given up, for people.
+        self.triage: Triage = PostgresTriage(self._connections, options.schema, audit_key)
         #: What people did.
         self.audit: Audit = PostgresAudit(self._connections, options.schema, audit_key)
 
