@@ -134,7 +134,7 @@ def export(configuration: Configuration, target: Path | None) -> None:
                 last = _written_to(file, rows)
         except OSError as error:
             raise click.FileError(str(target or "-"), error.strerror) from error
-    note(f"The audit ends with {last['head']}.")
+    note(f"The audit ends at {last['head']}")
 
 
 @audit.command()
@@ -200,7 +200,7 @@ def _moment_ms(text: str, now_ms: int) -> int:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    right = f"Right, up to its end: {found['head']}." if found["entries"] else "There is no entry."
+    right = f"Right, up to its end at {found['head']}" if found["entries"] else "There is no entry."
     if found["ok"]:
         return right
     return (

@@ -92,7 +92,7 @@ def test_the_log_can_be_narrowed(three, run):
 def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
     done = run("export", "--to", "audit.jsonl")
     head = str(three.head())
-    assert done.stderr == f"The audit ends with {head}.\n"
+    assert done.stderr == f"The audit ends at {head}\n"
     path = tmp_path / "audit.jsonl"
     assert path.stat().st_mode & 0o777 == 0o600
     assert run("export").stdout == path.read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
     (tmp_path / "copy").write_text(path.read_text(encoding="utf-8").replace("bob", "eve"))
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER SCHEMA syncpipe RENAME TO away")
-    assert run("verify", "--file", "audit.jsonl").stdout == f"Right, up to its end: {head}.\n"
+    assert run("verify", "--file", "audit.jsonl").stdout == f"Right, up to its end at {head}\n"
     found = run("verify", "--file", "copy", "-o", "json", status=Exit.UNHEALTHY)
     assert json.loads(found.stdout)[0]["broken"] == 2
     run("verify", "--file", "nowhere", status=Exit.USAGE)
@@ -110,11 +110,11 @@ def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
 def test_what_was_tampered_with_is_named_with_exit_code_5(three, run, dsn):
     head = str(three.head())
     assert "cannot be told without a head" in run("verify").stderr
-    assert run("verify", "--head", head).stdout == f"Right, up to its end: {head}.\n"
+    assert run("verify", "--head", head).stdout == f"Right, up to its end at {head}\n"
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE syncpipe.audit DISABLE TRIGGER audit_stays")
         connection.execute("DELETE FROM syncpipe.audit WHERE number = 3")
-        assert run("verify").stdout.startswith("Right, up to its end: 2:")
+        assert run("verify").stdout.startswith("Right, up to its end at 2:")
         done = run("verify", "--head", head, status=Exit.UNHEALTHY)
         assert done.stdout.startswith("BROKEN at number 3. It is missing")
         connection.execute("UPDATE syncpipe.audit SET actor = 'eve@h' WHERE number = 2")
