@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from syncpipe.audit.lines import head_row, read_lines, row_of
 from syncpipe.core.access import Role
 from syncpipe.core.audit import Head, Record
 from syncpipe.core.chain import Flaw, Verdict, verify
-from syncpipe.core.masking import HIDDEN
+from syncpipe.core.masking import filter_without_values
 from syncpipe.errors import AuditKeyMissing
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from syncpipe.core.access import Identity
     from syncpipe.store.audit import Audit, Wanted
 
-#: What a filter by the values of fields begins with.
-_BY_VALUE = re.compile(r"data\.", re.IGNORECASE)
 #: What nobody can tell from entries alone.
 WITHOUT_HEAD = (
     "Whether entries were cut off at the end cannot be told without a head that was kept "
@@ -51,7 +48,7 @@ class AuditLog:
         rows = map(row_of, self._audit.latest(wanted, limit=limit, before=before))
         if self._identity.role >= Role.ADMIN:
             return list(rows)
-        return [{**row, "subject": without_values(row["subject"])} for row in rows]
+        return [{**row, "subject": filter_without_values(row["subject"])} for row in rows]
 
     def head(self) -> Head:
         """Return the end of the chain."""
@@ -112,12 +109,6 @@ def _other_end(last: Head, head: Head) -> Flaw:
     if head.number > last.number:
         return Flaw(last.number + 1, f"It is missing: the export went on to {head.number}.")
     return Flaw(last.number, "It is not the one that the export ends with.")
-
-
-def without_values(subject: str) -> str:
-    """Return the *subject* of an act without the filters by values that it may have."""
-    found = _BY_VALUE.search(subject)
-    return subject[: found.end()] + HIDDEN if found else subject
 
 
 def _required(key: bytes | None) -> bytes:
