@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from syncpipe.core.chain import derived
+from syncpipe.core.collection import VersionSource
 from syncpipe.core.masks import Masks
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.deadletters.letters import DeadLetters
+    from syncpipe.deadletters.records import Records
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.replay.service import Replays
     from syncpipe.settings.tree import TargetOptions
+    from syncpipe.store.replays import Declared
     from syncpipe.store.store import OnCallStore, Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -106,6 +111,32 @@ class App:
 
         return PostgresStore(self.settings.store, self.settings.audit.secret())
 
+    def records(self) -> Records:
+        """Return what asks targets for records; nothing is opened yet. The caller closes it."""
+        from syncpipe.deadletters.records import Records  # noqa: PLC0415 -- only people need it
+
+        return Records(self.settings.collections, self.target)
+
+    def dead_letters(
+        self, store: OnCallStore, identity: Identity, records: Records | None = None
+    ) -> DeadLetters:
+        """Return what *identity* may do with the dead letters of *store*.
+
+        It asks *records*, or targets of its own, and closes them when it is closed.
+        """
+        from syncpipe.deadletters.letters import DeadLetters  # noqa: PLC0415 -- only people need it
+
+        records = self.records() if records is None else records
+        return DeadLetters(
+            store,
+            identity,
+            records,
+            replays=self.replays(store, identity),
+            masks=self.masks(),
+            clock=self.clock,
+            random=self.random,
+        )
+
     def masks(self) -> Masks:
         """Return what is shown of the fields of each collection.
 
@@ -121,6 +152,22 @@ class App:
         from syncpipe.audit import AuditLog  # noqa: PLC0415 -- few need it
 
         return AuditLog(store.audit, identity, self.settings.audit.secret())
+
+    def replayable(self) -> Declared:
+        """Return what can be sent again, and what of it not as of now."""
+        from syncpipe.store.replays import Declared  # noqa: PLC0415 -- few need it
+
+        declared = self.settings.collections.values()
+        return Declared(
+            {target: frozenset(self.collections(target)) for target in self.settings.targets},
+            {each.name for each in declared if each.version is VersionSource.SOURCE},
+        )
+
+    def replays(self, store: OnCallStore, identity: Identity) -> Replays:
+        """Return the replays in *store*, which the caller closes, for *identity* to act on."""
+        from syncpipe.replay.service import Replays  # noqa: PLC0415 -- few need it
+
+        return Replays(store.replays, identity, self.replayable())
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""
@@ -148,6 +195,7 @@ class App:
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
             schedule=store.schedule if store else None,
             groups=store.groups if store else None,
+            outcomes=store.outcomes if store else None,
         )
 
 

@@ -77,7 +77,9 @@ class Kept:
         for attempt in letter.history:
             if attempt not in attempts:
                 attempts = one_more(attempts, attempt)
-        latest = replace(letter, raw=self.letter.raw, attempts=attempts)
+        # What is replayed may travel without its producer's trace.
+        trace = letter.trace or self.letter.trace
+        latest = replace(letter, raw=self.letter.raw, attempts=attempts, trace=trace)
         kept = replace(self, letter=latest, times_seen=self.times_seen + 1)
         if self.state in {OPEN, EDITED}:
             return kept
