@@ -124,8 +124,7 @@ def verify(
 def export(configuration: Configuration, target: Path | None) -> None:
     """Write all entries, the oldest first, as JSON lines; the last line is the head.
 
-    Keep it away from the database: `syncpipe audit verify --file` needs nothing but the key. Takes
-    the role admin.
+    Keep it away from the database: `syncpipe audit verify --file` needs nothing but the key.
     """
     with _opened(configuration) as (_, audit_log):
         rows = audit_log.export()

@@ -27,8 +27,6 @@ _QUOTED = re.compile(
     r"\".*\"|'.*'|`.*`|«.*»|».*«|„.*[“”]|“.*”|\u2018.*\u2019|「.*」|\(.*\)", re.DOTALL
 )
 _NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d+")
-#: What a filter by the values of fields begins with.
-_BY_VALUE = re.compile(r"\bdata\s*\.", re.IGNORECASE)
 #: Values of up to so many characters are hidden only where they stand as words: "a" is everywhere.
 _SHORT = 3
 #: Bits of the longest integer that is looked for: about 3,900 digits, of 4,300 that are written.
@@ -61,12 +59,6 @@ def without_values(message: str, operation: Operation | None) -> str:
         elif value:
             message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, message)
     return message
-
-
-def filter_without_values(text: str) -> str:
-    """Return the *text* of a filter up to where it looks at what is in operations."""
-    found = _BY_VALUE.search(text)
-    return text[: found.end()] + HIDDEN if found else text
 
 
 def masked_reason(letter: DeadLetter) -> str:

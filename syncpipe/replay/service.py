@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.access import Role
 from syncpipe.core.audit import Act
-from syncpipe.core.masking import filter_without_values
 from syncpipe.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -33,13 +32,13 @@ class Replays:
     def list(self, *, limit: int = 50, active: bool = False) -> list[dict[str, Any]]:
         """Return up to *limit* replays, the newest first; only those not ended if *active*."""
         self._identity.require(Role.VIEWER, "look at replays")
-        return [self._described(each) for each in self._replays.latest(limit=limit, active=active)]
+        return [described(each) for each in self._replays.latest(limit=limit, active=active)]
 
     def show(self, id_: str) -> dict[str, Any] | None:
         """Return the replay whose id is *id_*, or alone begins with it; None if there is none."""
         self._identity.require(Role.VIEWER, "look at replays")
         found = self._replays.find(id_)
-        return None if found is None else self._described(found)
+        return None if found is None else described(found)
 
     def plan(self, order: Order) -> Plan:
         """Return what `create` would take now."""
@@ -50,34 +49,27 @@ class Replays:
         """Take the open dead letters that *order* means, and have the workers send them."""
         self._identity.require(Role.OPERATOR, "replay")
         act = self._act("dlq.replay", order.text, reason)
-        return self._described(self._replays.create(order, act, self._declared))
+        return described(self._replays.create(order, act, self._declared))
 
     def pause(self, id_: str, reason: str = "") -> dict[str, Any]:
         """Send nothing more until it is resumed."""
         self._identity.require(Role.OPERATOR, "pause a replay")
-        return self._described(self._replays.pause(id_, self._act("replay.pause", id_, reason)))
+        return described(self._replays.pause(id_, self._act("replay.pause", id_, reason)))
 
     def resume(self, id_: str, reason: str = "") -> dict[str, Any]:
         """Go on, also after it stopped by itself."""
         self._identity.require(Role.OPERATOR, "resume a replay")
-        return self._described(self._replays.resume(id_, self._act("replay.resume", id_, reason)))
+        return described(self._replays.resume(id_, self._act("replay.resume", id_, reason)))
 
     def cancel(self, id_: str, reason: str) -> dict[str, Any]:
         """End it, and open what was not sent."""
         self._identity.require(Role.OPERATOR, "cancel a replay")
         if not reason.strip():
             raise NotPossible("To cancel a replay takes a reason.")
-        return self._described(self._replays.cancel(id_, self._act("replay.cancel", id_, reason)))
+        return described(self._replays.cancel(id_, self._act("replay.cancel", id_, reason)))
 
     def _act(self, verb: str, subject: str, reason: str) -> Act:
         return Act(self._identity.actor, verb, subject, reason)
-
-    def _described(self, replay: Replay) -> dict[str, Any]:
-        """Return everything about *replay* but, for whoever may not see them, values it seeks."""
-        row = described(replay)
-        if self._identity.role >= Role.ADMIN:
-            return row
-        return row | {"filter": filter_without_values(row["filter"])}
 
 
 def described(replay: Replay) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def run(tmp_path, monkeypatch, dsn):
 
 @pytest.fixture
 def three(store):
-    store.audit.write(Act("ann@h", "dlq.discard", "target:crm data.mail:a@b", "it is ü", {"n": 3}))
+    store.audit.write(Act("ann@h", "dlq.discard", "target:crm", "it is ü", {"n": 3}))
     store.audit.write(Act("bob@h", "replay.create", "code:23505", "\x1b[31m\nred"))
     store.audit.write(Act("ann@h", "dlq.edit", "x" * 60))
     return store.audit
@@ -68,7 +68,6 @@ def test_the_log_is_a_table_of_who_did_what_and_why(three, run):
     assert [line.split()[0] for line in lines] == ["3", "2", "1"]
     assert r"\x1b[31m\nred" in lines[1]
     assert lines[0].endswith(f"{'x' * 47}…  -")
-    assert "data.mail:a@b" in lines[2]
     rows = [json.loads(line) for line in run("log", "-o", "jsonl").stdout.splitlines()]
     assert [row["mac"] for row in rows] == [each.mac for each in three.latest(limit=9)]
     assert rows[2]["details"] == {"n": 3}
@@ -131,10 +130,8 @@ def test_a_role_is_needed(three, run, dsn):
     refused = run("log", access='default = "none"', status=Exit.FAILED)
     assert f"has no role: [access] names none of {ME}." in refused.stderr
     for access in ('default = "viewer"', f'viewers = ["{ME}"]'):
-        assert "data.***" in run("log", access=access).stdout
-        refused = run("export", access=access, status=Exit.FAILED)
-        assert "SP-E802" in refused.stderr
-        assert refused.stdout == ""
+        for verb in ("log", "verify", "export"):
+            run(verb, access=access)
     user = psycopg.conninfo.conninfo_to_dict(dsn)["user"]
     access = f'default = "none"\nadmins = ["postgres:{user}", "postgres:nobody-there"]'
     run("export", access=access)

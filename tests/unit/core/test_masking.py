@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter, operation_of
-from syncpipe.core.masking import (
-    filter_without_values,
-    masked_reason,
-    shape,
-    without_values,
-    wording,
-)
+from syncpipe.core.masking import masked_reason, shape, without_values, wording
 from syncpipe.core.operation import Kind, Operation
 
 ID = "0197a000-0000-7000-8000-00000000000a"
@@ -120,17 +114,3 @@ def test_no_value_of_the_operation_is_ever_shown(value, before, after):
 
     assert value not in shown_message(letter(before + value + after, {"a": value}))
     assert value not in masked_reason(letter(before + value + after, {"a": value}))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["data.a:X", "Data.a:X", "(a:1 or -data.b:'X y') c:X", 'data."a b":"X Y",Xz', "data.X:1"],
-)
-def test_nothing_is_shown_of_a_filter_from_where_it_looks_at_values(text):
-    shown = filter_without_values(text)
-    assert "X" not in shown
-    assert text.startswith(shown.removesuffix("***"))
-
-
-def test_other_filters_are_shown():
-    assert filter_without_values("target:crm key:database") == "target:crm key:database"
