@@ -143,9 +143,8 @@ def cause(row: Mapping[str, Any]) -> str:
 
 def reason_option(*, required: bool = False) -> Callable[..., Any]:
     """Give a command ``--reason``."""
-    return click.option(
-        "--reason", required=required, default=None if required else "", help="Why; for the audit."
-    )
+    given: dict[str, Any] = {"required": True} if required else {"default": ""}
+    return click.option("--reason", help="Why; for the audit.", **given)
 
 
 def acting(*, reason_required: bool = False) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from syncpipe.core.access import Role
 from syncpipe.core.codec import decode_all
 from syncpipe.deadletters.editing import Wish
 from syncpipe.deadletters.pace import Pace
-from syncpipe.errors import InvalidKey, NotPossible, TargetUnavailable
+from syncpipe.errors import InvalidKey, LossNotAccepted, NotPossible, TargetUnavailable
 from tests.integration.deadletters.samples import CANARY, NOW, dead, operation, unreadable
 from tests.integration.deadletters.test_looking import apply, keys
 
@@ -143,9 +143,10 @@ def test_discarding_takes_a_reason_and_asks_what_would_be_lost(store, letters, t
         "changes": 3,
     }
     assert plan["unknown"] == 1
-    for refused in ({"reason": " ", "accept_loss": True}, {"reason": "Old."}):
-        with pytest.raises(NotPossible):
-            letters.discard("target:crm", **refused)
+    with pytest.raises(NotPossible):
+        letters.discard("target:crm", reason=" ", accept_loss=True)
+    with pytest.raises(LossNotAccepted):
+        letters.discard("target:crm", reason="Old.")
     assert states(store) == {"open": 6}
     assert letters.discard("key:k1,k2", reason="Old.")["number"] == 2
     done = letters.discard("target:crm", reason="Old.", accept_loss=True)
