@@ -25,6 +25,8 @@ CREATE TABLE orders (
 INSERT INTO customers VALUES ('c-1');
 """
 GOOD = {"customer": "c-1", "total": 1990, "note": "ring twice"}
+#: What the orders with a long note were before.
+BEFORE = {"customer": "c-1", "total": 1500, "note": ""}
 #: How many orders of each kind, and what is wrong with them.
 WRONG = {
     "long": (400, {"note": "canary, leave it with the neighbours"}),
@@ -33,7 +35,7 @@ WRONG = {
 }
 #: How many of those with a long note were written anew since, and well.
 NEWER = 50
-WELL = 2_600
+WELL = 2_000
 COLLECTION = """
 table = "public.orders"
 mask = { total = "show" }
@@ -72,10 +74,10 @@ class Incident(Fleet):
         ]
         orders += [(f"well-{n}", GOOD) for n in range(WELL)]
         orders.sort(key=lambda order: order[0][::-1])
+        before = [(key, BEFORE) for key, _ in orders if key.startswith("long")]
         with Client(self.parts.settings) as client:
-            for key, data in orders:
+            for key, data in (*before, *orders):
                 self._send(client, key, data)
-            client.flush()
         until(lambda: self.store.dead_letters.count() == 1_000, "1,000 dead letters")
         with Client(self.parts.settings) as client:
             for number in range(NEWER):
@@ -121,6 +123,7 @@ VARYING = (
     (r"\b20\d\d-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"\b[\w.-]+@[\w.-]+", "WHO"),
     (r"\b\d+(\.\d+)?(s|m|h|d|ms)\b", "AGE"),
+    (r" after \d+ ms", ""),
     (r"[▁▂▃▄▅▆▇█]{24}", "BARS"),
     (r"\b\d{15,}\b", "VERSION"),
     (r"[0-9a-f]{64}", "MAC"),
