@@ -25,9 +25,9 @@ _COLUMNS = ("id", "age", "state", "total", "sent", "outcomes", "by", "filter")
 
 @click.group()
 def replay() -> None:
-    """Look at replays, pause them and go on. `syncpipe dlq replay` makes them.
+    """Look at the jobs that send dead letters again; pause, resume and cancel them.
 
-    The workers send what a replay has taken; nobody has to watch it.
+    `syncpipe dlq replay` makes them. The workers send what they have taken; nobody has to watch.
     """
 
 
