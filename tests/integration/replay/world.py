@@ -59,6 +59,7 @@ class World:
     def __init__(self, store_dsn, target_dsn):
         self.store_dsn = store_dsn
         self.target_dsn = target_dsn
+        self._connections = {}
         self.clock = SystemClock()
         self.store = PostgresStore(StoreOptions(store_dsn, pool_max=6), KEY)
         self.broker = MemoryBroker(self.clock)
@@ -102,13 +103,17 @@ class World:
             self.broker.purge(queue)
 
     def close(self):
+        for connection in self._connections.values():
+            connection.close()
         self.pipeline.close()
         self.store.close()
 
     def query(self, query, *parameters, dsn=None):
-        with psycopg.connect(dsn or self.store_dsn, autocommit=True) as connection:
-            cursor = connection.execute(query, parameters)
-            return cursor.fetchall() if cursor.description else None
+        dsn = dsn or self.store_dsn
+        if dsn not in self._connections:
+            self._connections[dsn] = psycopg.connect(dsn, autocommit=True)
+        cursor = self._connections[dsn].execute(query, parameters or None)
+        return cursor.fetchall() if cursor.description else None
 
     def operation(self, key="k", kind=Kind.UPSERT, data=None, *, collection="orders", **members):
         """A new operation, newer than all before."""
@@ -155,6 +160,8 @@ class World:
         return self.store.replays.create(self.order(text, **options), act("dlq.replay"), declared)
 
     def step(self, replayer=None):
+        """Go on with a replay that is not lent, without waiting until it is due."""
+        self.query("UPDATE syncpipe.replays SET due = now() WHERE token IS NULL")
         return (replayer or self.replayer).step()
 
     def work(self):
@@ -189,7 +196,6 @@ class World:
         """Step and work until *replay* does not change any more; return it."""
         for _ in range(most):
             before = self.find(replay)
-            self.query("UPDATE syncpipe.replays SET due = now() WHERE token IS NULL")
             self.step()
             self.work()
             after = self.find(replay)
