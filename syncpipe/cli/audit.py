@@ -145,9 +145,19 @@ def key() -> None:
     click.echo(new_key(SystemRandom()))
 
 
-def note_head(store: OnCallStore) -> None:
-    """Say on stderr how the audit ends after an act, for whoever keeps what a command has said."""
-    note(f"Audit: {store.audit.head()}")
+@contextlib.contextmanager
+def head_noted(store: OnCallStore) -> Iterator[None]:
+    """Say on stderr how the audit ends, if the block has acted, for whoever keeps what is said."""
+    before, ended = store.audit.head(), None
+    try:
+        yield
+    except click.exceptions.Exit as exit_:
+        ended = exit_
+    after = store.audit.head()
+    if after != before:
+        note(f"Audit: {after}")
+    if ended is not None:
+        raise ended
 
 
 @contextlib.contextmanager

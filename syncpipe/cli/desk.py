@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from syncpipe.cli.audit import head_noted
 from syncpipe.cli.identity import whoever
 from syncpipe.cli.times import written
 
@@ -62,7 +63,7 @@ def desk(configuration: Configuration) -> Iterator[Desk]:
         )
     with closing(store):
         identity = whoever(app, store)
-        with app.dead_letters(store, identity) as letters:
+        with app.dead_letters(store, identity) as letters, head_noted(store):
             yield Desk(app, store, identity, letters)
 
 

@@ -12,7 +12,7 @@ from syncpipe.cli.asking import ask
 from syncpipe.cli.desk import How, acting, addressed, dated, desk, reason_option
 from syncpipe.cli.dlq_plan import plan_lines
 from syncpipe.cli.options import configured
-from syncpipe.cli.output import Exit, Form, form_option, note, replacing, write
+from syncpipe.cli.output import Exit, Form, counted, form_option, note, replacing, write
 from syncpipe.cli.replaying import carried_out, paced
 from syncpipe.cli.times import duration, written
 
@@ -86,7 +86,7 @@ def discard(
             opened.letters.discard(where, reason=how.reason)  # says what to do, and does nothing
         _settled(ctx, plan, form, "discard these dead letters", how)
         done = opened.letters.discard(where, reason=how.reason, accept_loss=accept_loss)
-    _tell(done, form, f"{done['number']:,} dead letters were discarded.")
+    _tell(done, form, f"{counted(done['number'])} discarded.")
 
 
 @click.command()
@@ -107,7 +107,7 @@ def restore(
         plan = opened.letters.restore(where, dry_run=True)
         _settled(ctx, plan, form, "restore these dead letters", how)
         done = opened.letters.restore(where, reason=how.reason)
-    _tell(done, form, f"{done['number']:,} dead letters are open again.")
+    _tell(done, form, f"{counted(done['number'])} opened again.")
 
 
 @click.command()
@@ -139,7 +139,7 @@ def purge(
         plan = letters.purge(where, older_than_ms=older_than_ms, reason=how.reason, dry_run=True)
         _settled(ctx, plan, form, "delete these for good", how)
         done = letters.purge(where, older_than_ms=older_than_ms, reason=how.reason)
-    _tell(done, form, f"{done['number']:,} dead letters were deleted.")
+    _tell(done, form, f"{counted(done['number'])} deleted for good.")
 
 
 @click.command()
@@ -201,7 +201,7 @@ def export(
         else:
             with replacing(file) as stream:
                 number = _lines(rows, lambda line: stream.write(line + "\n"))
-    note(f"{number:,} dead letters were exported.")
+    note(f"{counted(number)} exported.")
     if not number:
         ctx.exit(Exit.NOTHING)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.cli.output import counted, printable
 from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ _PROSPECTS = {
 
 
 def plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a *plan*."""
+    """Yield the lines of a *plan*; a terminal obeys nothing in them."""
+    return map(printable, _lines(plan))
+
+
+def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield _line("filter", plan["filter"] or "all of them")
-    of_records = f" of {plan['records']:,} records" if "records" in plan else ""
-    yield _line("matches", f"{plan['number']:,} dead letters{of_records}")
+    of_records = f" of {counted(plan['records'], 'record')}" if "records" in plan else ""
+    yield _line("matches", counted(plan["number"]) + of_records)
     for name in ("by_target", "by_code"):
         if counts := plan.get(name):
             text = ", ".join(f"{key or 'none'} {number:,}" for key, number in counts.items())

@@ -10,6 +10,8 @@ import uuid
 import psycopg
 
 from syncpipe.app import Client
+from syncpipe.core.filter_language import parse
+from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.core.version import next_version
 from tests.acceptance.fleet import Fleet, until
 
@@ -24,16 +26,20 @@ CREATE TABLE orders (
 );
 INSERT INTO customers VALUES ('c-1');
 """
-GOOD = {"customer": "c-1", "total": 1990, "note": "ring twice"}
+#: What must be seen nowhere: everything but `total` is masked.
+CANARY = "canary-7f3a"
+GOOD = {"customer": "c-1", "total": 1990, "note": CANARY}
+#: What the orders with a long note were before.
+BEFORE = {"customer": "c-1", "total": 1500, "note": ""}
 #: How many orders of each kind, and what is wrong with them.
 WRONG = {
-    "long": (400, {"note": "canary, leave it with the neighbours"}),
+    "long": (400, {"note": f"{CANARY}, leave it with the neighbours"}),
     "negative": (350, {"total": -1990}),
     "orphan": (250, {"customer": "c-9"}),
 }
 #: How many of those with a long note were written anew since, and well.
 NEWER = 50
-WELL = 2_600
+WELL = 2_000
 COLLECTION = """
 table = "public.orders"
 mask = { total = "show" }
@@ -72,15 +78,20 @@ class Incident(Fleet):
         ]
         orders += [(f"well-{n}", GOOD) for n in range(WELL)]
         orders.sort(key=lambda order: order[0][::-1])
+        before = [(key, BEFORE) for key, _ in orders if key.startswith("long")]
         with Client(self.parts.settings) as client:
-            for key, data in orders:
+            for key, data in (*before, *orders):
                 self._send(client, key, data)
-            client.flush()
         until(lambda: self.store.dead_letters.count() == 1_000, "1,000 dead letters")
+        until(lambda: not self.broker.depths([DEAD_QUEUE])[DEAD_QUEUE].ready, "none in the broker")
         with Client(self.parts.settings) as client:
             for number in range(NEWER):
                 self._send(client, f"long-{number}", GOOD)
         self.settle()
+
+    def one(self, where):
+        """The id of a dead letter that fits a filter."""
+        return self.store.triage.entries(parse(where, now_ms=0), limit=1)[0].id
 
     def _send(self, client, key, data):
         """Send an order with an id that is always the same."""
@@ -121,6 +132,7 @@ VARYING = (
     (r"\b20\d\d-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"\b[\w.-]+@[\w.-]+", "WHO"),
     (r"\b\d+(\.\d+)?(s|m|h|d|ms)\b", "AGE"),
+    (r" after \d+ ms", ""),
     (r"[▁▂▃▄▅▆▇█]{24}", "BARS"),
     (r"\b\d{15,}\b", "VERSION"),
     (r"[0-9a-f]{64}", "MAC"),

@@ -107,7 +107,7 @@ def test_everything_about_a_letter_is_shown_but_no_value(run, store):
         "SP-E511 *** is not positive",
         "23514 positive",
         "what to do",
-        "1 times, by apply in w1@h",
+        "1 time, by apply in w1@h",
         "2025-12-31T23:59:55.000Z  w1@h after 12 ms: SP-E510 Key (name)=(***) is not there.",
         "name   str",
         "lines  list of 2",

@@ -66,7 +66,7 @@ def test_the_record_is_shown_beside_what_was_sent(run, target):
     text = run("show", dead(1).id[:8]).stdout
     lines = [line.split() for line in text.splitlines()]
     assert ["status", "str", "paid", "open", "paid", "changed"] in lines
-    assert ["total", "int", "***", "***", "***", "same,", "sent", "is", "now"] in lines
+    assert ["total", "int", "***", "***", "***", "same"] in lines
     assert CANARY not in text
     apply(target, operation(51, key="k1", version=12, data={"status": "new"}))
     text = run("show", dead(1).id).stdout
@@ -163,7 +163,8 @@ def test_what_would_be_lost_has_to_be_accepted(run, store, target):
     assert "SP-E806" in refused.stderr
     assert "2 would change their records" in refused.stderr
     assert states(store) == {"open": 3}
-    assert "1 dead letters" in run("discard", dead(1).id, "--reason", "Old.", "--yes").stdout
+    done = run("discard", dead(1).id, "--reason", "Old.", "--yes")
+    assert "1 dead letter discarded" in done.stdout
     arguments = ("discard", "--where", "target:crm", "--reason", "Old.", "--accept-loss", "--yes")
     assert only(run(*arguments, "-o", "json"))["number"] == 2
     assert states(store) == {"discarded": 3}
@@ -172,7 +173,7 @@ def test_what_would_be_lost_has_to_be_accepted(run, store, target):
 
 def test_what_was_discarded_is_restored(run, store):
     run("discard", dead(1).id, "--reason", "Old.", "--accept-loss", "--yes")
-    assert "matches    1 dead letters" in run("restore", dead(1).id, "--dry-run").stdout
+    assert "matches    1 dead letter" in run("restore", dead(1).id, "--dry-run").stdout
     run("restore", dead(1).id, status=Exit.USAGE)
     run("restore", dead(1).id, "--yes")
     assert states(store) == {"open": 3}
@@ -239,7 +240,7 @@ def test_what_cannot_be_edited_says_why(run, target):
 def test_an_export_is_a_line_for_each(run):
     done = run("export", "--where", "key:k1,k2")
     assert [json.loads(line)["key"] for line in done.stdout.splitlines()] == ["k2", "k1"]
-    assert "2 dead letters were exported" in done.stderr
+    assert "2 dead letters exported" in done.stderr
     run("export", "--file", "out.jsonl", "--limit", "2")
     assert len(Path("out.jsonl").read_text().splitlines()) == 2
     assert CANARY not in Path("out.jsonl").read_text()
@@ -260,3 +261,18 @@ def test_viewers_only_look(run):
         ("export", "--reveal"),
     ):
         assert "SP-E802" in run(*arguments, **viewer, status=Exit.FAILED).stderr
+
+
+def test_a_terminal_obeys_nothing_that_is_shown(run, store):
+    nasty = "a\x1b]0;x\x07\nb"
+    store.dead_letters.record([dead(of=operation(7, key=nasty, data={"f\x1b[2J": nasty}))])
+    (id_,) = {row["id"] for row in json.loads(run("list", "-o", "json").stdout)} - {
+        dead(number).id for number in range(1, 4)
+    }
+    for arguments in (
+        ("list",),
+        ("show", id_),
+        ("show", id_, "--reveal"),
+        ("replay", "--where", f'key:"{nasty}"', "--dry-run"),
+    ):
+        assert "\x1b" not in run(*arguments).stdout
