@@ -55,10 +55,13 @@ def test_what_people_pause_is_not_claimed_and_what_waits_goes_back(bench):
 def test_why_a_target_is_left_alone_is_told():
     bench = Bench("crm", guard=HASTY)
     assert (bench.guards.why("crm"), bench.guards.why("nobody")) == ("", "")
-    bench.guards["crm"].obey(Hold.OPEN)
-    assert bench.guards.why("crm") == "its breaker is open"
     bench.guards.wanted({"crm": pause()})
     assert bench.guards.why("crm") == "paused by ada@h"
+    bench.guards.wanted({})
+    heard = Register(4, State.OPEN, 1, 700, 5, 501, digest("other@h"))
+    bench.guards.heard([peer(breaker__crm=heard.pack())])
+    bench.guards.heed()
+    assert bench.guards.why("crm") == "its breaker is open"
 
 
 def test_what_has_begun_is_finished_and_what_is_resumed_begins_with_a_little():
