@@ -9,8 +9,8 @@ import types
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
+from syncpipe.core.units import parse_duration, parse_size
 from syncpipe.settings.mistake import did_you_mean
-from syncpipe.settings.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def _convert(key: Key, kind: Any, value: object) -> Any:
 
 def _each(key: Key, kind: Any, value: object) -> tuple[Any, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values:
+    if not values and key.default != ():
         raise UnfitError("The list is empty.", "Name at least one, or leave the key out.")
     return tuple(_convert(key, kind, each) for each in values)
 
