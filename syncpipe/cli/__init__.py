@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Show what waits in which lane, how old it is, who works, and what is not well.",
     ),
     "target": ("syncpipe.cli.target:target", "Prepare, check and look at targets."),
+    "ui": ("syncpipe.cli.ui:ui", "Show dead letters and pipeline in the browser, in Flower."),
     "up": (
         "syncpipe.cli.up:up",
         "Start private services and workers, run the demonstration on them, and check every row.",
