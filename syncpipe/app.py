@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.deadletters.letters import DeadLetters
+    from syncpipe.deadletters.records import Records
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
     from syncpipe.settings.tree import TargetOptions
-    from syncpipe.store.store import Store
+    from syncpipe.store.store import OnCallStore, Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
 
@@ -88,13 +91,31 @@ class App:
 
                 return HttpTarget(options, self.collections(name), self.clock)
 
-    def store(self) -> Store | None:
+    def store(self) -> OnCallStore | None:
         """Return a new connection to the store, which the caller closes; None without a store."""
         if not self.settings.store.dsn:
             return None
         from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
 
-        return PostgresStore(self.settings.store)
+        return PostgresStore(self.settings.store, self.settings.audit.secret())
+
+    def records(self) -> Records:
+        """Return what asks targets for records; nothing is opened yet. The caller closes it."""
+        from syncpipe.deadletters.records import Records  # noqa: PLC0415 -- only people need it
+
+        return Records(self.settings.collections, self.target)
+
+    def dead_letters(
+        self, store: OnCallStore, identity: Identity, records: Records | None = None
+    ) -> DeadLetters:
+        """Return what *identity* may do with the dead letters of *store*.
+
+        It asks *records*, or targets of its own, and closes them when it is closed.
+        """
+        from syncpipe.deadletters.letters import DeadLetters  # noqa: PLC0415 -- only people need it
+
+        records = self.records() if records is None else records
+        return DeadLetters(store, identity, records, clock=self.clock, random=self.random)
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""

@@ -57,7 +57,8 @@
         ├── InvalidFilter           SP-E801
         ├── AccessDenied            SP-E802
         ├── AuditKeyMissing         SP-E803
-        └── NotPossible             SP-E804
+        ├── NotPossible             SP-E804
+        └── AuditKeyDiffers         SP-E805
 
 A code is stable for ever and is what people search for; ``syncpipe explain CODE`` prints the class
 docstring and the hint.
@@ -592,3 +593,13 @@ class NotPossible(ActError):
 
     code = "SP-E804"
     hint = "Look at it again: somebody else may have been quicker."
+
+
+class AuditKeyDiffers(ActError):
+    """The audit goes on with another key than this configuration has; nothing was changed."""
+
+    code = "SP-E805"
+    hint = (
+        "Use the key that the audit was begun with everywhere; `syncpipe audit verify` tells "
+        "whether entries were changed instead."
+    )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def duration(text: str) -> float:
     """Return the seconds of a number, or of one with a unit such as ``90s``, ``2h`` or ``1d``."""
-    from syncpipe.settings.units import parse_duration
+    from syncpipe.core.units import parse_duration
 
     try:
         return float(text)

@@ -28,6 +28,7 @@ import uuid
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,6 +53,34 @@ def plain(value: Any) -> str:
 def json_object(members: Mapping[str, str]) -> str:
     """Return a JSON object of *members*, whose values are JSON text already."""
     return "{" + ",".join([_name(n) + text for n, text in members.items()]) + "}"
+
+
+def untagged(value: Any, *, exact: bool = True) -> Any:
+    """Return the value that *value*, a parsed JSON text with tags, stands for.
+
+    A text that begins with a tag but does not go on like one stays as it is. Unless *exact*,
+    numbers that were parsed as Decimal, and have no tag, become floats.
+    """
+    match value:
+        case str() if value[:1] == "~":
+            return _untagged_text(value)
+        case list():
+            return [untagged(item, exact=exact) for item in value]
+        case dict():
+            return {name: untagged(item, exact=exact) for name, item in value.items()}
+        case Decimal() if not exact:
+            return float(value)
+    return value
+
+
+def _untagged_text(text: str) -> Any:
+    read = _TAGS.get(text[1:2])
+    if read is None:
+        return text
+    try:
+        return read(text[2:])
+    except (ArithmeticError, ValueError):
+        return text
 
 
 def read_number(value: Any) -> Any:
@@ -142,3 +171,17 @@ _PLAIN: _Writers = {
     list: lambda value: _array(_PLAIN, value),
     dict: lambda value: _object(_PLAIN, value),
 }
+
+#: How what follows a tag is read.
+_TAGS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
+    {
+        "~": lambda text: "~" + text,
+        "f": Decimal,
+        "n": lambda text: int(text, 0),
+        "b": lambda text: base64.b64decode(text, validate=True),
+        "t": dt.datetime.fromisoformat,
+        "d": dt.date.fromisoformat,
+        "h": dt.time.fromisoformat,
+        "u": uuid.UUID,
+    }
+)

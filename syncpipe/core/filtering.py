@@ -1,5 +1,7 @@
 """Filters of dead letters: the tree that a text of the filter language becomes. Pure.
 
+:mod:`syncpipe.core.filter_language` reads and writes the text:
+
 .. code-block:: text
 
     target:crm code:23505 collection:orders key:"c/42" age:>1h attempts:>=5 data.country:DE
@@ -9,7 +11,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Comparison(enum.Enum):
@@ -62,3 +67,25 @@ class Either:
 Filter: TypeAlias = Term | Not | Every | Either
 #: Fits everything.
 ALL = Every()
+
+
+def terms(filter_: Filter) -> Iterator[Term]:
+    """Yield every term of *filter_*."""
+    left: list[Filter] = [filter_]
+    while left:
+        match left.pop():
+            case Term() as term:
+                yield term
+            case Not(inner):
+                left.append(inner)
+            case Every(parts) | Either(parts):
+                left += reversed(parts)
+
+
+def reveals(filter_: Filter, shown: Callable[[tuple[str, ...]], bool]) -> bool:
+    """Whether *filter_* looks at something in operations that is masked.
+
+    *shown* tells whether everybody may see what is at a path below ``data``. Whoever may ask how
+    many letters fit ``data.salary:>50000`` knows the salary soon.
+    """
+    return any(term.path and not shown(term.path) for term in terms(filter_))

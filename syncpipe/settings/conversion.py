@@ -9,8 +9,8 @@ import types
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
+from syncpipe.core.units import parse_duration, parse_size
 from syncpipe.settings.mistake import did_you_mean
-from syncpipe.settings.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

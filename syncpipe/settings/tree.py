@@ -10,7 +10,7 @@ from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema rea
 from syncpipe.pipeline.options import WorkerOptions
 from syncpipe.producer.options import ClientOptions
 from syncpipe.resilience.options import GuardOptions
-from syncpipe.store.options import StoreOptions
+from syncpipe.store.options import AuditOptions, StoreOptions
 from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
@@ -55,6 +55,8 @@ class Settings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     #: Where syncpipe keeps its own memory.
     store: StoreOptions = field(default_factory=StoreOptions)
+    #: What its audit of people's acts is chained with.
+    audit: AuditOptions = field(default_factory=AuditOptions)
     #: How clients buffer, wait and give up.
     client: ClientOptions = field(default_factory=ClientOptions)
     #: How worker processes batch, wait and give up.

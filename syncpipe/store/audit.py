@@ -1,4 +1,4 @@
-"""The audit: what people did, each entry chained to the one before. The port, and its values."""
+"""The audit: what people did, each entry chained to the one before. The port."""
 
 from __future__ import annotations
 
@@ -8,31 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from syncpipe.core.audit import Act
+    from syncpipe.core.audit import Act, Head, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the chain at some moment: whoever keeps it elsewhere can tell what was cut off."""
+class Wanted:
+    """Which entries somebody wants to see; what is None does not matter."""
 
-    #: Number of the last entry, from 1; 0 while there is none.
-    number: int
-    #: Its HMAC as hexadecimal digits; empty while there is none.
-    mac: str
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One entry of the audit."""
-
-    #: Its number, from 1, without gaps.
-    number: int
-    #: Milliseconds since the Unix epoch, by the store's clock.
-    at_ms: int
-    #: What was done.
-    act: Act
-    #: HMAC over the one before and this entry, hexadecimal digits.
-    mac: str
+    #: Who did it.
+    actor: str | None = None
+    #: What was done: a verb such as ``dlq.discard``, or a noun such as ``dlq`` for all of its.
+    verb: str | None = None
+    #: Milliseconds since the Unix epoch from which on it was done.
+    since_ms: int | None = None
 
 
 class Audit(Protocol):
@@ -46,15 +34,18 @@ class Audit(Protocol):
 
         Raises:
             AuditKeyMissing: the configuration has no key for it.
+            AuditKeyDiffers: it has another one than the last entry was made with.
 
         """
         ...
 
-    def records(self, *, after: int = 0) -> Iterator[Record]:
-        """Yield the entries behind number *after*, the oldest first, read in parts."""
+    def records(self) -> Iterator[Record]:
+        """Yield all entries, the oldest first, read in parts."""
         ...
 
-    def latest(self, *, limit: int, before: int | None = None) -> list[Record]:
+    def latest(
+        self, wanted: Wanted | None = None, *, limit: int, before: int | None = None
+    ) -> list[Record]:
         """Return up to *limit* entries before number *before*, the newest first."""
         ...
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from syncpipe.store.audit import Audit
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
+    from syncpipe.store.replays import Replays
     from syncpipe.store.schedule import Schedule
+    from syncpipe.store.triage import Triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +68,30 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections. Idempotent."""
+        ...
+
+
+class OnCallStore(Store, Protocol):
+    """A store that keeps what people do, too."""
+
+    @property
+    def audit(self) -> Audit:
+        """What people did."""
+        ...
+
+    @property
+    def triage(self) -> Triage:
+        """What was given up, for people."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """Jobs that send dead letters again."""
+        ...
+
+    def memberships(self, roles: Iterable[str]) -> frozenset[str]:
+        """Return which of these *roles* of the database its user is a member of.
+
+        Raises StoreUnavailable.
+        """
         ...

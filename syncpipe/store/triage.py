@@ -117,6 +117,10 @@ class Triage(Protocol):
         """Open the discarded ones that fit again."""
         ...
 
+    def purgeable(self, *, filter_: Filter, before_ms: int) -> int:
+        """Return how many `purge` would delete."""
+        ...
+
     def purge(self, act: Act, *, filter_: Filter, before_ms: int) -> Changed:
         """Delete for good what fits and was discarded, resolved or edited before *before_ms*."""
         ...

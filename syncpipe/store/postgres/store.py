@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncpipe.store.postgres import migrating
+from syncpipe.store.postgres.audit import PostgresAudit
 from syncpipe.store.postgres.connections import Connections
 from syncpipe.store.postgres.deadletters import PostgresLetters
 from syncpipe.store.postgres.groups import PostgresGroups
 from syncpipe.store.postgres.pauses import PostgresPauses
 from syncpipe.store.postgres.schedule import PostgresSchedule
+from syncpipe.store.postgres.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from syncpipe.store.audit import Audit
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.options import StoreOptions
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class PostgresStore:
-    """Keeps what syncpipe has to remember; implements the port `Store`."""
+    """Keeps what syncpipe has to remember; implements the port `OnCallStore`."""
 
-    def __init__(self, options: StoreOptions) -> None:
-        """Prepare; nothing is opened yet."""
+    def __init__(self, options: StoreOptions, audit_key: bytes | None = None) -> None:
+        """Prepare; nothing is opened yet. Without *audit_key*, nobody can do what is audited."""
         self._options = options
         self._connections = Connections(options)
         #: What was given up.
@@ -37,6 +40,8 @@ class PostgresStore:
         self.groups: Groups = PostgresGroups(self._connections, options.schema)
         #: What people want of targets.
         self.pauses: Pauses = PostgresPauses(self._connections, options.schema)
+        #: What people did.
+        self.audit: Audit = PostgresAudit(self._connections, options.schema, audit_key)
 
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""
@@ -53,6 +58,12 @@ class PostgresStore:
                 post=post,
                 lock_timeout_ms=round(options.lock_timeout_s * 1000),
             )
+
+    def memberships(self, roles: Iterable[str]) -> frozenset[str]:
+        """Return which of these *roles* of the database its user is a member of."""
+        with self._connections.connection() as connection:
+            rows = connection.execute(statement("access", "memberships"), {"names": list(roles)})
+            return frozenset(name for (name,) in rows)
 
     def close(self) -> None:
         """Give back connections. Idempotent."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.options import PostgresOptions
     from syncpipe.targets.postgres.payload import Record
-    from syncpipe.targets.target import Check, Collected, Description
+    from syncpipe.targets.target import Check, Collected, Description, Present
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
 _YOUNG_MS = 12 * 3600 * 1000
@@ -86,6 +86,11 @@ class PostgresTarget:
         """Return the ids that are known to have been applied, as `Target.seen` promises."""
         with self._connections.connection() as connection:
             return self._merging.seen(connection, groups)
+
+    def read(self, collection: Collection, keys: Sequence[str]) -> dict[str, Present]:
+        """Return the records of *keys* as they are now, as `Target.read` promises."""
+        with self._connection() as connection:
+            return self._layout(connection, collection).present(connection, collection, keys)
 
     def init(self) -> list[str]:
         """Make syncpipe's own tables; may run again and again. Returns their names."""

@@ -77,6 +77,12 @@ SELECT t.collection, t.key, t.version, t.tie, t.detail
 FROM jsonb_to_recordset(%(keys)s::jsonb) AS d (collection text, key text)
 JOIN {documents} AS t ON t.collection = d.collection AND t.key = d.key;
 
+-- name: present
+-- Records as they are now, for a look that locks nothing.
+SELECT t.key, t.document::text, t.version, t.tie, t.detail
+FROM {documents} AS t
+WHERE t.collection = %(collection)s AND t.key = ANY(%(keys)s);
+
 -- name: write
 -- Writes resolved changes to locked records.
 UPDATE {documents} AS t SET
