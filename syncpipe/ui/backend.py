@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncpipe.core.access import Identity, Role
 from syncpipe.errors import StoreMissing
 from syncpipe.ops import lanes
 from syncpipe.ui import words
@@ -15,8 +14,12 @@ from syncpipe.ui.sampling import Sampler
 
 if TYPE_CHECKING:
     from syncpipe.app import App
+    from syncpipe.audit import AuditLog
+    from syncpipe.core.access import Identity
+    from syncpipe.deadletters.letters import DeadLetters
     from syncpipe.ops.lanes import Status
-    from syncpipe.store.store import Store
+    from syncpipe.replay.service import Replays
+    from syncpipe.store.store import OnCallStore
     from syncpipe.transport.broker import Broker
 
 #: Questions to the store at once; each has a connection, and the sampler one more.
@@ -35,10 +38,11 @@ class Backend:
         self.executor = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="syncpipe-ui")
         self.sampler = Sampler(self._look, parts.clock)
         self._lock = threading.Lock()
-        self._store: Store | None = None
+        self._store: OnCallStore | None = None
         self._broker: Broker | None = None
+        self._records = self.parts.records()
 
-    def store(self) -> Store:
+    def store(self) -> OnCallStore:
         """Return the store. Raises StoreMissing."""
         with self._lock:
             if self._store is None:
@@ -56,8 +60,20 @@ class Backend:
         return words.number(kept) if kept else ""
 
     def identity(self, actor: str) -> Identity:
-        """Return *actor* with the role that the configuration gives them."""
-        return Identity(actor, Role.OPERATOR)
+        """Return *actor* with the role that the configuration gives them. Raises AccessDenied."""
+        return self.parts.settings.access.identity(actor, {actor})
+
+    def letters(self, identity: Identity) -> DeadLetters:
+        """Return what *identity* may do with dead letters. Raises StoreMissing."""
+        return self.parts.dead_letters(self.store(), identity, self._records)
+
+    def replays(self, identity: Identity) -> Replays:
+        """Return what *identity* may do with replays. Raises StoreMissing."""
+        return self.parts.replays(self.store(), identity)
+
+    def audit(self, identity: Identity) -> AuditLog:
+        """Return the audit as *identity* may see it. Raises StoreMissing."""
+        return self.parts.audit_log(self.store(), identity)
 
     def close(self) -> None:
         """Give everything back. Idempotent."""
@@ -65,6 +81,7 @@ class Backend:
         self.executor.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             store, broker, self._store, self._broker = self._store, self._broker, None, None
+        self._records.close()
         if store is not None:
             store.close()
         if broker is not None:

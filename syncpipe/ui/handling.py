@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from functools import partial
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from tornado.web import HTTPError, authenticated
 from syncpipe.errors import SyncpipeError
 from syncpipe.ui import guard, words
 from syncpipe.ui.assets import asset
+from syncpipe.ui.body import Body, fit
 from syncpipe.ui.refusal import Refusal, described
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
-#: Most bytes of a body.
-_BODY_MAX = 1_000_000
 
 
 class Guarded(BaseHandler):
@@ -92,9 +90,9 @@ class Guarded(BaseHandler):
         return self.backend.identity(actor)
 
     def text(self, name: str, default: str = "") -> str:
-        """Return an argument of the address as it was written."""
+        """Return an argument of the address as it was written. Raises Refusal."""
         found = self.get_argument(name, default, strip=False, escape=False)
-        return found if isinstance(found, str) else default
+        return fit(name, found if isinstance(found, str) else default)
 
     async def ask(self, question: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Return what *question* returns; it runs where it blocks no other page."""
@@ -170,23 +168,15 @@ class Api(Guarded):
                 "Use another, or the command line.",
             )
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Body:
         """Return the object that was sent. Raises Refusal."""
-        raw = self.request.body
-        if len(raw) > _BODY_MAX:
-            raise Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"The body has {len(raw):,} bytes; the most is {_BODY_MAX:,}.",
-                "Send less.",
-            )
-        found: object = None
-        with contextlib.suppress(ValueError, RecursionError):
-            found = json.loads(raw.decode())
-            json.dumps(found, ensure_ascii=False).encode()  # whatever cannot be written as text
-        if not isinstance(found, dict):
-            raise Refusal(
-                HTTPStatus.BAD_REQUEST,
-                "The body is no JSON object.",
-                'Send an object such as {"filter": "target:crm", "reason": "why"}.',
-            )
-        return found
+        return Body(self.request.body)
+
+
+class UnknownApi(Api):
+    """What stands for every address that there is not."""
+
+    def prepare(self) -> None:
+        """Say so, to whom it may."""
+        super().prepare()
+        raise HTTPError(HTTPStatus.NOT_FOUND)
