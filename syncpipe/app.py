@@ -5,9 +5,11 @@ Nothing is connected or imported before it is asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from syncpipe.core.chain import derived
+from syncpipe.core.masks import Masks
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
 from syncpipe.producer.client import Client as PlainClient
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from syncpipe.audit import AuditLog
     from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
@@ -41,6 +44,10 @@ REFUSED = 78
 STALLED = 75
 
 
+def _passing_key() -> bytes:
+    return SystemRandom().bits(256).to_bytes(32)
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """The parts of one process."""
@@ -51,6 +58,8 @@ class App:
     clock: SystemClock
     #: Gives them random bits.
     random: SystemRandom
+    #: Hashes masked values where the audit has no key.
+    passing_key: bytes = field(default_factory=_passing_key, repr=False)
 
     def broker(self) -> Broker:
         """Return a new connection to the broker; the caller closes it."""
@@ -115,7 +124,31 @@ class App:
         from syncpipe.deadletters.letters import DeadLetters  # noqa: PLC0415 -- only people need it
 
         records = self.records() if records is None else records
-        return DeadLetters(store, identity, records, clock=self.clock, random=self.random)
+        return DeadLetters(
+            store,
+            identity,
+            records,
+            replays=self.replays(store, identity),
+            masks=self.masks(),
+            clock=self.clock,
+            random=self.random,
+        )
+
+    def masks(self) -> Masks:
+        """Return what is shown of the fields of each collection.
+
+        Hashes are the same for everybody who has the key of the audit, or else in this process.
+        """
+        secret = self.settings.audit.secret()
+        key = derived(secret, "masks") if secret else self.passing_key
+        declared = self.settings.collections
+        return Masks({name: each.mask for name, each in declared.items()}, key)
+
+    def audit_log(self, store: OnCallStore, identity: Identity) -> AuditLog:
+        """Return the audit in *store* as *identity* may see it."""
+        from syncpipe.audit import AuditLog  # noqa: PLC0415 -- few need it
+
+        return AuditLog(store.audit, identity, self.settings.audit.secret())
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""

@@ -25,7 +25,7 @@ from syncpipe.errors import (
 from syncpipe.ops import compensating
 from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
-from workers import lanes, logging
+from workers import audit, lanes, logging
 from workers.flower import Teller
 from workers.periodic import Periodic
 from workers.station import Station
@@ -102,6 +102,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             *_collections(station),
             *_promotions(station),
             *_compensations(station, compensator),
+            *audit.telling(station),
             watching(worker),
         ]
         if station.store is not None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Every command: the module and name of its click object, and its line in the overview.
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "audit": (
+        "syncpipe.cli.audit:audit",
+        "Look at what people did, and verify that nobody has changed it.",
+    ),
     "bench": (
         "syncpipe.cli.bench:bench",
         "Measure how fast it is here, beside what PostgreSQL itself can take.",

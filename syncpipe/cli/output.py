@@ -132,4 +132,10 @@ def _write_table(rows: list[Mapping[str, object]], columns: list[str]) -> None:
 
 
 def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
+    """Return *value* on one line, with nothing in it that a terminal would obey."""
+    text = "-" if value is None else str(value)
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

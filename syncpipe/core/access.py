@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from syncpipe.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Role(enum.IntEnum):
@@ -44,3 +48,47 @@ class Identity:
             raise AccessDenied(
                 f"{self.actor} is {self.role.word}; to {act} takes the role {role.word}."
             )
+
+
+#: Kinds of names that people have: an account of a machine, a role of the store's database that the
+#: store's user is a member of, and the two ways to log in to Flower.
+KINDS = ("cli", "postgres", "basic", "oauth")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may do what, ``[access]``; of several lists with somebody, the last one counts."""
+
+    #: Who may look, without seeing what is in operations: cli:USER, postgres:ROLE (whoever's store
+    #: user is a member of it), basic:NAME and oauth:EMAIL (of Flower).
+    viewers: tuple[str, ...] = ()
+    #: Who may replay, edit, discard, restore, mute, pause, resume and cancel, too.
+    operators: tuple[str, ...] = ()
+    #: Who may see, filter by and export what is in operations, and purge, too.
+    admins: tuple[str, ...] = ()
+    #: Role of everybody else: viewer, operator or admin; none: they are refused.
+    default: Literal["viewer", "operator", "admin", "none"] = "operator"
+
+    @property
+    def roles_of_database(self) -> frozenset[str]:
+        """The PostgreSQL roles that are named."""
+        named = {*self.viewers, *self.operators, *self.admins}
+        return frozenset(
+            name.removeprefix("postgres:") for name in named if name.startswith("postgres:")
+        )
+
+    def identity(self, actor: str, names: Collection[str]) -> Identity:
+        """Return *actor*, who has all of *names*, with the highest role that any of them has.
+
+        Raises:
+            AccessDenied: none of them has any.
+
+        """
+        listed = {Role.ADMIN: self.admins, Role.OPERATOR: self.operators, Role.VIEWER: self.viewers}
+        for role, named in listed.items():
+            if not set(names).isdisjoint(named):
+                return Identity(actor, role)
+        if self.default == "none":
+            known = ", ".join(sorted(names)) or "nobody"
+            raise AccessDenied(f"{actor} has no role: [access] names none of {known}.")
+        return Identity(actor, Role[self.default.upper()])

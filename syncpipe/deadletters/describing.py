@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from syncpipe.deadletters.records import Look
     from syncpipe.deadletters.veil import Veil
     from syncpipe.store.deadletters import Entry, Kept
-    from syncpipe.store.replays import Plan, Replay
+    from syncpipe.store.replays import Plan
     from syncpipe.store.triage import Cause, Stats
 
 #: One result, ready for JSON.
@@ -165,29 +165,6 @@ def plan_row(plan: Plan) -> Row:
         "by_target": dict(plan.by_target),
         "by_code": dict(plan.by_code),
         "first": list(plan.first),
-    }
-
-
-def replay_row(replay: Replay) -> Row:
-    """Return a replay as it stands."""
-    order = replay.order
-    return {
-        "id": replay.id,
-        "state": replay.state.value,
-        "filter": order.text,
-        "limit": order.limit,
-        "rate": order.rate,
-        "canary": order.canary,
-        "stop_on_error_rate": order.stop_on_error_rate,
-        "as_of_now": order.as_of_now,
-        "actor": replay.actor,
-        "reason": replay.reason,
-        "created_ms": replay.created_ms,
-        "ended_ms": replay.ended_ms,
-        "total": replay.total,
-        "sent": replay.sent,
-        "outcomes": dict(replay.outcomes),
-        "stopped": replay.stopped,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.change import recounted, resolve
 from syncpipe.core.delta import delta_of
-from syncpipe.core.document import plain, read_number
+from syncpipe.core.document import plain
 from syncpipe.core.numbers import number
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def same(left: Any, right: Any) -> bool:
 
 def _after(operation: Operation, present: Present, now: Mapping[str, Any]) -> dict[str, Any]:
     delta = delta_of(operation)
-    current = {name: read_number(value) for name, value in now.items()}
-    change = resolve(present.memory, delta, current=current)
+    change = resolve(present.memory, delta, current=now)
     becomes = _changed(now, change)
     for name in recounted(present.memory, delta):
         becomes[name] = now.get(name, ABSENT)  # increments above it are counted again: not known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from syncpipe.core.access import Role
 from syncpipe.core.audit import Act
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from syncpipe.deadletters.editing import Wish
     from syncpipe.deadletters.records import Records
     from syncpipe.store.deadletters import Kept
+    from syncpipe.store.replays import Order, Plan
     from syncpipe.store.store import OnCallStore
 
 _ID_BITS = 74
@@ -39,6 +40,18 @@ _ID_BITS = 74
 _SAMPLE = 1_000
 #: Several results.
 Rows = list[Row]
+
+
+class ReplayMaker(Protocol):
+    """Makes replays for somebody."""
+
+    def plan(self, order: Order) -> Plan:
+        """Return what a replay would take now."""
+        ...
+
+    def create(self, order: Order, reason: str) -> Row:
+        """Make it, and return it as it stands."""
+        ...
 
 
 class DeadLetters:
@@ -56,18 +69,20 @@ class DeadLetters:
         identity: Identity,
         records: Records,
         *,
+        replays: ReplayMaker,
         masks: Masks,
         clock: Clock,
         random: Random,
     ) -> None:
-        """Act on *store* as *identity*, who sees what *masks* let through, and compare with *records*.
+        """Act on *store* as *identity*, who sees what *masks* show; compare with *records*.
 
-        Ids are made of *clock* and *random*.
+        Replays are made by *replays*, for the same identity. Ids are made of *clock* and *random*.
         """
         self._store = store
         self._triage = store.triage
         self._identity = identity
         self._records = records
+        self._replays = replays
         self._veil = Veil(masks)
         self._clock = clock
         self._random = random
@@ -214,10 +229,9 @@ class DeadLetters:
         order = pace.order(chosen)
         if dry_run:
             some = pages(self._triage, chosen.among(OPEN).filter, limit=_SAMPLE)
-            plan = describing.plan_row(self._store.replays.plan(order))
+            plan = describing.plan_row(self._replays.plan(order))
             return {**plan, "filter": chosen.text, "outlook": outlook(self._records, some)}
-        act = self._act("replay.create", chosen.text, reason, pace.details())
-        return describing.replay_row(self._store.replays.create(order, act))
+        return self._replays.create(order, reason.strip() or f"replay by {self._identity.actor}")
 
     def discard(
         self, where: str, *, reason: str, accept_loss: bool = False, dry_run: bool = False

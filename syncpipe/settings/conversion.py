@@ -70,7 +70,7 @@ def _convert(key: Key, kind: Any, value: object) -> Any:
 
 def _each(key: Key, kind: Any, value: object) -> tuple[Any, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values:
+    if not values and key.default != ():
         raise UnfitError("The list is empty.", "Name at least one, or leave the key out.")
     return tuple(_convert(key, kind, each) for each in values)
 
