@@ -49,7 +49,7 @@
   };
 
   sp.refresh = async function (element) {
-    if (element.syncpipeAsking) {
+    if (element.syncpipeAsking || element.hasAttribute("data-busy")) {
       return;
     }
     element.syncpipeAsking = true;
