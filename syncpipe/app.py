@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from syncpipe.core.chain import derived
+from syncpipe.core.collection import VersionSource
 from syncpipe.core.masks import Masks
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.replay.service import Replays
     from syncpipe.settings.tree import TargetOptions
+    from syncpipe.store.replays import Declared
     from syncpipe.store.store import OnCallStore, Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -150,6 +153,22 @@ class App:
 
         return AuditLog(store.audit, identity, self.settings.audit.secret())
 
+    def replayable(self) -> Declared:
+        """Return what can be sent again, and what of it not as of now."""
+        from syncpipe.store.replays import Declared  # noqa: PLC0415 -- few need it
+
+        declared = self.settings.collections.values()
+        return Declared(
+            {target: frozenset(self.collections(target)) for target in self.settings.targets},
+            {each.name for each in declared if each.version is VersionSource.SOURCE},
+        )
+
+    def replays(self, store: OnCallStore, identity: Identity) -> Replays:
+        """Return the replays in *store*, which the caller closes, for *identity* to act on."""
+        from syncpipe.replay.service import Replays  # noqa: PLC0415 -- few need it
+
+        return Replays(store.replays, identity, self.replayable())
+
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""
         from syncpipe.producer.compensation import Compensator  # noqa: PLC0415 -- workers need it
@@ -176,6 +195,7 @@ class App:
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
             schedule=store.schedule if store else None,
             groups=store.groups if store else None,
+            outcomes=store.outcomes if store else None,
         )
 
 

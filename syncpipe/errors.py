@@ -520,6 +520,13 @@ class CompensationFailed(ServiceError):
     hint = "Mend the function that `compensation` names and restart the workers; it is asked again."
 
 
+class NothingHeard(ServiceError):
+    """An operation was sent again several times, and no worker told what became of it."""
+
+    code = "SP-E609"
+    hint = "See that all workers are of this release and have this store, then replay it anew."
+
+
 class StoreError(SyncpipeError):
     """The store, syncpipe's own memory, cannot be asked; nothing is lost meanwhile.
 

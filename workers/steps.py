@@ -28,6 +28,7 @@ from syncpipe.ops.promoting import Promoting, strangers
 from workers import audit, lanes, logging
 from workers.flower import Teller
 from workers.periodic import Periodic
+from workers.replaying import replays
 from workers.station import Station
 from workers.watch import watching
 
@@ -101,6 +102,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
             *_promotions(station),
+            *replays(station),
             *_compensations(station, compensator),
             *audit.telling(station),
             watching(worker),

@@ -98,7 +98,8 @@ def _written(file: Path | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     from syncpipe.ops.records import json_fields
 
     if file is not None:
-        text = click.get_text_stream("stdin").read() if str(file) == "-" else file.read_text()
+        with click.open_file(str(file), encoding="utf-8") as stream:
+            text = stream.read()
     else:
         before = json.dumps(fields, ensure_ascii=False, indent=2) + "\n"
         text = click.edit(before, extension=".json") or before

@@ -67,7 +67,10 @@ def _facts(row: Mapping[str, Any], now_ms: int) -> dict[str, str | None]:
         "queue": row["queue"],
         "operation": f"{kind}{row['bytes']:,} bytes",
         "id": row["operation_id"],
+        "state": _change_text(row["change"], now_ms),
         "edited from": row["edited_from"],
+        "edited to": row["edited_to"],
+        "replay": row["replay"],
         "group": operation["group_id"] if operation else None,
         "why": f"{row['code']} {row['message']}",
         "cause": cause(row),
@@ -78,6 +81,13 @@ def _facts(row: Mapping[str, Any], now_ms: int) -> dict[str, str | None]:
         "fingerprint": row["fingerprint"],
         "trace": row["trace"],
     }
+
+
+def _change_text(change: Mapping[str, Any] | None, now_ms: int) -> str | None:
+    """Return who brought a letter to its state, when, and why."""
+    if change is None:
+        return None
+    return f"{age(now_ms - change['at_ms'])} ago, by {change['actor']}: {change['reason']}"
 
 
 def _comparison(row: Mapping[str, Any]) -> Iterator[str]:
@@ -102,7 +112,7 @@ def _comparison(row: Mapping[str, Any]) -> Iterator[str]:
             each["name"],
             types.get(each["name"], _ABSENT),
             *(_value(each, name) for name in ("sent", "now", "becomes")),
-            _change(each),
+            _fate(each),
         )
         for each in now["fields"]
     ]
@@ -124,7 +134,7 @@ def _table(lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield f"    {'  '.join(cells)}".rstrip()
 
 
-def _change(field: Mapping[str, Any]) -> str:
+def _fate(field: Mapping[str, Any]) -> str:
     """Return what would happen to a field, and whether what was sent is there already."""
     return f"{field['change']}, sent is now" if field["equal"] else str(field["change"])
 

@@ -77,7 +77,7 @@ def _watched(desk: Desk, row: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         while row["state"] not in _STILL:
             time.sleep(_LOOK_S)
-            row = replays.show(row["id"])
+            row = replays.show(row["id"]) or row
             if sys.stderr.isatty():
                 click.echo(f"\r\x1b[K{_progress(row)}", err=True, nl=False)
             elif time.monotonic() - said_at > _LINE_S:

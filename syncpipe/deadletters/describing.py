@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.deadletter import operation_of
@@ -100,6 +101,10 @@ def description(kept: Kept, veil: Veil) -> Row:
         "times_seen": kept.times_seen,
         "first_seen_ms": kept.first_seen_ms,
         "last_seen_ms": kept.last_seen_ms,
+        "change": kept.change and asdict(kept.change),
+        "edited_from": kept.edited_from,
+        "edited_to": kept.edited_to,
+        "replay": kept.replay,
         "attempts": [
             attempt._asdict() | {"message": veil.message(attempt.message, operation)}
             for attempt in letter.attempts

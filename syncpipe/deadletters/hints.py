@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncpipe import errors
+from syncpipe.errors import SyncpipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -152,11 +152,11 @@ def hint(code: str, *, sqlstate: str | None = None, status: int | None = None) -
         found = next((HINTS[beginning] for beginning in beginnings if beginning in HINTS), None)
         if found is not None:
             return found
-    error = next((each for each in _tree(errors.SyncpipeError) if each.code == code), None)
+    error = next((each for each in _tree(SyncpipeError) if each.code == code), None)
     return Hint(error.hint, transient=error.retryable) if error else Hint("")
 
 
-def _tree(error: type[errors.SyncpipeError]) -> Iterator[type[errors.SyncpipeError]]:
+def _tree(error: type[SyncpipeError]) -> Iterator[type[SyncpipeError]]:
     yield error
     for each in error.__subclasses__():
         yield from _tree(each)

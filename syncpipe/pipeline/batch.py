@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from syncpipe.core.attempt import Attempt
     from syncpipe.core.operation import Operation
     from syncpipe.core.outcome import Outcome
@@ -89,6 +91,8 @@ class Batch:
     settled: tuple[Settled, ...] = ()
     #: Messages set aside because no operation could be read.
     faults: tuple[Fault, ...] = ()
+    #: Ids of replays, 16 bytes, by the index of each message that one of them has sent.
+    replays: Mapping[int, bytes] = field(default_factory=dict)
     #: Why nothing further can be done with the batch now: the target's fault, not the operations'.
     outage: SyncpipeError | None = None
     #: The target's clock, milliseconds since the Unix epoch; asked once, 0 before.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from syncpipe.core.attempt import one_more
+from syncpipe.store.triage import DISCARDED, EDITED, REPLAYING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
 
 #: State of a dead letter of which nothing has become yet.
 OPEN = "open"
+#: States of those that can still be sent again.
+REPLAYABLE = frozenset({OPEN, REPLAYING, DISCARDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Why a dead letter is in its state."""
+
+    #: Milliseconds since the Unix epoch since which it is.
+    at_ms: int
+    #: Who gave it that, as `Identity.actor`, or the worker process that gave it up again.
+    actor: str
+    #: Why, as they said it.
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,14 @@ class Kept:
     times_seen: int = 1
     #: What became of it.
     state: str = OPEN
+    #: Why it is in that state; None if it has been since it came.
+    change: Change | None = None
+    #: Id of the one whose place it took, edited; None if of none.
+    edited_from: str | None = None
+    #: Id of the edited one that took its place; None if none did.
+    edited_to: str | None = None
+    #: Id of the replay that took it last; None if none did.
+    replay: str | None = None
 
     @classmethod
     def new(cls, letter: DeadLetter) -> Self:
@@ -45,7 +68,8 @@ class Kept:
         """Return what is kept when *letter*, of the same id, arrives too.
 
         One that has arrived already, or was given up before the last, changes nothing: brokers
-        deliver at least once, and in any order.
+        deliver at least once, and in any order. Otherwise it is open again, whatever had become of
+        it, unless an edited one took its place: that is the one to be replayed.
         """
         if letter.died_ms <= self.last_seen_ms:
             return self
@@ -53,8 +77,14 @@ class Kept:
         for attempt in letter.history:
             if attempt not in attempts:
                 attempts = one_more(attempts, attempt)
-        latest = replace(letter, raw=self.letter.raw, attempts=attempts)
-        return replace(self, letter=latest, times_seen=self.times_seen + 1)
+        # What is replayed may travel without its producer's trace.
+        trace = letter.trace or self.letter.trace
+        latest = replace(letter, raw=self.letter.raw, attempts=attempts, trace=trace)
+        kept = replace(self, letter=latest, times_seen=self.times_seen + 1)
+        if self.state in {OPEN, EDITED}:
+            return kept
+        reason = f"It was {self.state}, and given up again."
+        return replace(kept, state=OPEN, change=Change(letter.died_ms, letter.worker, reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +179,10 @@ class KeptLetters(Protocol):
         ...
 
     def open_keys(self, target: str) -> dict[str, set[str]]:
-        """Return the keys that have an open dead letter of *target*, by collection.
+        """Return the keys of dead letters of *target* that can be sent again, by collection.
 
-        Those that are being recorded meanwhile are among them.
+        These are the open ones, and those in `REPLAYABLE` states. Those that are being recorded
+        meanwhile are among them.
         """
         ...
 

@@ -1,9 +1,11 @@
-"""Replays: jobs that send dead letters again. The port, and its values.
+"""Replays: jobs that send dead letters again. The ports, and their values.
 
 A replay takes the open dead letters that its filter fits when it is made (they are `REPLAYING` from
 then on, so no two replays hold the same one), and sends each as it was sent: its bytes, id and
 version. Whoever runs it is lent it for a while; when they die, another goes on. Workers report what
 became of each operation, by the id of the replay, which travels in the header of its envelope.
+
+People use `Replays`, whoever sends `Replaying`, and pipelines `Outcomes`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,23 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from syncpipe.core.outcome import Outcome
+from syncpipe.errors import NotPossible
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from syncpipe.core.audit import Act
     from syncpipe.core.filtering import Filter
-    from syncpipe.core.outcome import Outcome
+
+
+#: Outcomes after which the target holds the operation's effect, or something newer.
+GOOD = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.SUPERSEDED})
+#: Outcomes that count as errors.
+DEAD = frozenset({Outcome.DEAD, Outcome.TOO_LATE})
+#: Words beside those of outcomes: sent, though nothing more is heard of it; and not sent, because
+#: it was given up or changed anew since the replay took it.
+SENT, SKIPPED = "sent", "skipped"
 
 
 class ReplayState(enum.Enum):
@@ -55,6 +68,35 @@ class Order:
     #: Whether operations get a new version, so that they win over what was written since.
     as_of_now: bool = False
 
+    def __post_init__(self) -> None:
+        """Look at the numbers.
+
+        Raises:
+            NotPossible: one of them makes no sense.
+
+        """
+        fits = (
+            (self.limit is None or self.limit > 0)
+            and (self.rate is None or 0 < self.rate < float("inf"))
+            and self.canary >= 0
+            and 0 <= self.stop_on_error_rate <= 1
+        )
+        if not fits:
+            raise NotPossible(
+                "A replay takes a limit and a rate above 0, a canary of 0 or more, and an error "
+                "rate from 0 to 1."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is declared, as far as it matters for what a replay may take."""
+
+    #: The collections of each target.
+    collections: Mapping[str, Collection[str]]
+    #: Collections whose versions come from their source: nothing of them can be as of now.
+    sources: Collection[str]
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -72,13 +114,23 @@ class Replay:
     #: Milliseconds since the Unix epoch; None: it has not ended.
     created_ms: int
     ended_ms: int | None
-    #: Dead letters that it took, those that it has sent, and those with an outcome, by its word;
-    #: ``sent`` for messages that nobody can read, of which nothing more is heard.
+    #: Dead letters that it took, those that it has sent, and those with an outcome, by its word, or
+    #: `SENT` or `SKIPPED`.
     total: int
     sent: int
     outcomes: Mapping[str, int]
     #: Why it paused itself, or what it waits for; empty if for nothing.
     stopped: str = ""
+
+    @property
+    def ended(self) -> int:
+        """How many have an outcome."""
+        return sum(self.outcomes.values())
+
+    @property
+    def dead(self) -> int:
+        """How many are dead again."""
+        return sum(self.outcomes.get(outcome.value, 0) for outcome in DEAD)
 
 
 class Plan(NamedTuple):
@@ -117,21 +169,28 @@ class Replays(Protocol):
     Everything raises StoreUnavailable and StoreOutdated; what takes an `Act`, AuditKeyMissing too.
     """
 
-    def plan(self, order: Order) -> Plan:
-        """Return what *order* would take now; nothing is changed."""
+    def plan(self, order: Order, declared: Declared | None = None) -> Plan:
+        """Return what *order* would take now, as `create` would; nothing is changed.
+
+        Without *declared*, everything is.
+
+        Raises:
+            NotPossible: something of it cannot be as of now.
+
+        """
         ...
 
-    def create(self, order: Order, act: Act) -> Replay:
+    def create(self, order: Order, act: Act, declared: Declared | None = None) -> Replay:
         """Take the open dead letters that *order* means, and have a worker send them.
 
         Raises:
-            NotPossible: there is none.
+            NotPossible: there is none, or something of it cannot be as of now.
 
         """
         ...
 
     def find(self, id_: str) -> Replay | None:
-        """Return the replay *id_*."""
+        """Return the replay whose id is *id_*, or alone begins with these 8 digits or more."""
         ...
 
     def latest(self, *, limit: int, active: bool = False) -> list[Replay]:
@@ -150,6 +209,114 @@ class Replays(Protocol):
         """End it; what was sent is not taken back. Raises NotPossible."""
         ...
 
+
+class Outcomes(Protocol):
+    """What became of replayed operations. Safe to use from several threads.
+
+    Raises StoreUnavailable and StoreOutdated.
+    """
+
     def report(self, reports: Sequence[Report]) -> None:
-        """Note what became of operations; to tell it again changes nothing."""
+        """Note what became of operations; what is of no replay known here is left out.
+
+        The first outcome stays, but a good one takes the place of another: the same operation may
+        have been on its way twice. To tell something again changes nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A dead letter that is to be sent."""
+
+    #: Its place in the replay, from 1.
+    number: int
+    #: Id of the dead letter.
+    letter: str
+    #: The operation's bytes, or the whole message.
+    raw: bytes
+    #: Queue that it came from.
+    queue: str
+    #: Whether an operation could be read in it.
+    readable: bool
+    #: The version to send it with; None: its own.
+    version: int | None
+    #: Trace context of its producer, if there is one.
+    trace: str | None
+    #: How often it was sent.
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A replay, lent for a while to whoever goes on with it, and how it stands."""
+
+    #: What tells this lease from every other, a UUID as text.
+    token: str
+    #: The replay.
+    replay: Replay
+    #: The first that is not sent; None: there is none.
+    next: int | None
+    #: How many have no outcome: not sent, sent, and of these in the schedule.
+    unsent: int
+    waiting: int
+    scheduled: int
+    #: How many of the canary have no outcome.
+    canary: int
+    #: Outcomes, and dead ones, that count no more since somebody resumed it.
+    forgiven: int
+    forgiven_dead: int
+    #: Seconds since everything that was sent should have been sent, at its rate.
+    behind_s: float
+    #: Seconds since something was sent or an outcome came.
+    silent_s: float
+
+
+class Replaying(Protocol):
+    """The side of whoever sends. Safe to use from several threads.
+
+    Everything raises StoreUnavailable and StoreOutdated.
+    """
+
+    def take(self, *, seconds: float) -> Turn | None:
+        """Lend the replay that has waited longest for somebody, for *seconds*."""
+        ...
+
+    def items(self, turn: Turn, *, after: int, last: int, limit: int, max_bytes: int) -> list[Item]:
+        """Return those that are not sent, behind number *after* up to *last*, in order.
+
+        Their bytes are at most *max_bytes*, or it is one. Those that are no longer the replay's are
+        `SKIPPED` on the way.
+        """
+        ...
+
+    def lost(self, turn: Turn, *, silent_s: float, limit: int, max_bytes: int) -> list[Item]:
+        """Return those sent more than *silent_s* ago of which nothing is heard or scheduled."""
+        ...
+
+    def sent(self, turn: Turn, items: Sequence[Item], *, seconds: float, burst_s: float) -> bool:
+        """Note that *items* are in the broker; return whether to go on, lent for *seconds* more.
+
+        What cannot be read is `SENT` then. The replay's rate counts them, and for what was not sent
+        in time at most *burst_s* are made up.
+        """
+        ...
+
+    def waits_for(self, turn: Turn) -> Mapping[str, int]:
+        """Return how many sent ones have no outcome, and are not in the schedule, by target."""
+        ...
+
+    def end(
+        self,
+        turn: Turn,
+        state: ReplayState | None = None,
+        *,
+        stopped: str = "",
+        after_s: float = 0.0,
+    ) -> bool:
+        """Give the replay back, to be lent again after some seconds; in another *state*, if so.
+
+        Return whether it was still lent, and in the state in which it was taken; otherwise nothing
+        else is changed.
+        """
         ...

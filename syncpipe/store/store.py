@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
-    from syncpipe.store.replays import Replays
+    from syncpipe.store.replays import Outcomes, Replaying, Replays
     from syncpipe.store.schedule import Schedule
     from syncpipe.store.triage import Triage
 
@@ -54,6 +54,11 @@ class Store(Protocol):
         """What people want of targets."""
         ...
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """What became of replayed operations."""
+        ...
+
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""
         ...
@@ -86,7 +91,12 @@ class OnCallStore(Store, Protocol):
 
     @property
     def replays(self) -> Replays:
-        """Jobs that send dead letters again."""
+        """What people have sent again."""
+        ...
+
+    @property
+    def replaying(self) -> Replaying:
+        """The same, for whoever sends it."""
         ...
 
     def memberships(self, roles: Iterable[str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from syncpipe.store.deadletters import OPEN, Entry, Kept
+from syncpipe.store.deadletters import OPEN, REPLAYABLE, Entry, Kept
 from syncpipe.store.groups import death_of
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ class MemoryLetters:
             return [k for k in self._kept.values() if id_ in {k.id, k.letter.operation_id}]
 
     def open_keys(self, target: str) -> dict[str, set[str]]:
-        """Return the keys that have an open dead letter of *target*, by collection."""
+        """Return the keys of those of *target* that can be sent again, by collection."""
         keys: dict[str, set[str]] = {}
         with self._lock:
             for kept in self._kept.values():
                 letter = kept.letter
-                if kept.state == OPEN and letter.target == target and letter.collection:
+                if kept.state in REPLAYABLE and letter.target == target and letter.collection:
                     keys.setdefault(letter.collection, set()).add(letter.key or "")
         return keys
 

@@ -18,9 +18,8 @@ from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter, encode_dead
 from syncpipe.core.operation import Kind
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority
-from syncpipe.pipeline.deadletters import DEAD_TASK
 from syncpipe.store.deadletters import Choice
-from syncpipe.transport.broker import Outbound
+from syncpipe.transport.broker import DEAD_TASK, Outbound
 from tests.acceptance.fleet import ROOT, Fleet, end, until
 from tests.acceptance.test_flower import flower_of
 

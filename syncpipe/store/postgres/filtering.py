@@ -49,7 +49,7 @@ _MOST = 2**63 - 1
 _LONGEST = 1_000
 
 
-def condition(filter_: Filter) -> tuple[sql.Composable, dict[str, Any]]:
+def condition(filter_: Filter) -> tuple[sql.Composed, dict[str, Any]]:
     """Return the condition that *filter_* is, and its parameters, whose names begin with ``f_``.
 
     No tree leads to an error of the database, also where no text would be parsed to it.
@@ -100,17 +100,17 @@ class _Conditions:
 
     def _text(self, column: sql.Composable, comparison: Comparison, value: str) -> sql.Composed:
         if comparison is Comparison.PREFIX:
-            return _fragment("prefix", column=column, value=self._parameter(_storable(value)))
+            return _fragment("prefix", column=column, value=self._parameter(storable(value)))
         if comparison is not Comparison.EQUAL:
             return _fragment("nothing")
         if not value:
             return _fragment("missing", column=column)
-        return _fragment("equal", column=column, value=self._parameter(_storable(value)))
+        return _fragment("equal", column=column, value=self._parameter(storable(value)))
 
     def _code(self, comparison: Comparison, value: str) -> sql.Composed:
         """Compare code, SQLSTATE or status: whichever *value* has the form of."""
         if comparison is Comparison.PREFIX:
-            return _fragment("code_prefix", value=self._parameter(_storable(value)))
+            return _fragment("code_prefix", value=self._parameter(storable(value)))
         if comparison is Comparison.EQUAL and _STATUS.fullmatch(value):
             return _fragment("status", value=self._parameter(int(value)))
         column = "sqlstate" if _SQLSTATE.fullmatch(value) else "code"
@@ -137,7 +137,7 @@ class _Conditions:
 
     def _data(self, term: Term, value: str) -> sql.Composed:
         """Compare what is at a path: as a number where both are one, otherwise as a text."""
-        path = self._parameter(list(map(_storable, term.path)))
+        path = self._parameter(list(map(storable, term.path)))
         size = _SIZES.get(term.comparison)
         is_number = NUMBER.fullmatch(value) and len(value) <= _LONGEST
         found = []
@@ -175,6 +175,6 @@ def _joined(word: str, conditions: Iterable[sql.Composable]) -> sql.Composed:
     return _fragment("group", inner=sql.SQL(" ").join(pieces))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return *text* as the table holds it: without NUL, and what UTF-8 cannot say."""
     return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

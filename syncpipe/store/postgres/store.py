@@ -10,8 +10,11 @@ from syncpipe.store.postgres.connections import Connections
 from syncpipe.store.postgres.deadletters import PostgresLetters
 from syncpipe.store.postgres.groups import PostgresGroups
 from syncpipe.store.postgres.pauses import PostgresPauses
+from syncpipe.store.postgres.replaying import PostgresReplaying
+from syncpipe.store.postgres.replays import PostgresOutcomes, PostgresReplays
 from syncpipe.store.postgres.schedule import PostgresSchedule
 from syncpipe.store.postgres.statements import statement
+from syncpipe.store.postgres.triage import PostgresTriage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +24,10 @@ if TYPE_CHECKING:
     from syncpipe.store.groups import Groups
     from syncpipe.store.options import StoreOptions
     from syncpipe.store.pauses import Pauses
+    from syncpipe.store.replays import Outcomes, Replaying, Replays
     from syncpipe.store.schedule import Schedule
     from syncpipe.store.store import Migration
+    from syncpipe.store.triage import Triage
 
 
 class PostgresStore:
@@ -40,8 +45,16 @@ class PostgresStore:
         self.groups: Groups = PostgresGroups(self._connections, options.schema)
         #: What people want of targets.
         self.pauses: Pauses = PostgresPauses(self._connections, options.schema)
+        #: What became of replayed operations.
+        self.outcomes: Outcomes = PostgresOutcomes(self._connections, options.schema)
+        #: What is sent again, for those who send it.
+        self.replaying: Replaying = PostgresReplaying(self._connections, options.schema)
+        #: What was given up, for people.
+        self.triage: Triage = PostgresTriage(self._connections, options.schema, audit_key)
         #: What people did.
         self.audit: Audit = PostgresAudit(self._connections, options.schema, audit_key)
+        #: What people have sent again.
+        self.replays: Replays = PostgresReplays(self._connections, options.schema, audit_key)
 
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""
