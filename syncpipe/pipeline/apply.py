@@ -63,9 +63,8 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     groups = policy.pauses.admitted(_untried(_in_turn(batch), known))
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
-    results = known | {
-        identity(result.operation): result for result in policy.pauses.judged(isolation.results)
-    }
+    judged = policy.pauses.judged(isolation.results, _replayed(batch))
+    results = known | {identity(result.operation): result for result in judged}
     settled, waiting = [], []
     for item in batch.items:
         result = results.get(identity(item.operation))
@@ -88,6 +87,13 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
         settled=(*batch.settled, *settled),
         outage=outage,
     )
+
+
+def _replayed(batch: Batch) -> set[Identity]:
+    """Return what a replay has sent."""
+    if not batch.replays:
+        return set()
+    return {identity(item.operation) for item in batch.items if item.message in batch.replays}
 
 
 def _pause_ms(item: Item, result: Result | None, pauses: CollectionPauses) -> int | None:

@@ -11,7 +11,7 @@
               └───────────────────── probe of a few records ◄───────┘──────┘
 
 Meanwhile its operations wait, uncounted, and other collections of the target go on. What the target
-refuses in a probe waits as well. Each operation waits for as long as the collection has been paused
+refuses in a probe waits as well. What a replay has sent and is refused again does not count. Each operation waits for as long as the collection has been paused
 already, so that it is not looked at again and again.
 """
 
@@ -24,13 +24,15 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import Refused, RefusedForNow, TargetError, TargetMisconfigured
+from syncpipe.pipeline.fold import identity
 from syncpipe.resilience.backoff import equal_jitter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.outcome import Result
+    from syncpipe.pipeline.fold import Identity
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.targets.target import Group
 
@@ -118,13 +120,22 @@ class CollectionPauses:
             group for group in groups if group.collection.name not in paused or id(group) in probes
         ]
 
-    def judged(self, results: Sequence[Result]) -> list[Result]:
-        """Return *results*, what waits for the end of a pause retrying because of it."""
+    def judged(self, results: Sequence[Result], again: Container[Identity] = ()) -> list[Result]:
+        """Return *results*, what waits for the end of a pause retrying because of it.
+
+        That the target refuses what it has refused before, and somebody has sent *again*, says
+        nothing about others, and waits for nothing.
+        """
         members: dict[str, list[Result]] = {}
+        apart: list[Result] = []
         for result in results:
-            members.setdefault(result.operation.collection, []).append(result)
+            if again and identity(result.operation) in again and _is_refused(result):
+                apart.append(result)
+            else:
+                members.setdefault(result.operation.collection, []).append(result)
         with self._lock:
-            return [each for name, part in members.items() for each in self._judge(name, part)]
+            judged = [each for name, part in members.items() for each in self._judge(name, part)]
+        return [*judged, *apart]
 
     def reason(self, collection: str) -> TargetMisconfigured | None:
         """Return why *collection* is paused; None if it is not."""

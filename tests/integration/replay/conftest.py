@@ -5,7 +5,14 @@ import pytest
 from tests.integration.replay import world as worlds
 
 
-@pytest.fixture
-def world(postgres):
+@pytest.fixture(scope="module")
+def kept_world(postgres):
     with worlds.world(postgres) as built:
         yield built
+
+
+@pytest.fixture
+def world(kept_world):
+    """A world in which nothing is; only its audit remembers earlier tests."""
+    kept_world.reset()
+    return kept_world

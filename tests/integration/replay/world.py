@@ -17,6 +17,7 @@ from syncpipe.core.filter_language import parse
 from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, queues_of
 from syncpipe.core.version import next_version
+from syncpipe.errors import MalformedEnvelope
 from syncpipe.ops.promoting import Promoting
 from syncpipe.pipeline import BatchLog, Done, Message, Pipeline, WorkerOptions
 from syncpipe.replay.replayer import Replayer
@@ -38,6 +39,15 @@ DECLARED = Declared({"crm": frozenset(COLLECTIONS)}, {"prices"})
 TABLES = """
     CREATE TABLE public.parents (id bigint PRIMARY KEY);
     CREATE TABLE public.children (id bigint PRIMARY KEY, parent bigint REFERENCES public.parents);
+"""
+FORGET = """
+    DELETE FROM syncpipe.replays; DELETE FROM syncpipe.replay_items;
+    DELETE FROM syncpipe.dead_letters; DELETE FROM syncpipe.scheduled;
+    DELETE FROM syncpipe.group_members; DELETE FROM syncpipe.group_deaths
+"""
+FORGET_RECORDS = """
+    DELETE FROM public.children; DELETE FROM public.parents;
+    DELETE FROM syncpipe.documents; DELETE FROM syncpipe.records
 """
 SHARDS = 4
 QUEUE = Lane("crm", 0).queue(Priority.NORMAL)
@@ -83,6 +93,13 @@ class World:
             "random": SystemRandom(),
         }
         return Replayer(**known | options)
+
+    def reset(self):
+        """Forget everything but the audit."""
+        self.query(FORGET)
+        self.query(FORGET_RECORDS, dsn=self.target_dsn)
+        for queue in self.broker.queues():
+            self.broker.purge(queue)
 
     def close(self):
         self.pipeline.close()
@@ -159,13 +176,20 @@ class World:
     def record(self):
         """Bring dead letters from the broker into the store."""
         while deliveries := self.broker.take([DEAD_QUEUE], limit=256):
-            self.store.dead_letters.record([decode_dead(each.message.body) for each in deliveries])
+            self.store.dead_letters.record([self._read(each.message.body) for each in deliveries])
             self.broker.acknowledge(deliveries)
+
+    def _read(self, body):
+        try:
+            return decode_dead(body)
+        except MalformedEnvelope:
+            return DeadLetter(body, DEAD_QUEUE, "decode", "SP-E306", "", self.clock.now_ms(), "w")
 
     def run(self, replay, most=200):
         """Step and work until *replay* does not change any more; return it."""
         for _ in range(most):
             before = self.find(replay)
+            self.query("UPDATE syncpipe.replays SET due = now() WHERE token IS NULL")
             self.step()
             self.work()
             after = self.find(replay)
@@ -214,6 +238,10 @@ class World:
             dsn=self.target_dsn,
         )
         return rows[0][0] if rows else None
+
+    def audited(self):
+        """The details of the last act."""
+        return self.store.audit.latest(limit=1)[0].act
 
     def apply(self, *operations):
         """Apply *operations* now, as if they had come the ordinary way."""
