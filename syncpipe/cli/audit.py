@@ -200,10 +200,12 @@ def _moment_ms(text: str, now_ms: int) -> int:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    right = f"{found['entries']} entries are right; the last of them is {found['head']}."
+    right = f"Right, up to its end: {found['head']}." if found["entries"] else "There is no entry."
     if found["ok"]:
         return right
-    return f"BROKEN at number {found['broken']}. {found['what']}\n{right}"
+    return (
+        f"BROKEN at number {found['broken']}. {found['what']}\nRight before it: {found['entries']}."
+    )
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, object]:

@@ -100,6 +100,6 @@ def revealed(value: Any) -> Any:
     What no client sends, such as what is nested too deeply, is named by its type alone.
     """
     try:
-        return json.loads(tagged(value))
-    except (LookupError, ValueError, RecursionError):
+        return json.loads(tagged(value).encode())
+    except (LookupError, TypeError, ValueError, RecursionError):
         return f"{HIDDEN} ({type(value).__name__})"
