@@ -33,8 +33,14 @@ def look(
             raise NotPossible(f"There is no dead letter {name[:80]!r}.")
         where = f"id:{quoted(rows[0]['id'])}"
         return {
-            **{"kind": kind, "opened": opened, "where": where, "revealed": reveal},
-            **{"letter": rows[0], "others": rows[1:], "command": command, "written": written},
+            "kind": kind,
+            "opened": opened,
+            "where": where,
+            "revealed": reveal,
+            "letter": rows[0],
+            "others": rows[1:],
+            "command": command,
+            "written": written,
         }
     if kind == "replay":
         row = backend.replays(identity).show(name)
@@ -46,8 +52,13 @@ def look(
     letters = backend.letters(identity)
     causes = letters.groups(name, limit=_EXAMPLES, muted=True)
     return {
-        **{"kind": kind, "opened": opened, "where": name, "command": command, "causes": causes},
-        **{"number": letters.count(name), "list": letters.list(name, limit=_EXAMPLES)},
+        "kind": kind,
+        "opened": opened,
+        "where": name,
+        "command": command,
+        "causes": causes,
+        "number": letters.count(name),
+        "list": letters.list(name, limit=_EXAMPLES),
     }
 
 

@@ -108,16 +108,10 @@ class ShowApi(LettersApi):
 
     async def get(self, id_: str) -> None:
         """Answer with everything about it, masked."""
-        self.answer({"letters": self.found(id_, await self.ask(self.letters().show, id_))})
-
-    def found(self, id_: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return *rows* if there are any. Raises Refusal."""
-        if not rows:
-            raise unknown("dead letter", id_)
-        return rows
+        self.answer({"letters": _present(id_, await self.ask(self.letters().show, id_))})
 
 
-class RevealApi(ShowApi):
+class RevealApi(LettersApi):
     """``POST dead-letters/ID/reveal``."""
 
     async def post(self, id_: str) -> None:
@@ -127,10 +121,10 @@ class RevealApi(ShowApi):
         reason = body.text("reason")
         body.end()
         rows = await self.ask(self.letters().show, id_, reveal=True, reason=reason)
-        self.answer({"letters": self.found(id_, rows)})
+        self.answer({"letters": _present(id_, rows)})
 
 
-class EditApi(ShowApi):
+class EditApi(LettersApi):
     """``POST dead-letters/ID/edit``."""
 
     async def post(self, id_: str) -> None:
@@ -143,9 +137,9 @@ class EditApi(ShowApi):
             as_of_now=_as_of_now(body),
             version=body.whole("version"),
         )
-        how = {"reason": body.text("reason"), "dry_run": body.flag("dry_run")}
+        how: dict[str, Any] = {"reason": body.text("reason"), "dry_run": body.flag("dry_run")}
         body.end()
-        self.found(id_, await self.ask(self.letters().show, id_))
+        _present(id_, await self.ask(self.letters().show, id_))
         self.answer(await self.ask(self.letters().edit, id_, wish, **how))
 
 
@@ -160,7 +154,8 @@ class ActApi(LettersApi):
         where = body.text("where")
         if not where.strip() and verb != "purge":
             raise bad(
-                "A filter has to say which dead letters are meant.", "`state:open` means all of them."
+                "A filter has to say which dead letters are meant.",
+                "`state:open` means all of them.",
             )
         match verb:
             case "replay":
@@ -170,9 +165,7 @@ class ActApi(LettersApi):
             case "discard":
                 accept_loss = body.flag("accept_loss")
                 body.end()
-                self.answer(
-                    await self.ask(letters.discard, where, accept_loss=accept_loss, **how)
-                )
+                self.answer(await self.ask(letters.discard, where, accept_loss=accept_loss, **how))
             case "restore":
                 body.end()
                 self.answer(await self.ask(letters.restore, where, **how))
@@ -202,6 +195,13 @@ class MuteApi(LettersApi):
         if seconds:
             until_ms = self.backend.parts.clock.now_ms() + min(seconds, 10**9) * _THOUSAND
         self.answer(await self.ask(self.letters().mute, fingerprint, until_ms, reason=reason))
+
+
+def _present(id_: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return *rows* if there are any. Raises Refusal."""
+    if not rows:
+        raise unknown("dead letter", id_)
+    return rows
 
 
 def unknown(what: str, id_: str) -> Refusal:

@@ -38,8 +38,11 @@ class LettersPage(Page):
         view = view if view in VIEWS else "causes"
         where, opened = self.text("where"), self.text("open")
         asked: dict[str, Any] = {
-            **{"view": view, "where": where, "open": opened},
-            **{"after": self.text("after"), "verb": self.text("verb")},
+            "view": view,
+            "where": where,
+            "open": opened,
+            "after": self.text("after"),
+            "verb": self.text("verb"),
         }
         rights = self._rights()
         part = self.text("part")
@@ -53,7 +56,11 @@ class LettersPage(Page):
         beside = await self._drawer(opened) if opened else None
         self.render(
             "sp-letters.html",
-            **{"seen": seen, "asked": asked, "link": _link(asked), "beside": beside, "views": VIEWS},
+            seen=seen,
+            asked=asked,
+            link=_link(asked),
+            beside=beside,
+            views=VIEWS,
             **rights,
             reveals=_reveals(where),
         )

@@ -14,26 +14,12 @@ if TYPE_CHECKING:
     from syncpipe.replay.service import Replays
 
 
-class ReplaysApi(LettersApi):
-    """``GET replays``."""
+class _Replays(LettersApi):
+    """What the addresses of replays have in common."""
 
     def replays(self) -> Replays:
         """Return what whoever asks may do. Raises StoreMissing."""
         return self.backend.replays(self.identity)
-
-    async def get(self) -> None:
-        """Answer with the newest."""
-        active = self.text("active") == "true"
-        found = await self.ask(self.replays().list, limit=self.limit(50), active=active)
-        self.answer({"replays": found})
-
-
-class ReplayApi(ReplaysApi):
-    """``GET replays/ID``."""
-
-    async def get(self, id_: str) -> None:
-        """Answer with it as it stands."""
-        self.answer(await self.found(id_))
 
     async def found(self, id_: str) -> dict[str, Any]:
         """Return the replay. Raises Refusal where there is none."""
@@ -43,10 +29,26 @@ class ReplayApi(ReplaysApi):
         return row
 
 
-class ReplayActApi(ReplayApi):
-    """``POST replays/ID/VERB``."""
+class ReplaysApi(_Replays):
+    """``GET replays``."""
 
-    get = LettersApi._unimplemented_method  # noqa: SLF001
+    async def get(self) -> None:
+        """Answer with the newest."""
+        active = self.text("active") == "true"
+        found = await self.ask(self.replays().list, limit=self.limit(50), active=active)
+        self.answer({"replays": found})
+
+
+class ReplayApi(_Replays):
+    """``GET replays/ID``."""
+
+    async def get(self, id_: str) -> None:
+        """Answer with it as it stands."""
+        self.answer(await self.found(id_))
+
+
+class ReplayActApi(_Replays):
+    """``POST replays/ID/VERB``."""
 
     async def post(self, id_: str, verb: str) -> None:
         """Pause, resume or cancel it."""
@@ -60,12 +62,16 @@ class ReplayActApi(ReplayApi):
         self.answer(await self.ask(acts[verb], row["id"], reason))
 
 
-class AuditApi(LettersApi):
-    """``GET audit``."""
+class _Audit(LettersApi):
+    """What the addresses of the audit have in common."""
 
     def audit(self) -> AuditLog:
         """Return the audit as whoever asks may see it. Raises StoreMissing."""
         return self.backend.audit(self.identity)
+
+
+class AuditApi(_Audit):
+    """``GET audit``."""
 
     async def get(self) -> None:
         """Answer with the newest entries that are wanted."""
@@ -85,7 +91,7 @@ class AuditApi(LettersApi):
         return int(text) if text else None
 
 
-class VerifyApi(AuditApi):
+class VerifyApi(_Audit):
     """``GET audit/verify``."""
 
     async def get(self) -> None:
@@ -98,7 +104,7 @@ class VerifyApi(AuditApi):
         self.answer(await self.ask(self.audit().verify, known))
 
 
-class AuditExportApi(AuditApi):
+class AuditExportApi(_Audit):
     """``GET audit/export``."""
 
     async def get(self) -> None:
