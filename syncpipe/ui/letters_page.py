@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from syncpipe.core.access import Role
 from syncpipe.core.filter_language import parse
 from syncpipe.core.filtering import terms
-from syncpipe.errors import InvalidFilter, SyncpipeError
+from syncpipe.errors import InvalidFilter, StoreMissing, SyncpipeError
 from syncpipe.store.audit import Wanted
 from syncpipe.ui import drawer, guard
 from syncpipe.ui.handling import Page
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 #: The parts of the tab, by the word in the address.
 VIEWS = {"causes": "Causes", "letters": "Letters", "replays": "Replays", "audit": "Audit"}
 #: Rows of a page.
-_ROWS = 50
+_ROWS = 25
+#: Replays that are shown above the rest while they run.
+_ACTIVE = 5
 #: States of dead letters, in the order of their lives.
 STATES = ("open", "replaying", "resolved", "edited", "discarded")
 
@@ -93,28 +95,27 @@ class LettersPage(Page):
 
 def _seen(backend: Backend, identity: Identity, asked: dict[str, Any]) -> dict[str, Any]:
     """Return what the part of the tab shows that is *asked* for, or what is wrong."""
-    letters, replays = backend.letters(identity), backend.replays(identity)
-    where, view = asked["where"], asked["view"]
-    seen: dict[str, Any] = {"trouble": None}
+    try:
+        letters, replays = backend.letters(identity), backend.replays(identity)
+    except StoreMissing as error:
+        return {"trouble": described(error, HTTPStatus.SERVICE_UNAVAILABLE)[1]}
+    where, after = asked["where"], asked["after"] or None
 
     def look() -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "stats": letters.stats(),
-            "active": replays.list(limit=5, active=True),
-        }
-        match view:
+        match asked["view"]:
             case "causes":
-                found["causes"] = letters.groups(where, limit=_ROWS, muted=True)
+                return {"causes": letters.groups(where, limit=_ROWS, muted=True)}
             case "letters":
-                found["list"] = letters.list(where, limit=_ROWS, after=asked["after"] or None)
-                found["number"] = letters.count(where)
+                found = letters.list(where, limit=_ROWS, after=after)
+                return {"list": found, "number": letters.count(where)}
             case "replays":
-                found["replays"] = replays.list(limit=_ROWS)
-            case _:
-                found["entries"] = _entries(backend, identity, asked)
-        return found
+                return {"replays": replays.list(limit=_ROWS)}
+        return {"entries": _entries(backend, identity, asked)}
 
-    return {**seen, **_safely(look)}
+    seen = _safely(
+        lambda: {"stats": letters.stats(), "active": replays.list(limit=_ACTIVE, active=True)}
+    )
+    return seen if seen["trouble"] else {**seen, **_safely(look)}
 
 
 def _entries(backend: Backend, identity: Identity, asked: dict[str, Any]) -> list[dict[str, Any]]:

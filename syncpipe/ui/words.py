@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ANSWERED = re.compile(r"^Target \S+ answered \S+: ")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 #: What stands for what is not known.
 NOTHING = "–"  # noqa: RUF001 -- a dash, as it is typeset
@@ -75,6 +77,13 @@ def bars(counts: Sequence[int], *, width: int = 96, height: int = 24) -> str:
                 f"M{place * step:.1f} {height}v-{tall:.1f}h{max(1.0, step - 1):.1f}v{tall:.1f}z"
             )
     return "".join(path)
+
+
+def said(message: str | None) -> str:
+    """Return what a target said, without that it did: the page names target and code beside it."""
+    if not message:
+        return "The words come from elsewhere, and are not shown."
+    return _ANSWERED.sub("", message)
 
 
 def plural(value: int, one: str, more: str = "") -> str:

@@ -44,6 +44,11 @@
     }
   }
 
+  // Who listens hears what has opened; nothing looks as if it were chosen.
+  function title() {
+    content.querySelector("#sp-drawer-title").focus({ preventScroll: true });
+  }
+
   function showForm(name) {
     sp.each("form[data-form]", (form) => {
       form.hidden = form.dataset.form !== name;
@@ -70,6 +75,7 @@
     }
     await load(name);
     content.querySelector(".sp-drawer-body").scrollTop = 0;
+    title();
     if (form) {
       showForm(form);
     }
@@ -202,6 +208,7 @@
   if (opened) {
     content.syncpipeHtml = content.innerHTML;
     drawer.showModal();
+    title();
     again();
   }
 })();

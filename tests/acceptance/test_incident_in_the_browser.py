@@ -1,0 +1,128 @@
+"""A night on call, in the browser: from a thousand dead letters to an entry in the audit."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+
+from tests.acceptance.browser import Visitor, browser, pages
+from tests.acceptance.incident import CANARY, LONG, NEGATIVE, TWICE, Incident
+
+
+@pytest.fixture(scope="module")
+def running():
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(request):
+    """Where pictures stay: the directory of pytest's cache."""
+    return request.config.cache.mkdir("screenshots")
+
+
+@pytest.fixture
+def incident(running, tmp_path, postgres, redis_url):
+    addresses = postgres.new_database(), postgres.new_database()
+    with Incident(tmp_path, redis_url, *addresses) as incident:
+        for _ in range(2):
+            incident.start()
+        incident.happen()
+        yield incident
+    for address in addresses:
+        postgres.drop_database(address)
+
+
+@pytest.fixture
+def visitor(running, incident, folder):
+    with pages(incident) as home:
+        visitor = Visitor(running, home, folder)
+        yield visitor
+        assert visitor.wrong == []
+        visitor.context.close()
+
+
+def number(text):
+    return int("".join(filter(str.isdigit, text)))
+
+
+def test_the_whole_incident(visitor, incident):
+    page = visitor.page
+    visitor.go("/")
+    page.get_by_role("link", name="Dead letters").click()
+
+    # Causes first, the most frequent one first.
+    rows = page.locator("[data-cause]")
+    rows.nth(2).wait_for()
+    assert [number(row.locator(".sp-number b").inner_text()) for row in rows.all()] == [
+        NEGATIVE, LONG, TWICE,
+    ]  # fmt: skip
+    assert number(page.locator("[data-open-letters]").inner_text()) == NEGATIVE + LONG + TWICE
+    assert "total_is_positive" in rows.nth(0).inner_text()
+    visitor.shoot("1-causes")
+
+    # One of them: what it is, and one of its letters beside the record as it is now.
+    rows.nth(0).get_by_role("link").click()
+    drawer = page.locator("#sp-drawer")
+    drawer.get_by_text("What to do").wait_for()
+    assert "open=where" in page.url
+    visitor.shoot("2-cause")
+    drawer.locator("[data-letter]").first.click()
+    diff = drawer.locator("[data-diff]")
+    diff.wait_for()
+    assert "total" in diff.inner_text()
+    assert "***" in diff.inner_text()
+    assert drawer.locator("[data-attempts] li").count() == 1
+    assert drawer.get_by_role("button", name="Reveal values").count() == 0  # it takes an admin
+    visitor.shoot("3-letter")
+    page.go_back()
+    drawer.get_by_text("What to do").wait_for()
+
+    # A dry run of the replay, and what it would be on the command line.
+    drawer.get_by_role("button", name="Replay…").click()
+    drawer.get_by_label("Why").first.fill("the check was wrong, OPS-12")
+    replay = drawer.get_by_role("button", name=f"Replay {NEGATIVE}")
+    assert replay.is_disabled()
+    drawer.get_by_role("button", name="Dry run").click()
+    drawer.get_by_text("would change their records").wait_for()
+    visitor.shoot("4-dry-run")
+    drawer.locator("form:visible").get_by_role("button", name="Copy CLI command").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    fingerprint = rows.nth(0).get_attribute("data-cause")
+    assert copied == (
+        f"syncpipe dlq replay --where fp:{fingerprint} --reason 'the check was wrong, OPS-12' "
+        "--canary 20"
+    )
+
+    # The cause is mended; a canary goes first, then the rest.
+    incident.mend()
+    replay.click()
+    drawer.get_by_text("What was ordered").wait_for()
+    page.wait_for_selector('#sp-drawer [data-state="finished"]')
+    assert number(drawer.locator('[data-outcome="applied"]').inner_text()) == NEGATIVE
+    assert incident.negative() == NEGATIVE
+    visitor.shoot("5-replay")
+    page.keyboard.press("Escape")
+
+    # The page has followed, and the audit knows who did what, and why.
+    page.wait_for_function(
+        "left => document.querySelectorAll('[data-cause]').length === left", arg=2
+    )
+    page.get_by_role("link", name="Audit", exact=True).click()
+    entry = page.locator("[data-entry]").first
+    entry.wait_for()
+    said = entry.inner_text()
+    assert "anonymous" in said
+    assert "the check was wrong, OPS-12" in said
+    page.get_by_role("button", name="Verify the chain").click()
+    page.get_by_text("entries are right").wait_for()
+    visitor.shoot("6-audit")
+
+    page.get_by_role("link", name="Pipeline").click()
+    page.locator("canvas").first.wait_for()
+    visitor.shoot("7-pipeline")
+    assert CANARY not in page.content()
+    with urllib.request.urlopen(f"{visitor.home}/syncpipe/api/v1/dead-letters/stats") as answer:  # noqa: S310
+        assert json.load(answer)["by_state"] == {"open": LONG + TWICE, "resolved": NEGATIVE}
