@@ -60,11 +60,18 @@ class Guarded(BaseHandler):
         self.require_user()
         if request.method != "GET":
             guard.require_same_origin(request.host, request.headers)
+        if request.method == "POST":
+            guard.require_json(request.headers.get("Content-Type", ""))
+            self._require_writable()
 
     def require_user(self) -> None:
         """Return if Flower knows who asks; a body of JSON needs no page to sign in."""
         if not self.current_user:
             raise HTTPError(HTTPStatus.UNAUTHORIZED)
+
+    def body(self) -> Body:
+        """Return the object that was sent. Raises Refusal."""
+        return Body(self.request.body)
 
     @property
     def backend(self) -> Backend:
@@ -98,6 +105,15 @@ class Guarded(BaseHandler):
         """Return what *question* returns; it runs where it blocks no other page."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.backend.executor, partial(question, *args, **kwargs))
+
+    def _require_writable(self) -> None:
+        """Return if something may be changed here. Raises Refusal."""
+        if self.read_only:
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "This Flower is read-only.",
+                "Use another, or the command line.",
+            )
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what nobody expected; of what we refuse, the answer tells."""
@@ -144,12 +160,6 @@ def _signed_in(_handler: Page) -> None:
 class Api(Guarded):
     """Answers in JSON."""
 
-    def prepare(self) -> None:
-        """Refuse also what is no JSON, where there is a body."""
-        super().prepare()
-        if self.request.method == "POST":
-            guard.require_json(self.request.headers.get("Content-Type", ""))
-
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with code, message and hint."""
         self.answer(self.failure(status_code, kwargs.get("exc_info")))
@@ -158,19 +168,6 @@ class Api(Guarded):
         """End with *value*; what JSON does not have becomes text."""
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps(value, default=str, ensure_ascii=False))
-
-    def require_writable(self) -> None:
-        """Return if something may be changed here. Raises Refusal."""
-        if self.read_only:
-            raise Refusal(
-                HTTPStatus.FORBIDDEN,
-                "This Flower is read-only.",
-                "Use another, or the command line.",
-            )
-
-    def body(self) -> Body:
-        """Return the object that was sent. Raises Refusal."""
-        return Body(self.request.body)
 
 
 class UnknownApi(Api):

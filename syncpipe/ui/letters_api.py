@@ -87,7 +87,6 @@ class ExportApi(LettersApi):
 
     async def post(self) -> None:
         """Answer with what is in operations, too."""
-        self.require_writable()
         body = self.body()
         where, reason, reveal = body.text("where"), body.text("reason"), body.flag("reveal")
         limit = body.whole("limit", _THOUSAND) or 1
@@ -116,7 +115,6 @@ class RevealApi(LettersApi):
 
     async def post(self, id_: str) -> None:
         """Answer with everything about it, with what is in its operation."""
-        self.require_writable()
         body = self.body()
         reason = body.text("reason")
         body.end()
@@ -129,7 +127,6 @@ class EditApi(LettersApi):
 
     async def post(self, id_: str) -> None:
         """Put another operation in its place."""
-        self.require_writable()
         body = self.body()
         wish = Wish(
             body.fields("set"),
@@ -148,7 +145,6 @@ class ActApi(LettersApi):
 
     async def post(self, verb: str) -> None:
         """Do it, or answer with its plan."""
-        self.require_writable()
         body, letters = self.body(), self.letters()
         how: dict[str, Any] = {"reason": body.text("reason"), "dry_run": body.flag("dry_run")}
         where = body.text("where")
@@ -183,7 +179,6 @@ class MuteApi(LettersApi):
 
     async def post(self) -> None:
         """Leave a cause out of the list of causes for a while."""
-        self.require_writable()
         body = self.body()
         fingerprint, reason = body.text("fingerprint"), body.text("reason")
         seconds = body.whole("for_s")

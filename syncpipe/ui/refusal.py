@@ -47,8 +47,8 @@ class Refusal(HTTPError):
 
     def __init__(self, status: HTTPStatus, message: str, hint: str) -> None:
         """Answer with *status*; *message* and *hint* are a sentence each."""
-        # Tornado takes the text for a template of the log's line.
-        super().__init__(status, message.replace("%", "%%"))
+        # Tornado takes the first text for a template of the log's line.
+        super().__init__(status, "%s", message)
         self.message = message
         self.hint = hint
 

@@ -14,6 +14,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 #: What stands for what is not known.
 NOTHING = "–"  # noqa: RUF001 -- a dash, as it is typeset
 _THOUSAND = 1_000
+_LITTLE = 0.1
 _MINUTE = 60
 
 
@@ -26,6 +27,8 @@ def rate(value: float | None) -> str:
     """Return a number for each second."""
     if value is None:
         return NOTHING
+    if 0 < value < _LITTLE:
+        return f"under {_LITTLE}"
     return number(value) if value >= 10 or value == 0 else f"{value:.1f}"  # noqa: PLR2004 -- two digits
 
 

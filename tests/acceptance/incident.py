@@ -16,12 +16,15 @@ NEGATIVE, LONG, TWICE = 500, 300, 200
 #: What is in operations, and must be seen nowhere.
 CANARY = "canary-4111-1111"
 
+_KEY = hashlib.sha256(b"incident").hexdigest()
 _TABLES = """
 CREATE TABLE orders (
     id text PRIMARY KEY, status text, total numeric CONSTRAINT total_is_positive CHECK (total > 0),
     note text
 );
-CREATE TABLE customers (id text PRIMARY KEY, name varchar(20), email text CONSTRAINT one_account UNIQUE);
+CREATE TABLE customers (
+    id text PRIMARY KEY, name varchar(20), email text CONSTRAINT one_account UNIQUE
+);
 INSERT INTO customers VALUES ('first', 'First', 'taken@example.org')
 """
 _COLLECTIONS = """
@@ -49,9 +52,7 @@ class Incident(Fleet):
     def __init__(self, folder, broker_url, dsn, store_dsn, *, role="operator"):
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(_TABLES)
-        extra = _COLLECTIONS.format(
-            store_dsn=store_dsn, key=hashlib.sha256(b"incident").hexdigest(), role=role
-        )
+        extra = _COLLECTIONS.format(store_dsn=store_dsn, key=_KEY, role=role)
         super().__init__(folder, broker_url, dsn, extra)
         self.store = self.parts.store()
 

@@ -24,7 +24,7 @@ def folder(request):
 
 
 @pytest.fixture
-def incident(running, tmp_path, postgres, redis_url):
+def incident(running, tmp_path, postgres, redis_url):  # noqa: ARG001 -- no incident without a browser
     addresses = postgres.new_database(), postgres.new_database()
     with Incident(tmp_path, redis_url, *addresses) as incident:
         for _ in range(2):
@@ -40,7 +40,7 @@ def visitor(running, incident, folder):
     with pages(incident) as home:
         visitor = Visitor(running, home, folder)
         yield visitor
-        assert visitor.wrong == []
+        assert not visitor.wrong, "\n".join(visitor.wrong)
         visitor.context.close()
 
 
@@ -52,19 +52,47 @@ def test_the_whole_incident(visitor, incident):
     page = visitor.page
     visitor.go("/")
     page.get_by_role("link", name="Dead letters").click()
+    fingerprint = look_at_causes(visitor)
+    look_at_a_letter(visitor)
+    plan_the_replay(visitor, fingerprint)
 
-    # Causes first, the most frequent one first.
+    # The cause is mended; a canary goes first, then the rest.
+    incident.mend()
+    drawer = page.locator("#sp-drawer")
+    drawer.get_by_role("button", name=f"Replay {NEGATIVE}").click()
+    drawer.get_by_text("What was ordered").wait_for()
+    page.wait_for_selector('#sp-drawer [data-state="finished"]')
+    assert number(drawer.locator('[data-outcome="applied"]').inner_text()) == NEGATIVE
+    assert incident.negative() == NEGATIVE
+    visitor.shoot("5-replay")
+    page.keyboard.press("Escape")
+
+    find_it_in_the_audit(visitor)
+    page.get_by_role("link", name="Pipeline").click()
+    page.locator("canvas").first.wait_for()
+    visitor.shoot("7-pipeline")
+    assert CANARY not in page.content()
+    with urllib.request.urlopen(f"{visitor.home}/syncpipe/api/v1/dead-letters/stats") as answer:  # noqa: S310
+        assert json.load(answer)["by_state"] == {"open": LONG + TWICE, "resolved": NEGATIVE}
+
+
+def look_at_causes(visitor):
+    """See the causes, the most frequent one first; return its fingerprint."""
+    page = visitor.page
     rows = page.locator("[data-cause]")
     rows.nth(2).wait_for()
-    assert [number(row.locator(".sp-number b").inner_text()) for row in rows.all()] == [
-        NEGATIVE, LONG, TWICE,
-    ]  # fmt: skip
-    assert number(page.locator("[data-open-letters]").inner_text()) == NEGATIVE + LONG + TWICE
+    numbers = [number(row.locator(".sp-number b").inner_text()) for row in rows.all()]
+    assert numbers == [NEGATIVE, LONG, TWICE]
+    assert number(page.locator("[data-open-letters]").inner_text()) == sum(numbers)
     assert "total_is_positive" in rows.nth(0).inner_text()
     visitor.shoot("1-causes")
+    return rows.nth(0).get_attribute("data-cause")
 
-    # One of them: what it is, and one of its letters beside the record as it is now.
-    rows.nth(0).get_by_role("link").click()
+
+def look_at_a_letter(visitor):
+    """Open a cause, and one of its letters beside the record as it is now."""
+    page = visitor.page
+    page.locator("[data-cause]").nth(0).get_by_role("link").click()
     drawer = page.locator("#sp-drawer")
     drawer.get_by_text("What to do").wait_for()
     assert "open=where" in page.url
@@ -78,35 +106,29 @@ def test_the_whole_incident(visitor, incident):
     assert drawer.get_by_role("button", name="Reveal values").count() == 0  # it takes an admin
     visitor.shoot("3-letter")
     page.go_back()
-    drawer.get_by_text("What to do").wait_for()
+    drawer.get_by_text("The newest").wait_for()
 
-    # A dry run of the replay, and what it would be on the command line.
+
+def plan_the_replay(visitor, fingerprint):
+    """See what a replay would do, and what it would be on the command line."""
+    page = visitor.page
+    drawer = page.locator("#sp-drawer")
     drawer.get_by_role("button", name="Replay…").click()
     drawer.get_by_label("Why").first.fill("the check was wrong, OPS-12")
-    replay = drawer.get_by_role("button", name=f"Replay {NEGATIVE}")
-    assert replay.is_disabled()
+    assert drawer.get_by_role("button", name=f"Replay {NEGATIVE}").is_disabled()
     drawer.get_by_role("button", name="Dry run").click()
     drawer.get_by_text("would change their records").wait_for()
     visitor.shoot("4-dry-run")
     drawer.locator("form:visible").get_by_role("button", name="Copy CLI command").click()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    fingerprint = rows.nth(0).get_attribute("data-cause")
-    assert copied == (
+    assert page.evaluate("navigator.clipboard.readText()") == (
         f"syncpipe dlq replay --where fp:{fingerprint} --reason 'the check was wrong, OPS-12' "
         "--canary 20"
     )
 
-    # The cause is mended; a canary goes first, then the rest.
-    incident.mend()
-    replay.click()
-    drawer.get_by_text("What was ordered").wait_for()
-    page.wait_for_selector('#sp-drawer [data-state="finished"]')
-    assert number(drawer.locator('[data-outcome="applied"]').inner_text()) == NEGATIVE
-    assert incident.negative() == NEGATIVE
-    visitor.shoot("5-replay")
-    page.keyboard.press("Escape")
 
-    # The page has followed, and the audit knows who did what, and why.
+def find_it_in_the_audit(visitor):
+    """See that the list has followed, and that the audit knows who did what, and why."""
+    page = visitor.page
     page.wait_for_function(
         "left => document.querySelectorAll('[data-cause]').length === left", arg=2
     )
@@ -117,12 +139,5 @@ def test_the_whole_incident(visitor, incident):
     assert "anonymous" in said
     assert "the check was wrong, OPS-12" in said
     page.get_by_role("button", name="Verify the chain").click()
-    page.get_by_text("entries are right").wait_for()
+    page.get_by_text("Every entry is right").wait_for()
     visitor.shoot("6-audit")
-
-    page.get_by_role("link", name="Pipeline").click()
-    page.locator("canvas").first.wait_for()
-    visitor.shoot("7-pipeline")
-    assert CANARY not in page.content()
-    with urllib.request.urlopen(f"{visitor.home}/syncpipe/api/v1/dead-letters/stats") as answer:  # noqa: S310
-        assert json.load(answer)["by_state"] == {"open": LONG + TWICE, "resolved": NEGATIVE}

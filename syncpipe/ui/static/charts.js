@@ -15,6 +15,10 @@
     return value === null || value === undefined ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 });
   }
 
+  function time(seconds) {
+    return new Date(seconds * 1000).toTimeString().slice(0, 8);
+  }
+
   function lines(kind) {
     if (kind === "depth") {
       return [{ name: "depth", label: "Waiting", stroke: colour("--flower-warning"), dash: [] }];
@@ -38,11 +42,11 @@
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (chart, low, high) => [0, Math.max(1, high * 1.1)] } },
       axes: [
-        { ...axis, space: 70 },
+        { ...axis, space: 90, values: (chart, ticks) => ticks.map(time) },
         { ...axis, size: 56, values: (chart, ticks) => ticks.map((tick) => number(tick)) },
       ],
       series: [
-        { value: "{HH}:{mm}:{ss}", label: "At" },
+        { value: (chart, at) => (at === null ? "–" : time(at)), label: "At" },
         ...lines(figure.dataset.chartOf).map((line) => ({
           label: line.label,
           stroke: line.stroke,
@@ -66,11 +70,15 @@
     const last = drawn.map((line) => line.label + " " + number(found[line.name].at(-1))).join(", ");
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", "The last half hour. Now: " + last + ".");
-    const known = charts.get(figure);
-    if (known) {
-      known.setData(data);
+    let chart = charts.get(figure);
+    if (chart) {
+      chart.setData(data);
     } else {
-      charts.set(figure, new window.uPlot(options(figure, place.clientWidth), data, place));
+      chart = new window.uPlot(options(figure, place.clientWidth), data, place);
+      charts.set(figure, chart);
+    }
+    if (chart.cursor.left < 0) {
+      chart.setLegend({ idx: data[0].length - 1 });
     }
   }
 

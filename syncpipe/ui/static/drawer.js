@@ -130,7 +130,7 @@
     line.hidden = false;
     line.classList.toggle("sp-refused", !answer.ok || !said.ok);
     line.textContent = !answer.ok ? said.message + " " + said.hint
-      : said.ok ? "All " + said.entries.toLocaleString("en") + " entries are right. Head " + said.head + ". " + said.unknown
+      : said.ok ? "Every entry is right, of " + said.entries.toLocaleString("en") + ". Head " + said.head + ". " + said.unknown
         : "Entry " + said.broken + " is not right: " + said.what;
   }
 

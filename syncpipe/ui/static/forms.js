@@ -147,7 +147,8 @@
   }
 
   function plan(said) {
-    const { number: sampled, ...outlook } = said.outlook || {};
+    // What is lost matters to who discards; who replays keeps it.
+    const { number: sampled, lost, ...outlook } = said.outlook || {};
     const all = { ...said, ...outlook };
     const list = document.createElement("dl");
     lines.forEach(([name, label]) => {
