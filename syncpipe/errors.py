@@ -58,7 +58,8 @@
         ├── AccessDenied            SP-E802
         ├── AuditKeyMissing         SP-E803
         ├── NotPossible             SP-E804
-        └── AuditKeyDiffers         SP-E805
+        ├── AuditKeyDiffers         SP-E805
+        └── LossNotAccepted         SP-E806
 
 A code is stable for ever and is what people search for; ``syncpipe explain CODE`` prints the class
 docstring and the hint.
@@ -610,3 +611,13 @@ class AuditKeyDiffers(ActError):
         "Use the key that the audit was begun with everywhere; `syncpipe audit verify` tells "
         "whether entries were changed instead."
     )
+
+
+class LossNotAccepted(ActError):
+    """Changes would be lost, and nobody has said that this is meant: nothing was discarded.
+
+    The target has nothing newer for their records, or cannot be asked.
+    """
+
+    code = "SP-E806"
+    hint = "Replay them, or repeat it with --accept-loss if their changes are not wanted."

@@ -34,7 +34,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "syncpipe.cli.demo:demo",
         "Run real data through the real pipeline on private services, and check every row.",
     ),
-    "dlq": ("syncpipe.cli.dlq:dlq", "Look at what was given up: each dead letter, and why."),
+    "dlq": (
+        "syncpipe.cli.dlq:dlq",
+        "See what was given up, and why; mend it, replay it, or put it away.",
+    ),
     "down": (
         "syncpipe.cli.down:down",
         "Stop the services and workers of ./.syncpipe; their data stays until the next `up`.",

@@ -15,8 +15,12 @@ def ask(number: int, act: str) -> None:
         Abort: they typed something else.
 
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise click.UsageError("Nobody can be asked here: give --yes, or --dry-run for the plan.")
     typed = click.prompt(f"Type {number} to {act}", err=True)
     if typed.strip().replace(",", "") != str(number):
         raise click.Abort
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()

@@ -124,8 +124,7 @@ def verify(
 def export(configuration: Configuration, target: Path | None) -> None:
     """Write all entries, the oldest first, as JSON lines; the last line is the head.
 
-    Keep it away from the database: `syncpipe audit verify --file` needs nothing but the key. Takes
-    the role admin.
+    Keep it away from the database: `syncpipe audit verify --file` needs nothing but the key.
     """
     with _opened(configuration) as (_, audit_log):
         rows = audit_log.export()
@@ -134,7 +133,7 @@ def export(configuration: Configuration, target: Path | None) -> None:
                 last = _written_to(file, rows)
         except OSError as error:
             raise click.FileError(str(target or "-"), error.strerror) from error
-    note(f"The audit ends with {last['head']}.")
+    note(f"The audit ends at {last['head']}")
 
 
 @audit.command()
@@ -146,9 +145,19 @@ def key() -> None:
     click.echo(new_key(SystemRandom()))
 
 
-def note_head(store: OnCallStore) -> None:
-    """Say on stderr how the audit ends after an act, for whoever keeps what a command has said."""
-    note(f"Audit: {store.audit.head()}")
+@contextlib.contextmanager
+def head_noted(store: OnCallStore) -> Iterator[None]:
+    """Say on stderr how the audit ends, if the block has acted, for whoever keeps what is said."""
+    before, ended = store.audit.head(), None
+    try:
+        yield
+    except click.exceptions.Exit as exit_:
+        ended = exit_
+    after = store.audit.head()
+    if after != before:
+        note(f"Audit: {after}")
+    if ended is not None:
+        raise ended
 
 
 @contextlib.contextmanager
@@ -200,7 +209,7 @@ def _moment_ms(text: str, now_ms: int) -> int:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    right = f"Right, up to its end: {found['head']}." if found["entries"] else "There is no entry."
+    right = f"Right, up to its end at {found['head']}" if found["entries"] else "There is no entry."
     if found["ok"]:
         return right
     return (

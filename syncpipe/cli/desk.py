@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from syncpipe.cli.audit import head_noted
 from syncpipe.cli.identity import whoever
 from syncpipe.cli.times import written
 
@@ -62,7 +63,7 @@ def desk(configuration: Configuration) -> Iterator[Desk]:
         )
     with closing(store):
         identity = whoever(app, store)
-        with app.dead_letters(store, identity) as letters:
+        with app.dead_letters(store, identity) as letters, head_noted(store):
             yield Desk(app, store, identity, letters)
 
 
@@ -143,9 +144,8 @@ def cause(row: Mapping[str, Any]) -> str:
 
 def reason_option(*, required: bool = False) -> Callable[..., Any]:
     """Give a command ``--reason``."""
-    return click.option(
-        "--reason", required=required, default=None if required else "", help="Why; for the audit."
-    )
+    given: dict[str, Any] = {"required": True} if required else {"default": ""}
+    return click.option("--reason", help="Why; for the audit.", **given)
 
 
 def acting(*, reason_required: bool = False) -> Callable[..., Any]:

@@ -26,6 +26,8 @@ _LIMIT = 50
 _PAGE = 500
 #: Widest message in a table.
 _WIDTH = 60
+#: How messages of targets begin, when values in them are masked.
+_LEAD = "Target *** answered ***: "
 #: Digits of a code, or of a status of HTTP.
 _DIGITS = 3
 _COLUMNS = ("id", "age", "times", "target", "record", "code", "cause", "message")
@@ -236,7 +238,10 @@ def _group_line(row: Mapping[str, Any], now_ms: int) -> dict[str, object]:
 
 
 def _short(message: str | None) -> str | None:
-    """Return *message* so that it fits into a table."""
-    if message is None or len(message) <= _WIDTH:
+    """Return *message* so that it fits into a table, without what other columns say."""
+    if message is None:
+        return None
+    message = message.removeprefix(_LEAD)
+    if len(message) <= _WIDTH:
         return message
     return message[: _WIDTH - 1] + "…"

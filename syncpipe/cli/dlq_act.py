@@ -10,8 +10,9 @@ import click
 
 from syncpipe.cli.asking import ask
 from syncpipe.cli.desk import How, acting, addressed, dated, desk, reason_option
+from syncpipe.cli.dlq_plan import plan_lines
 from syncpipe.cli.options import configured
-from syncpipe.cli.output import Exit, Form, form_option, note, replacing, write
+from syncpipe.cli.output import Exit, Form, counted, form_option, note, replacing, write
 from syncpipe.cli.replaying import carried_out, paced
 from syncpipe.cli.times import duration, written
 
@@ -22,23 +23,6 @@ if TYPE_CHECKING:
     from syncpipe.deadletters.pace import Pace
 
 _DAY_S = 24 * 3600.0
-#: What is said of each member of a plan.
-_MEANINGS = {
-    "filter": "what is meant, with its moments fixed",
-    "number": "dead letters",
-    "records": "records that they are about",
-    "by_target": "by target",
-    "by_code": "by code",
-    "unreadable": "messages that nobody can read: they go back to their queues as they are",
-    "hopeless": "cannot end well: of no declared target, or expired",
-    "lost": "of them nothing newer is in the target, or it cannot be asked",
-    "changes": "would change their records",
-    "newer": "would end as superseded: their records are newer",
-    "applied": "have been applied after all",
-    "unknown": "nobody can say",
-    "before": "put away before this time",
-    "first": "the first of them",
-}
 
 
 @click.command()
@@ -98,11 +82,11 @@ def discard(
         plan = opened.letters.discard(where, reason=how.reason, dry_run=True)
         lost = plan["lost"] if not accept_loss else 0
         if lost and not how.dry_run:
-            note("\n".join(_lines_of(plan)))
+            note("\n".join(plan_lines(plan)))
             opened.letters.discard(where, reason=how.reason)  # says what to do, and does nothing
         _settled(ctx, plan, form, "discard these dead letters", how)
         done = opened.letters.discard(where, reason=how.reason, accept_loss=accept_loss)
-    _tell(done, form, f"{done['number']:,} dead letters were discarded.")
+    _tell(done, form, f"{counted(done['number'])} discarded.")
 
 
 @click.command()
@@ -123,7 +107,7 @@ def restore(
         plan = opened.letters.restore(where, dry_run=True)
         _settled(ctx, plan, form, "restore these dead letters", how)
         done = opened.letters.restore(where, reason=how.reason)
-    _tell(done, form, f"{done['number']:,} dead letters are open again.")
+    _tell(done, form, f"{counted(done['number'])} opened again.")
 
 
 @click.command()
@@ -155,7 +139,7 @@ def purge(
         plan = letters.purge(where, older_than_ms=older_than_ms, reason=how.reason, dry_run=True)
         _settled(ctx, plan, form, "delete these for good", how)
         done = letters.purge(where, older_than_ms=older_than_ms, reason=how.reason)
-    _tell(done, form, f"{done['number']:,} dead letters were deleted.")
+    _tell(done, form, f"{counted(done['number'])} deleted for good.")
 
 
 @click.command()
@@ -217,7 +201,7 @@ def export(
         else:
             with replacing(file) as stream:
                 number = _lines(rows, lambda line: stream.write(line + "\n"))
-    note(f"{number:,} dead letters were exported.")
+    note(f"{counted(number)} exported.")
     if not number:
         ctx.exit(Exit.NOTHING)
 
@@ -243,41 +227,14 @@ def _settled(
         ctx.exit(Exit.NOTHING)
     if how.dry_run:
         if form is Form.TABLE:
-            click.echo("\n".join(_lines_of(plan)))
+            click.echo("\n".join(plan_lines(plan)))
         else:
             write([dated(plan)], form, ())
         ctx.exit(Exit.OK)
     if not how.yes:
-        note("\n".join(_lines_of(plan)))
+        note("\n".join(plan_lines(plan)))
         note("More or fewer may match by the time it is done.")
         ask(number, act)
-
-
-def _lines_of(plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a plan."""
-    for name, value in dated(_flat(plan)).items():
-        if name in _MEANINGS and (text := _text(value)):
-            yield f"{name:<12}{text:<24}  {_MEANINGS[name]}"
-
-
-def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a plan with what would become of a sample of it beside the rest."""
-    outlook = plan.get("outlook", {})
-    inner = {name: value for name, value in outlook.items() if name not in {"number", "lost"}}
-    return {**plan, **inner}
-
-
-def _text(value: Any) -> str:
-    match value:
-        case dict():
-            return ", ".join(f"{name} {number:,}" for name, number in value.items())
-        case list():
-            return " ".join(map(str, value))
-        case bool() | None:
-            return ""
-        case int():
-            return f"{value:,}"
-    return str(value)
 
 
 def _tell(row: Mapping[str, Any], form: Form, text: str) -> None:

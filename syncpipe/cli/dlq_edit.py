@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 @configured
 @form_option
 @click.argument("id_", metavar="ID")
-@click.option("--set", "sets", multiple=True, metavar="FIELD=JSON", help="Set a field; repeatable.")
-@click.option("--unset", multiple=True, metavar="FIELD", help="Name a field no more; repeatable.")
+@click.option(
+    "--field", "sets", multiple=True, metavar="NAME=JSON", help="Set a field; repeatable."
+)
+@click.option("--unset", multiple=True, metavar="NAME", help="Name a field no more; repeatable.")
 @click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True),
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 def edit(ctx: click.Context, /, configuration: Configuration, form: Form, **options: Any) -> None:
     """Put a corrected operation in the place of the one that was given up, which is kept.
 
-    Without --set, --unset and --file it opens $EDITOR. There, fields that are masked stay as they
+    Without --field, --unset and --file it opens $EDITOR. There, fields that are masked stay as they
     are, unless something else is put in the place of their mask. The new operation has a new id
     and, unless told otherwise, the version of the original. Values are JSON, or else text; with the
     tags of documents, such as "~d2026-03-01", other types.
@@ -116,7 +118,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise click.BadParameter(f"{text!r} is no FIELD=JSON, such as total=12.")
+        raise click.BadParameter(f"{text!r} is no NAME=JSON, such as total=12.")
     try:
         return name, json_fields(f'{{"value": {value}}}', exact=True)["value"]
     except (InvalidValue, KeyError):

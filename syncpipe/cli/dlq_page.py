@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.cli.desk import age, cause, record
+from syncpipe.cli.output import counted, printable
 from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ _PROSPECTS = {
 
 
 def page(row: Mapping[str, Any], now_ms: int) -> Iterator[str]:
-    """Yield the lines of what is shown of one letter."""
+    """Yield the lines of what is shown of one letter; a terminal obeys nothing in them."""
+    return map(printable, _lines(row, now_ms))
+
+
+def _lines(row: Mapping[str, Any], now_ms: int) -> Iterator[str]:
     yield f"Dead letter {row['id']}, {row['state']}"
     for name, text in _facts(row, now_ms).items():
         if text:
@@ -75,7 +80,7 @@ def _facts(row: Mapping[str, Any], now_ms: int) -> dict[str, str | None]:
         "why": f"{row['code']} {row['message']}",
         "cause": cause(row),
         "what to do": row["hint"]["text"],
-        "given up": f"{row['times_seen']} times, by {row['stage']} in {row['worker']}",
+        "given up": f"{counted(row['times_seen'], 'time')}, by {row['stage']} in {row['worker']}",
         "first": f"{written(first)}, {age(now_ms - first)} ago",
         "last": f"{written(last)}, {age(now_ms - last)} ago",
         "fingerprint": row["fingerprint"],
@@ -112,7 +117,7 @@ def _comparison(row: Mapping[str, Any]) -> Iterator[str]:
             each["name"],
             types.get(each["name"], _ABSENT),
             *(_value(each, name) for name in ("sent", "now", "becomes")),
-            _fate(each),
+            each["change"],
         )
         for each in now["fields"]
     ]
@@ -134,11 +139,6 @@ def _table(lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield f"    {'  '.join(cells)}".rstrip()
 
 
-def _fate(field: Mapping[str, Any]) -> str:
-    """Return what would happen to a field, and whether what was sent is there already."""
-    return f"{field['change']}, sent is now" if field["equal"] else str(field["change"])
-
-
 def _because(why: str) -> str:
     return f": {why}" if why else ""
 
@@ -148,7 +148,10 @@ def _value(field: Mapping[str, Any], name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value in one short line."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Return a value in one short line, without the tag of its type."""
+    if isinstance(value, str):
+        text = value[1 if value[1:2] == "~" else 2 :] if value.startswith("~") else value
+    else:
+        text = json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

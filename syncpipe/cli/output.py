@@ -113,6 +113,11 @@ def replacing(path: Path) -> Iterator[IO[str]]:
             raise
 
 
+def counted(number: int, thing: str = "dead letter") -> str:
+    """Return *number* of a *thing* in words, such as ``2 dead letters``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def note(text: str) -> None:
     """Write *text* to stderr: progress, warnings, what happens beside the result."""
     click.echo(text, err=True)
@@ -131,10 +136,13 @@ def _write_table(rows: list[Mapping[str, object]], columns: list[str]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
-def _cell(value: object) -> str:
-    """Return *value* on one line, with nothing in it that a terminal would obey."""
-    text = "-" if value is None else str(value)
+def printable(text: str) -> str:
+    """Return *text* on one line, with nothing in it that a terminal would obey."""
     return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _cell(value: object) -> str:
+    return printable("-" if value is None else str(value))
 
 
 def _printable(character: str) -> str:

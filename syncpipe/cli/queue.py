@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from syncpipe.cli.asking import ask
 from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, form_option, note, write
 
@@ -83,7 +83,7 @@ def purge(
         if dry_run:
             return
         if not yes:
-            _ask(sum(each.depth.ready for each in plan))
+            ask(sum(each.depth.ready for each in plan), "delete these messages for good")
         done = []
         for purged in purge_queues(broker, [each.name for each in plan]):
             _record(purged, reason)
@@ -127,15 +127,6 @@ def _row(status: QueueStatus) -> dict[str, object]:
         "unacked": status.depth.unacked,
         "oldest_s": None if age_s is None else round(age_s, 1),
     }
-
-
-def _ask(messages: int) -> None:
-    """Return if a person confirms; the number of *messages* may have changed since the plan."""
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: give --yes, or --dry-run for the plan.")
-    typed = click.prompt(f"Type {messages} to delete these messages for good", err=True)
-    if typed.strip() != str(messages):
-        raise click.Abort
 
 
 def _record(purged: Purged, reason: str) -> None:

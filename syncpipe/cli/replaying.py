@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncpipe.cli.desk import dated
-from syncpipe.cli.output import Exit, Form, note, write
+from syncpipe.cli.output import Exit, Form, counted, note, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ def paced(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def carried_out(desk: Desk, made: Mapping[str, Any], form: Form, *, detach: bool) -> Exit:
     """Watch the replay that was *made*, unless *detach*; show it, and return how it went."""
-    note(f"Replay {made['id']} has {made['total']:,} dead letters; workers send them.")
+    note(f"Replay {made['id']} has {counted(made['total'])}; workers send them.")
     row = made if detach else _watched(desk, made)
     if form is Form.TABLE:
         write([{**row, "outcomes": _outcomes(row) or None}], form, _COLUMNS)

@@ -20,7 +20,8 @@ class Act:
     actor: str
     #: What, such as ``dlq.discard`` or ``replay.create``: noun and verb of the command line.
     verb: str
-    #: Of what: the id of a dead letter or replay, a fingerprint, or the filter as it was written.
+    #: Of what: the id of a dead letter or replay, a fingerprint, or a filter without the values of
+    #: operations that it looks for.
     subject: str
     #: Why, as they said it.
     reason: str = ""

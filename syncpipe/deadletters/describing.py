@@ -15,12 +15,14 @@ from syncpipe.deadletters.hints import hint
 from syncpipe.deadletters.records import Prospect
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from syncpipe.core.deadletter import DeadLetter
     from syncpipe.core.operation import Operation
     from syncpipe.deadletters.records import Look
     from syncpipe.deadletters.veil import Veil
     from syncpipe.store.deadletters import Entry, Kept
-    from syncpipe.store.replays import Plan
+    from syncpipe.store.replays import Order, Plan
     from syncpipe.store.triage import Cause, Stats
 
 #: One result, ready for JSON.
@@ -69,10 +71,11 @@ def cause_row(cause: Cause) -> Row:
 
 def stats_row(stats: Stats) -> Row:
     """Return how many there are; what has no target counts under the empty name."""
+    by_target = {target or "": number for target, number in stats.by_target.items()}
     return {
-        "by_state": dict(stats.by_state),
-        "by_target": {target or "": number for target, number in stats.by_target.items()},
-        "by_code": dict(stats.by_code),
+        "by_state": _most_first(stats.by_state),
+        "by_target": _most_first(by_target),
+        "by_code": _most_first(stats.by_code),
         "oldest_ms": stats.oldest_ms,
         "hourly": list(stats.hourly),
     }
@@ -163,12 +166,18 @@ def exported(kept: Kept, veil: Veil) -> Row:
     return row
 
 
-def plan_row(plan: Plan) -> Row:
-    """Return what a replay would take."""
+def plan_row(plan: Plan, order: Order) -> Row:
+    """Return what a replay would take, and how it would go."""
     return {
+        "filter": order.text,
+        "limit": order.limit,
+        "rate": order.rate,
+        "canary": order.canary,
+        "stop_on_error_rate": order.stop_on_error_rate,
+        "as_of_now": order.as_of_now,
         **plan._asdict(),
-        "by_target": dict(plan.by_target),
-        "by_code": dict(plan.by_code),
+        "by_target": _most_first(plan.by_target),
+        "by_code": _most_first(plan.by_code),
         "first": list(plan.first),
     }
 
@@ -197,3 +206,7 @@ def _field(field: FieldDifference, collection: str, veil: Veil) -> Row:
         "change": field.word,
         "equal": same(field.sent, field.now),
     }
+
+
+def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))

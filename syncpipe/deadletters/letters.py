@@ -19,7 +19,7 @@ from syncpipe.deadletters.pace import Pace
 from syncpipe.deadletters.records import Prospect
 from syncpipe.deadletters.selecting import Selection, selection
 from syncpipe.deadletters.veil import Veil
-from syncpipe.errors import NotPossible
+from syncpipe.errors import LossNotAccepted, NotPossible
 from syncpipe.store.deadletters import OPEN, Position
 from syncpipe.store.triage import DISCARDED
 
@@ -228,9 +228,9 @@ class DeadLetters:
         pace = pace or Pace()
         order = pace.order(chosen)
         if dry_run:
+            plan = describing.plan_row(self._replays.plan(order), order)
             some = pages(self._triage, chosen.among(OPEN).filter, limit=_SAMPLE)
-            plan = describing.plan_row(self._replays.plan(order))
-            return {**plan, "filter": chosen.text, "outlook": outlook(self._records, some)}
+            return {**plan, "outlook": {} if pace.as_of_now else outlook(self._records, some)}
         return self._replays.create(order, reason.strip() or f"replay by {self._identity.actor}")
 
     def discard(
@@ -239,22 +239,22 @@ class DeadLetters:
         """Put away the open ones that fit; they can be restored until they are purged.
 
         Raises:
-            NotPossible: there is no reason; or for some of them the target has nothing newer, or
-                cannot be asked, and *accept_loss* is not given.
+            NotPossible: there is no reason.
+            LossNotAccepted: for some of them the target has nothing newer, or cannot be asked, and
+                *accept_loss* is not given.
 
         """
         self._identity.require(Role.OPERATOR, "discard dead letters")
         _require_reason(reason, "Discarding")
-        chosen = self._chosen(where, OPEN).among(OPEN)
+        chosen = self._chosen(where).among(OPEN)
         found = outlook(self._records, pages(self._triage, chosen.filter))
         result = {"filter": chosen.text, "accept_loss": accept_loss, **found}
         if dry_run or not found["number"]:
             return result
         if found["lost"] and not accept_loss:
-            raise NotPossible(
-                f"For {found['lost']:,} of {found['number']:,} the target has nothing newer, or "
-                "cannot be asked: their changes would be lost. Say that this is meant "
-                "(--accept-loss), or replay them."
+            raise LossNotAccepted(
+                f"For {found['lost']:,} of {found['number']:,} dead letters the target has nothing "
+                "newer, or cannot be asked: their changes would be lost."
             )
         act = self._act("dlq.discard", chosen.text, reason, {"lost": found["lost"]})
         changed = self._triage.discard(chosen.filter, act)
@@ -263,7 +263,7 @@ class DeadLetters:
     def restore(self, where: str, *, reason: str = "", dry_run: bool = False) -> Row:
         """Open the discarded ones that fit again."""
         self._identity.require(Role.OPERATOR, "restore dead letters")
-        chosen = self._chosen(where, DISCARDED).among(DISCARDED)
+        chosen = self._chosen(where).among(DISCARDED)
         result = {"filter": chosen.text, "number": self._triage.count(chosen.filter)}
         if dry_run or not result["number"]:
             return result

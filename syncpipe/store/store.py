@@ -85,11 +85,6 @@ class OnCallStore(Store, Protocol):
         ...
 
     @property
-    def triage(self) -> Triage:
-        """What was given up, for people."""
-        ...
-
-    @property
     def replays(self) -> Replays:
         """What people have sent again."""
         ...
@@ -97,6 +92,11 @@ class OnCallStore(Store, Protocol):
     @property
     def replaying(self) -> Replaying:
         """The same, for whoever sends it."""
+        ...
+
+    @property
+    def triage(self) -> Triage:
+        """What was given up, for people."""
         ...
 
     def memberships(self, roles: Iterable[str]) -> frozenset[str]:

@@ -274,3 +274,12 @@ def test_without_a_store_dead_letters_are_looked_for_in_the_broker(kept):
     error = kept("dlq", "list", "--set", "store.dsn=", status=1).stderr
     assert "SP-E703" in error
     assert "sp.dead" in error
+
+
+def test_private_services_have_a_key_for_their_audit(kept):
+    path = kept.directory / ".syncpipe" / "audit.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "${file:" in (kept.directory / ".syncpipe" / "syncpipe.toml").read_text(encoding="utf-8")
+    head = json.loads(kept("audit", "export").stdout.splitlines()[-1])["head"]
+    (found,) = json.loads(kept("audit", "verify", "--head", head, "-o", "json").stdout)
+    assert found["ok"]

@@ -80,10 +80,11 @@ class PostgresTriage:
     def causes(self, filter_: Filter, *, limit: int, muted: bool = False) -> list[Cause]:
         """Return the causes of what fits, the most frequent first."""
         where, arguments = condition(filter_)
+        arguments |= {"limit": limit, "muted": muted}
         query = self._statement("causes", where=where, columns=self._slots["entry"])
-        return [
-            _cause(row) for row in self._rows(query, arguments | {"limit": limit, "muted": muted})
-        ]
+        with self._connections.current() as connection, connection.transaction():
+            connection.execute(self._statement("room"))
+            return [_cause(row) for row in connection.execute(query, arguments)]
 
     def stats(self) -> Stats:
         """Return how many there are."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import psycopg
 import pytest
 
 from syncpipe.core.access import Identity, Role
@@ -19,6 +18,7 @@ from syncpipe.store.replays import Declared
 from syncpipe.system import SystemRandom
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.target import MemoryTarget
+from tests.stores import emptied
 
 KEY = bytes(range(32))
 COLLECTIONS = {
@@ -27,10 +27,6 @@ COLLECTIONS = {
     ),
     "notes": Collection("notes", ("crm",), version=VersionSource.SOURCE),
 }
-
-
-#: Tables that stay: the audit can only grow.
-_KEPT = {"audit", "migrations"}
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +39,7 @@ def opened_store(module_dsn):
 @pytest.fixture
 def store(opened_store, module_dsn):
     """The store, empty."""
-    with psycopg.connect(module_dsn, autocommit=True) as connection:
-        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'syncpipe'"
-        tables = [name for (name,) in connection.execute(query) if name not in _KEPT]
-        names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier("syncpipe", t) for t in tables)
-        connection.execute(psycopg.sql.SQL("TRUNCATE {} CASCADE").format(names))
+    emptied(module_dsn)
     return opened_store
 
 

@@ -168,7 +168,7 @@ def test_what_can_only_fail_ends_with_its_reason(world):
     assert sorted(world.items(made)) == [
         ("dead", "SP-E102"),
         ("dead", "SP-E512"),
-        ("dead", "SP-E513"),
+        ("dead", "SP-E514"),
         ("expired", None),
     ]
     assert set(world.states().values()) == {"open"}

@@ -49,7 +49,7 @@ def run(tmp_path, monkeypatch, dsn):
 
 @pytest.fixture
 def three(store):
-    store.audit.write(Act("ann@h", "dlq.discard", "target:crm data.mail:a@b", "it is ü", {"n": 3}))
+    store.audit.write(Act("ann@h", "dlq.discard", "target:crm", "it is ü", {"n": 3}))
     store.audit.write(Act("bob@h", "replay.create", "code:23505", "\x1b[31m\nred"))
     store.audit.write(Act("ann@h", "dlq.edit", "x" * 60))
     return store.audit
@@ -68,7 +68,6 @@ def test_the_log_is_a_table_of_who_did_what_and_why(three, run):
     assert [line.split()[0] for line in lines] == ["3", "2", "1"]
     assert r"\x1b[31m\nred" in lines[1]
     assert lines[0].endswith(f"{'x' * 47}…  -")
-    assert "data.mail:a@b" in lines[2]
     rows = [json.loads(line) for line in run("log", "-o", "jsonl").stdout.splitlines()]
     assert [row["mac"] for row in rows] == [each.mac for each in three.latest(limit=9)]
     assert rows[2]["details"] == {"n": 3}
@@ -92,7 +91,7 @@ def test_the_log_can_be_narrowed(three, run):
 def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
     done = run("export", "--to", "audit.jsonl")
     head = str(three.head())
-    assert done.stderr == f"The audit ends with {head}.\n"
+    assert done.stderr == f"The audit ends at {head}\n"
     path = tmp_path / "audit.jsonl"
     assert path.stat().st_mode & 0o777 == 0o600
     assert run("export").stdout == path.read_text(encoding="utf-8")
@@ -100,7 +99,7 @@ def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
     (tmp_path / "copy").write_text(path.read_text(encoding="utf-8").replace("bob", "eve"))
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER SCHEMA syncpipe RENAME TO away")
-    assert run("verify", "--file", "audit.jsonl").stdout == f"Right, up to its end: {head}.\n"
+    assert run("verify", "--file", "audit.jsonl").stdout == f"Right, up to its end at {head}\n"
     found = run("verify", "--file", "copy", "-o", "json", status=Exit.UNHEALTHY)
     assert json.loads(found.stdout)[0]["broken"] == 2
     run("verify", "--file", "nowhere", status=Exit.USAGE)
@@ -110,11 +109,11 @@ def test_an_export_is_verified_without_the_store(three, run, tmp_path, dsn):
 def test_what_was_tampered_with_is_named_with_exit_code_5(three, run, dsn):
     head = str(three.head())
     assert "cannot be told without a head" in run("verify").stderr
-    assert run("verify", "--head", head).stdout == f"Right, up to its end: {head}.\n"
+    assert run("verify", "--head", head).stdout == f"Right, up to its end at {head}\n"
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE syncpipe.audit DISABLE TRIGGER audit_stays")
         connection.execute("DELETE FROM syncpipe.audit WHERE number = 3")
-        assert run("verify").stdout.startswith("Right, up to its end: 2:")
+        assert run("verify").stdout.startswith("Right, up to its end at 2:")
         done = run("verify", "--head", head, status=Exit.UNHEALTHY)
         assert done.stdout.startswith("BROKEN at number 3. It is missing")
         connection.execute("UPDATE syncpipe.audit SET actor = 'eve@h' WHERE number = 2")
@@ -131,10 +130,8 @@ def test_a_role_is_needed(three, run, dsn):
     refused = run("log", access='default = "none"', status=Exit.FAILED)
     assert f"has no role: [access] names none of {ME}." in refused.stderr
     for access in ('default = "viewer"', f'viewers = ["{ME}"]'):
-        assert "data.***" in run("log", access=access).stdout
-        refused = run("export", access=access, status=Exit.FAILED)
-        assert "SP-E802" in refused.stderr
-        assert refused.stdout == ""
+        for verb in ("log", "verify", "export"):
+            run(verb, access=access)
     user = psycopg.conninfo.conninfo_to_dict(dsn)["user"]
     access = f'default = "none"\nadmins = ["postgres:{user}", "postgres:nobody-there"]'
     run("export", access=access)

@@ -26,11 +26,34 @@ ACT = Act("ann@h", "dlq.discard", "state:open", "It is a test.", {"asked": True}
 HOUR = 3_600_000
 
 
+@pytest.fixture(scope="module")
+def opened(every_postgres):
+    """A store that the tests share, on each release."""
+    dsn = every_postgres.new_database()
+    with closing(PostgresStore(StoreOptions(dsn, pool_max=8), KEY)) as store:
+        store.migrate()
+        yield store
+    every_postgres.drop_database(dsn)
+
+
 @pytest.fixture
-def store(every_dsn):
-    with closing(PostgresStore(StoreOptions(every_dsn, pool_max=8), KEY)) as opened:
-        opened.migrate()
-        yield opened
+def superuser(opened):
+    with psycopg.connect(opened._options.dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def store(opened, superuser):
+    """The same without dead letters."""
+    superuser.execute("TRUNCATE syncpipe.dead_letters, syncpipe.mutes")
+    return opened
+
+
+@pytest.fixture
+def acts(store):
+    """Returns what has been written down since the test began; the audit only grows."""
+    before = store.audit.head().number
+    return lambda: [each.act for each in store.audit.records() if each.number > before]
 
 
 @pytest.fixture
@@ -50,10 +73,6 @@ def letters(store):
 
 def where(text):
     return parse(text, now_ms=NOW)
-
-
-def acts(store):
-    return [record.act for record in store.audit.records()]
 
 
 def states(triage):
@@ -133,7 +152,7 @@ def test_causes_are_told_by_how_frequent_they_are(store, triage, letters):
     assert triage.causes(where("target:none"), limit=2) == []
 
 
-def test_a_muted_cause_is_left_out_for_a_while(store, triage, letters):
+def test_a_muted_cause_is_left_out_for_a_while(acts, triage, letters):
     fingerprint, until_ms = letters[0].fingerprint, 4_102_444_800_000
     act = replace(ACT, verb="dlq.mute", subject=fingerprint)
 
@@ -146,7 +165,7 @@ def test_a_muted_cause_is_left_out_for_a_while(store, triage, letters):
     triage.mute(fingerprint, None, act)
     triage.mute(fingerprint, None, act)
     assert triage.causes(ALL, limit=10)[0].fingerprint == fingerprint
-    assert acts(store) == [act] * 3, "what changes nothing is not written down"
+    assert acts() == [act] * 3, "what changes nothing is not written down"
 
 
 @pytest.mark.parametrize("until_ms", [2**80, -(2**80)])
@@ -177,7 +196,7 @@ def test_an_empty_store_has_nothing(triage):
     assert (stats.by_state, stats.oldest_ms, stats.hourly) == ({}, None, (0,) * 24)
 
 
-def test_what_is_discarded_is_put_away_and_can_be_restored(store, triage, letters):
+def test_what_is_discarded_is_put_away_and_can_be_restored(store, acts, triage, letters):
     changed = triage.discard(where("key:k1,k2"), ACT)
 
     assert changed.number == 2
@@ -194,18 +213,18 @@ def test_what_is_discarded_is_put_away_and_can_be_restored(store, triage, letter
     assert only(triage.find(letters[1].id)).change.actor == "bob@h"
     assert store.dead_letters.count() == 12
     details = {"asked": True, "number": 2, "ids": list(changed.ids)}
-    assert [(act.verb, act.details) for act in acts(store)] == [
+    assert [(act.verb, act.details) for act in acts()] == [
         ("dlq.discard", details),
         ("dlq.restore", details),
     ]
 
 
 @pytest.mark.usefixtures("letters")
-def test_when_nothing_fits_nothing_is_written_down(store, triage):
+def test_when_nothing_fits_nothing_is_written_down(acts, triage):
     assert triage.discard(where("target:none"), ACT) == Changed(0, ())
     assert triage.restore(ALL, ACT) == Changed(0, ())
     assert triage.purge(ACT, filter_=ALL, before_ms=2**50) == Changed(0, ())
-    assert acts(store) == []
+    assert acts() == []
 
 
 def test_a_limit_takes_the_newest(triage, letters):
@@ -215,24 +234,23 @@ def test_a_limit_takes_the_newest(triage, letters):
     assert triage.discard(where("key:k9"), ACT, limit=5).number == 0
 
 
-def test_an_act_names_a_hundred_at_most(store, triage):
+def test_an_act_names_a_hundred_at_most(store, acts, triage):
     store.dead_letters.record([dead(number) for number in range(150)])
 
     changed = triage.discard(ALL, ACT)
 
     assert (changed.number, len(changed.ids)) == (150, 100)
-    assert acts(store)[0].details["ids"] == list(changed.ids)
+    assert acts()[0].details["ids"] == list(changed.ids)
 
 
-def test_what_was_put_away_long_ago_can_be_deleted(store, triage, letters, every_dsn):
+def test_what_was_put_away_long_ago_can_be_deleted(store, acts, triage, letters, superuser):
     triage.discard(where("key:k1,k2,k3"), ACT)
-    with psycopg.connect(every_dsn) as connection:
-        connection.execute(
-            "UPDATE syncpipe.dead_letters SET changed = to_timestamp(%s / 1000.0),"
-            " state = CASE key WHEN 'k1' THEN 'resolved' WHEN 'k2' THEN 'edited' ELSE state END"
-            " WHERE key IN ('k1', 'k2')",
-            [NOW],
-        )
+    superuser.execute(
+        "UPDATE syncpipe.dead_letters SET changed = to_timestamp(%s / 1000.0),"
+        " state = CASE key WHEN 'k1' THEN 'resolved' WHEN 'k2' THEN 'edited' ELSE state END"
+        " WHERE key IN ('k1', 'k2')",
+        [NOW],
+    )
     long_ago = {"filter_": where("key:k*"), "before_ms": NOW + 1}
 
     assert triage.purgeable(**long_ago) == 2
@@ -242,10 +260,10 @@ def test_what_was_put_away_long_ago_can_be_deleted(store, triage, letters, every
     assert set(changed.ids) == {letters[1].id, letters[2].id}
     assert triage.find(letters[1].id) == []
     assert store.dead_letters.count() == 9
-    assert acts(store)[-1].details["number"] == 2
+    assert acts()[-1].details["number"] == 2
 
 
-def test_an_edited_operation_takes_the_place_of_the_original(store, triage, letters):
+def test_an_edited_operation_takes_the_place_of_the_original(store, acts, triage, letters):
     original, edited = letters[4], dead(99, data={"a": "better"}, key="k4")
     act = replace(ACT, verb="dlq.edit", subject=original.id)
 
@@ -256,11 +274,11 @@ def test_an_edited_operation_takes_the_place_of_the_original(store, triage, lett
     before = only(triage.find(original.id))
     assert (before.state, before.edited_to) == (EDITED, edited.id)
     assert (before.change.actor, before.letter.raw) == ("ann@h", original.raw)
-    assert acts(store) == [replace(act, details={"asked": True, "letter": edited.id})]
+    assert acts() == [replace(act, details={"asked": True, "letter": edited.id})]
     assert store.dead_letters.count() == 12
 
 
-def test_only_what_is_open_is_edited_and_only_once(store, triage, letters):
+def test_only_what_is_open_is_edited_and_only_once(acts, triage, letters):
     triage.edit(letters[4].id, dead(99), ACT)
     triage.discard(where("key:k5"), ACT)
 
@@ -277,11 +295,11 @@ def test_only_what_is_open_is_edited_and_only_once(store, triage, letters):
 
     assert triage.find(dead(98).id) == []
     assert only(triage.find(letters[6].id)).state == OPEN
-    assert len(acts(store)) == 2
+    assert len(acts()) == 2
 
 
-def test_without_a_key_nothing_is_changed_and_everything_is_read(every_dsn, letters):
-    with closing(PostgresStore(StoreOptions(every_dsn))) as keyless:
+def test_without_a_key_nothing_is_changed_and_everything_is_read(store, letters):
+    with closing(PostgresStore(store._options)) as keyless:
         triage = keyless.triage
         before = states(triage)
         for change in (
@@ -296,7 +314,7 @@ def test_without_a_key_nothing_is_changed_and_everything_is_read(every_dsn, lett
 
 
 @pytest.mark.usefixtures("letters")
-def test_of_two_who_discard_the_same_each_letter_is_ones(store, triage):
+def test_of_two_who_discard_the_same_each_letter_is_ones(acts, triage):
     def discard(_):
         return triage.discard(ALL, ACT).number
 
@@ -304,7 +322,7 @@ def test_of_two_who_discard_the_same_each_letter_is_ones(store, triage):
         numbers = list(threads.map(discard, range(4)))
 
     assert sum(numbers) == 12
-    assert [act.details["number"] for act in acts(store)] == [n for n in numbers if n]
+    assert [act.details["number"] for act in acts()] == [n for n in numbers if n]
 
 
 def test_people_and_the_recorder_do_not_stop_each_other(store, triage):
@@ -329,22 +347,22 @@ def test_people_and_the_recorder_do_not_stop_each_other(store, triage):
     assert set(triage.stats().by_state) <= {"open", "discarded"}
 
 
-def test_what_is_purged_while_it_is_given_up_again_is_kept_anew(store, triage, every_dsn):
+def test_what_is_purged_while_it_is_given_up_again_is_kept_anew(store, triage, superuser):
     store.dead_letters.record([dead(1), dead(2)])
     triage.discard(where("key:k1"), ACT)
-    with psycopg.connect(every_dsn) as connection:
-        # What purges has its turn between the recorder's first statement and its second.
-        connection.execute(
-            "CREATE FUNCTION syncpipe.purge() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$BEGIN DELETE FROM syncpipe.dead_letters WHERE state = 'discarded'; RETURN NULL;"
-            " END$$"
-        )
-        connection.execute(
-            "CREATE TRIGGER purge AFTER INSERT ON syncpipe.dead_letters"
-            " EXECUTE FUNCTION syncpipe.purge()"
-        )
-
-    kept = store.dead_letters.record([dead(n, died_ms=NOW + 9) for n in (1, 2)])
+    # What purges has its turn between the recorder's first statement and its second.
+    superuser.execute(
+        "CREATE FUNCTION syncpipe.purge() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN DELETE FROM syncpipe.dead_letters WHERE state = 'discarded'; RETURN NULL; END$$"
+    )
+    superuser.execute(
+        "CREATE TRIGGER purge AFTER INSERT ON syncpipe.dead_letters"
+        " EXECUTE FUNCTION syncpipe.purge()"
+    )
+    try:
+        kept = store.dead_letters.record([dead(n, died_ms=NOW + 9) for n in (1, 2)])
+    finally:
+        superuser.execute("DROP FUNCTION syncpipe.purge() CASCADE")
 
     assert {(each.letter.key, each.times_seen) for each in kept} == {("k1", 1), ("k2", 2)}
     assert store.dead_letters.count() == 2
@@ -353,9 +371,9 @@ def test_what_is_purged_while_it_is_given_up_again_is_kept_anew(store, triage, e
 @pytest.mark.parametrize(
     "said", ["'; DROP TABLE syncpipe.dead_letters; --", "%s %(ids)s {}", "«é»"]
 )
-def test_what_people_say_is_only_said(store, triage, letters, said):
+def test_what_people_say_is_only_said(acts, triage, letters, said):
     triage.discard(where("key:k1"), Act(said, "dlq.discard", said, said, {"said": said}))
 
     change = only(triage.find(letters[1].id)).change
     assert (change.actor, change.reason) == (said, said)
-    assert acts(store)[0].reason == said
+    assert acts()[0].reason == said

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from syncpipe.audit import AuditLog
-from syncpipe.audit.log import WITH_HEAD, WITHOUT_HEAD, verify_export, without_values
+from syncpipe.audit.log import WITH_HEAD, WITHOUT_HEAD, verify_export
 from syncpipe.core.access import Identity, Role
 from syncpipe.core.audit import Act, Head
 from syncpipe.core.chain import sealed
-from syncpipe.errors import AccessDenied, AuditKeyMissing, NotPossible
+from syncpipe.errors import AuditKeyMissing, NotPossible
 from syncpipe.store.audit import Wanted
 
 KEY = bytes(range(32))
@@ -44,14 +44,14 @@ class MemoryAudit:
 @pytest.fixture
 def audit():
     audit = MemoryAudit()
-    audit.write(Act("ann@h", "dlq.discard", "target:crm data.mail:ann@example.org", "ü", {"n": 1}))
+    audit.write(Act("ann@h", "dlq.discard", "target:crm", "ü", {"n": 1}))
     audit.write(Act("bob@h", "replay.create", "code:23505", "", {"rate": 0.5, "ids": ["a", None]}))
     audit.write(Act("ann@h", "dlq.edit", "7c0d63ff", "typo"))
     return audit
 
 
-def opened(audit, role=Role.ADMIN, key=KEY):
-    return AuditLog(audit, Identity("x@h", role), key)
+def opened(audit, key=KEY):
+    return AuditLog(audit, Identity("x@h", Role.VIEWER), key)
 
 
 def exported(audit):
@@ -74,25 +74,9 @@ def test_the_newest_come_first_with_all_members(audit):
     }
 
 
-@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
-def test_filters_by_values_are_shown_to_admins_alone(audit, role):
-    wanted = Wanted(actor="ann@h")
-    rows = opened(audit, role).log(wanted, limit=9)
-    assert "example" not in json.dumps(rows)
-    assert [row["subject"] for row in rows] == ["7c0d63ff", "code:23505", "target:crm data.***"]
-    assert "example" in json.dumps(opened(audit).log(wanted, limit=9))
-    with pytest.raises(AccessDenied, match="to export the audit takes the role admin"):
-        opened(audit, role).export()
-
-
-@pytest.mark.parametrize("text", ["data.a:X", "Data.a:X", "(a:1 or -data.b:'X y') c:X", "data.X:1"])
-def test_nothing_behind_the_first_filter_by_a_value_is_shown(text):
-    assert "X" not in without_values(text)
-
-
 def test_verifying_says_what_it_cannot_tell(audit):
     head = audit.head()
-    assert opened(audit, Role.VIEWER).verify() == {
+    assert opened(audit).verify() == {
         "ok": True,
         "entries": 3,
         "head": str(head),

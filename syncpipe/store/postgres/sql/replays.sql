@@ -181,7 +181,7 @@ WITH told AS (
     ORDER BY t.replay, t.letter, t.good DESC
 ),
 held AS MATERIALIZED (
-    SELECT i.replay, i.number
+    SELECT i.replay, i.number, t.outcome, t.code, t.good
     FROM {schema}.replay_items AS i
     JOIN told AS t ON t.replay = i.replay AND t.letter = i.letter
     WHERE i.outcome IS NULL OR (t.good AND i.outcome = ANY (%(bad)s))
@@ -190,11 +190,10 @@ held AS MATERIALIZED (
 ),
 noted AS (
     UPDATE {schema}.replay_items AS i
-    SET outcome = t.outcome, code = t.code
-    FROM held AS h, told AS t
+    SET outcome = h.outcome, code = h.code
+    FROM held AS h
     WHERE i.replay = h.replay AND i.number = h.number
-      AND t.replay = i.replay AND t.letter = i.letter
-    RETURNING i.replay, i.letter, t.good
+    RETURNING i.replay, i.letter, h.good
 ),
 recounted AS (
     UPDATE {schema}.replays AS r
@@ -208,7 +207,8 @@ SET state = CASE WHEN n.good THEN 'resolved' ELSE 'open' END,
     reason = CASE WHEN n.good THEN d.reason END,
     changed = CASE WHEN n.good THEN now() END
 FROM noted AS n
-WHERE d.id = n.letter AND d.replay = n.replay
+-- Found by its id, never among all that the replay took: that is what "distinct" is for.
+WHERE d.id = n.letter AND d.replay IS NOT DISTINCT FROM n.replay
   AND (d.state = 'replaying' OR (d.state = 'open' AND n.good));
 
 -- name: take
@@ -298,7 +298,8 @@ UPDATE {schema}.dead_letters AS d
 SET state = 'resolved', changed = now()
 FROM (
     SELECT l.id FROM {schema}.dead_letters AS l
-    WHERE l.id = ANY (%(letters)s::uuid[]) AND l.state = 'replaying' AND l.replay = %(id)s::uuid
+    WHERE l.id = ANY (%(letters)s::uuid[]) AND l.state = 'replaying'
+      AND l.replay IS NOT DISTINCT FROM %(id)s::uuid
     ORDER BY l.id
     FOR UPDATE
 ) AS l
