@@ -10,12 +10,10 @@ from tornado.web import HTTPError
 from syncpipe.errors import (
     AccessDenied,
     ActError,
-    AuditKeyMissing,
     BrokerUnavailable,
     ConfigError,
     InvalidFilter,
     InvalidOperation,
-    NotPossible,
     StoreError,
     SyncpipeError,
     TargetError,
@@ -24,9 +22,8 @@ from syncpipe.errors import (
 #: Statuses of errors; the first class that fits counts.
 _STATUSES: tuple[tuple[type[SyncpipeError], HTTPStatus], ...] = (
     (AccessDenied, HTTPStatus.FORBIDDEN),
-    (NotPossible, HTTPStatus.CONFLICT),
-    (AuditKeyMissing, HTTPStatus.CONFLICT),
-    (ActError, HTTPStatus.BAD_REQUEST),
+    (InvalidFilter, HTTPStatus.BAD_REQUEST),
+    (ActError, HTTPStatus.CONFLICT),
     (InvalidOperation, HTTPStatus.BAD_REQUEST),
     (ConfigError, HTTPStatus.BAD_REQUEST),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -56,6 +56,7 @@ class Site:
     def __init__(self, port, store):
         self.home = f"http://127.0.0.1:{port}"
         self.store = store
+        self.before = store.audit.head().number
 
     def ask(self, path, user="bob", *, method=None, body=None, headers=()):
         """Status and text of an answer."""
@@ -94,8 +95,9 @@ class Site:
         return said
 
     def audited(self):
-        """Everything that the audit has, the oldest first."""
-        return [record.act for record in self.store.audit.records()]
+        """What the audit has got during the test, the oldest first."""
+        records = self.store.audit.records()
+        return [record.act for record in records if record.number > self.before]
 
 
 @pytest.fixture(scope="module")
