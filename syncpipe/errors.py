@@ -48,7 +48,8 @@
     │   ├── NotRunning              SP-E603
     │   ├── ChildFailed             SP-E604
     │   ├── Stalled                 SP-E605
-    │   └── CompensationFailed      SP-E608
+    │   ├── CompensationFailed      SP-E608
+    │   └── NothingHeard            SP-E609
     ├── StoreError                  SP-E700  the store cannot be asked
     │   ├── StoreUnavailable        SP-E701
     │   ├── StoreOutdated           SP-E702

@@ -57,6 +57,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "syncpipe.cli.status:status",
         "Show what waits in which lane, how old it is, who works, and what is not well.",
     ),
+    "replay": (
+        "syncpipe.cli.replay:replay",
+        "Look at the jobs that send dead letters again; pause, resume and cancel them.",
+    ),
     "target": ("syncpipe.cli.target:target", "Prepare, check and look at targets."),
     "ui": ("syncpipe.cli.ui:ui", "Show dead letters and pipeline in the browser, in Flower."),
     "up": (

@@ -18,7 +18,7 @@ class Act:
 
     #: Who, as `Identity.actor`.
     actor: str
-    #: What, such as ``dlq.discard`` or ``replay.create``: noun and verb of the command line.
+    #: What, such as ``dlq.discard`` or ``replay.pause``: noun and verb of the command line.
     verb: str
     #: Of what: the id of a dead letter or replay, a fingerprint, or a filter without the values of
     #: operations that it looks for.

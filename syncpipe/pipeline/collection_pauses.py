@@ -11,8 +11,9 @@
               └───────────────────── probe of a few records ◄───────┘──────┘
 
 Meanwhile its operations wait, uncounted, and other collections of the target go on. What the target
-refuses in a probe waits as well. What a replay has sent and is refused again does not count. Each operation waits for as long as the collection has been paused
-already, so that it is not looked at again and again.
+refuses in a probe waits as well. What a replay has sent and is refused again does not count. Each
+operation waits for as long as the collection has been paused already, so that it is not looked at
+again and again.
 """
 
 from __future__ import annotations

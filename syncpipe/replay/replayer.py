@@ -125,9 +125,9 @@ class Replayer:
             if not items:
                 break
             after, left = items[-1].number, left - len(items)
-            confirmed, error = self._publish(turn, items)
-            sent += len(confirmed)
-            if error or not self._mark(turn, confirmed):
+            confirmed, failure = self._publish(turn, items)
+            sent, error = sent + len(confirmed), error or failure
+            if not self._mark(turn, confirmed) or (failure and not confirmed):
                 break
         return Stepped(turn.replay.id, sent, stopped=_told(error), error=error)
 

@@ -55,7 +55,7 @@ class Order:
     #: Which open dead letters it takes, with moments that are not relative.
     filter: Filter
     #: The filter as a text, to show.
-    text: str
+    text: str = ""
     #: Most dead letters that it takes; None: all.
     limit: int | None = None
     #: Most operations a second; None: as fast as the targets take them.

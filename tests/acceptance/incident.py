@@ -10,6 +10,8 @@ import uuid
 import psycopg
 
 from syncpipe.app import Client
+from syncpipe.core.filter_language import parse
+from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.core.version import next_version
 from tests.acceptance.fleet import Fleet, until
 
@@ -24,12 +26,14 @@ CREATE TABLE orders (
 );
 INSERT INTO customers VALUES ('c-1');
 """
-GOOD = {"customer": "c-1", "total": 1990, "note": "ring twice"}
+#: What must be seen nowhere: everything but `total` is masked.
+CANARY = "canary-7f3a"
+GOOD = {"customer": "c-1", "total": 1990, "note": CANARY}
 #: What the orders with a long note were before.
 BEFORE = {"customer": "c-1", "total": 1500, "note": ""}
 #: How many orders of each kind, and what is wrong with them.
 WRONG = {
-    "long": (400, {"note": "canary, leave it with the neighbours"}),
+    "long": (400, {"note": f"{CANARY}, leave it with the neighbours"}),
     "negative": (350, {"total": -1990}),
     "orphan": (250, {"customer": "c-9"}),
 }
@@ -79,10 +83,15 @@ class Incident(Fleet):
             for key, data in (*before, *orders):
                 self._send(client, key, data)
         until(lambda: self.store.dead_letters.count() == 1_000, "1,000 dead letters")
+        until(lambda: not self.broker.depths([DEAD_QUEUE])[DEAD_QUEUE].ready, "none in the broker")
         with Client(self.parts.settings) as client:
             for number in range(NEWER):
                 self._send(client, f"long-{number}", GOOD)
         self.settle()
+
+    def one(self, where):
+        """The id of a dead letter that fits a filter."""
+        return self.store.triage.entries(parse(where, now_ms=0), limit=1)[0].id
 
     def _send(self, client, key, data):
         """Send an order with an id that is always the same."""

@@ -70,7 +70,7 @@ def acts(store):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, store, module_dsn, broker, target):
-    """Runs ``syncpipe dlq`` as an admin, unless told otherwise."""
+    """Runs ``syncpipe dlq``, or another noun, as an admin, unless told otherwise."""
     assert store
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(wiring.App, "broker", lambda _: broker)
@@ -78,10 +78,10 @@ def run(tmp_path, monkeypatch, store, module_dsn, broker, target):
     monkeypatch.setattr(wiring.SystemClock, "now_ms", lambda _: NOW)
     user = pwd.getpwuid(os.geteuid()).pw_name
 
-    def run(*arguments, status=Exit.OK, role="admins", **options):
+    def run(*arguments, status=Exit.OK, role="admins", noun="dlq", **options):
         text = CONFIGURATION.format(dsn=module_dsn, key=KEY.hex(), user=user, role=role)
         (tmp_path / "syncpipe.toml").write_text(text)
-        done = CliRunner().invoke(main, ["dlq", *arguments], prog_name="syncpipe", **options)
+        done = CliRunner().invoke(main, [noun, *arguments], prog_name="syncpipe", **options)
         assert done.exit_code == status, done.output
         return done
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from psycopg import sql
 
 from syncpipe.core.filter_language import parse
@@ -180,13 +180,11 @@ def test_no_value_is_more_than_a_value(asked, value):
     assert asked("") == EVERYTHING
 
 
-@settings(max_examples=150)
 @given(tree=TREES)
 def test_no_filter_is_an_error(asked, tree):
     assert asked(tree) <= EVERYTHING
 
 
-@settings(max_examples=150)
 @given(tree=WILD)
 def test_nothing_that_is_built_by_hand_is_an_error(asked, tree):
     assert asked(tree) <= EVERYTHING
