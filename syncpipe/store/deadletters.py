@@ -141,20 +141,6 @@ class Position(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which dead letters are wanted; None is any."""
-
-    #: Target.
-    target: str | None = None
-    #: Collection.
-    collection: str | None = None
-    #: Stable code.
-    code: str | None = None
-    #: Fingerprint.
-    fingerprint: str | None = None
-
-
 class KeptLetters(Protocol):
     """The dead letters that the store keeps, each once. Safe to use from several threads.
 
@@ -168,10 +154,6 @@ class KeptLetters(Protocol):
         store cannot hold is kept as an unreadable message. Keeping a letter again changes nothing.
         The groups of their operations end dead with it (:mod:`syncpipe.store.groups`).
         """
-        ...
-
-    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
-        """Return up to *limit* of those chosen, the newest first, from behind *after* on."""
         ...
 
     def find(self, id_: str) -> list[Kept]:

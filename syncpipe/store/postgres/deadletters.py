@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -15,7 +15,7 @@ from syncpipe.core.deadletter import DeadLetter, encode_dead, operation_of
 from syncpipe.core.document import json_object, tagged
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import MalformedEnvelope
-from syncpipe.store.deadletters import Change, Entry, Kept
+from syncpipe.store.deadletters import Change, Kept
 from syncpipe.store.groups import death_of
 from syncpipe.store.postgres.groups import Deaths
 from syncpipe.store.postgres.statements import statement
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from syncpipe.core.operation import Operation
-    from syncpipe.store.deadletters import Choice, Position
     from syncpipe.store.postgres.connections import Connections
 
 #: Place of the attempts among the members of a letter.
@@ -44,7 +43,7 @@ class PostgresLetters:
             "schema": sql.Identifier(schema),
             "whole": statement("deadletters", "whole"),
         }
-        names = ("insert", "present", "update", "find", "entries", "wait", "open_keys", "count")
+        names = ("insert", "present", "update", "find", "wait", "open_keys", "count")
         self._statements = {name: statement("deadletters", name, **slots) for name in names}
 
     def record(self, letters: Sequence[DeadLetter]) -> list[Kept]:
@@ -56,18 +55,6 @@ class PostgresLetters:
                 return self._record(connection, letters)
             except _UNFIT:
                 return [self._record_alone(connection, letter) for letter in letters]
-
-    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
-        """Return those chosen, the newest first."""
-        arguments = {
-            **asdict(choice),
-            "limit": limit,
-            "after_ms": after and after.last_seen_ms,
-            "after_id": after and after.id,
-        }
-        with self._connections.current() as connection:
-            rows = connection.execute(self._statements["entries"], arguments).fetchall()
-        return [Entry(*row) for row in rows]
 
     def find(self, id_: str) -> list[Kept]:
         """Return those whose own id, or whose operation's id, is *id_*."""

@@ -94,6 +94,21 @@ def test_lists_go_on_where_they_ended(triage, letters):
     assert triage.entries(orders, limit=0) == []
 
 
+def test_an_entry_tells_what_there_is_to_know(store, triage):
+    letter = dead(sqlstate="23514", constraint="positive", endpoint="/x", status=409)
+    store.dead_letters.record([letter])
+    store.dead_letters.record([replace(letter, died_ms=NOW + 5)])
+
+    entry = only(triage.entries(ALL, limit=5))
+
+    for name in ("operation_id", "collection", "key", "target", "stage", "code", "message"):
+        assert getattr(entry, name) == getattr(letter, name)
+    for name in ("id", "sqlstate", "constraint", "status", "endpoint", "fingerprint"):
+        assert getattr(entry, name) == getattr(letter, name)
+    times = (entry.first_seen_ms, entry.last_seen_ms, entry.times_seen, entry.state)
+    assert times == (NOW, NOW + 5, 2, "open")
+
+
 def test_lists_with_bytes_hold_what_the_recorder_keeps(store, triage, letters):
     found = triage.letters(ALL, limit=100)
 

@@ -46,22 +46,6 @@ trace, (extract(epoch FROM first_seen) * 1000)::bigint, times_seen, state,
 (extract(epoch FROM changed) * 1000)::bigint, changed_by, reason, edited_from::text, edited_to::text,
 replay::text
 
--- name: entries
-SELECT id::text, state, operation_id::text, collection, key, target, stage, code, message, sqlstate,
-       "constraint", status, endpoint, fingerprint, (extract(epoch FROM first_seen) * 1000)::bigint,
-       (extract(epoch FROM last_seen) * 1000)::bigint, times_seen
-FROM {schema}.dead_letters
-WHERE (%(target)s::text IS NULL OR target = %(target)s)
-  AND (%(collection)s::text IS NULL OR collection = %(collection)s)
-  AND (%(code)s::text IS NULL OR code = %(code)s)
-  AND (%(fingerprint)s::text IS NULL OR fingerprint = %(fingerprint)s)
-  AND (
-      %(after_ms)s::bigint IS NULL
-      OR (last_seen, id) < (to_timestamp(%(after_ms)s / 1000.0), %(after_id)s::uuid)
-  )
-ORDER BY last_seen DESC, id DESC
-LIMIT %(limit)s;
-
 -- name: wait
 -- For whoever is recording: what is not committed cannot be seen.
 LOCK TABLE {schema}.dead_letters IN SHARE MODE;
