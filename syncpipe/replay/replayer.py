@@ -97,11 +97,14 @@ class Replayer:
         decision = decide(turn)
         if isinstance(decision, Change):
             return self._change(turn, decision)
-        stepped = Stepped(turn.replay.id)
+        stepped, after_s = Stepped(turn.replay.id), 0.0
         try:
-            stepped = self._send(turn, decision) if isinstance(decision, Send) else self._wait(turn)
+            if isinstance(decision, Send):
+                stepped = self._send(turn, decision)
+            else:
+                stepped = self._wait(turn)
+                after_s = min(turn.silent_s / _PATIENT, _MOST_PATIENT_S)
         finally:
-            after_s = 0.0 if stepped.sent else min(turn.silent_s / _PATIENT, _MOST_PATIENT_S)
             self._replaying.end(turn, stopped=stepped.stopped, after_s=after_s)
         return stepped
 

@@ -117,7 +117,7 @@ def test_whatever_happens_in_whatever_order(world):
         pass
 
     Machine.world = world
-    few = hypothesis.settings.default.max_examples // 8
+    few = hypothesis.settings.default.max_examples // 10
     run_state_machine_as_test(
         Machine,
         settings=hypothesis.settings(

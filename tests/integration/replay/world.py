@@ -59,6 +59,7 @@ class World:
     def __init__(self, store_dsn, target_dsn):
         self.store_dsn = store_dsn
         self.target_dsn = target_dsn
+        self._connections = {}
         self.clock = SystemClock()
         self.store = PostgresStore(StoreOptions(store_dsn, pool_max=6), KEY)
         self.broker = MemoryBroker(self.clock)
@@ -102,13 +103,17 @@ class World:
             self.broker.purge(queue)
 
     def close(self):
+        for connection in self._connections.values():
+            connection.close()
         self.pipeline.close()
         self.store.close()
 
     def query(self, query, *parameters, dsn=None):
-        with psycopg.connect(dsn or self.store_dsn, autocommit=True) as connection:
-            cursor = connection.execute(query, parameters)
-            return cursor.fetchall() if cursor.description else None
+        dsn = dsn or self.store_dsn
+        if dsn not in self._connections:
+            self._connections[dsn] = psycopg.connect(dsn, autocommit=True)
+        cursor = self._connections[dsn].execute(query, parameters or None)
+        return cursor.fetchall() if cursor.description else None
 
     def operation(self, key="k", kind=Kind.UPSERT, data=None, *, collection="orders", **members):
         """A new operation, newer than all before."""
