@@ -41,6 +41,7 @@ def look(
             "others": rows[1:],
             "command": command,
             "written": written,
+            "readable": readable,
         }
     if kind == "replay":
         row = backend.replays(identity).show(name)
@@ -68,5 +69,12 @@ def command(*words: str) -> str:
 
 
 def written(value: Any) -> str:
-    """Return a value as JSON writes it."""
+    """Return a value as JSON writes it, with the tags of documents."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def readable(value: Any) -> str:
+    """Return the same for people, who need no tag before a number or a date."""
+    if isinstance(value, str) and value[:1] == "~":
+        return json.dumps(value[1:], ensure_ascii=False) if value[1:2] == "~" else value[2:]
+    return written(value)

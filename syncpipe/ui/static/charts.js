@@ -42,7 +42,7 @@
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (chart, low, high) => [0, Math.max(1, high * 1.1)] } },
       axes: [
-        { ...axis, space: 90, values: (chart, ticks) => ticks.map(time) },
+        { ...axis, size: 34, space: 90, values: (chart, ticks) => ticks.map(time) },
         { ...axis, size: 56, values: (chart, ticks) => ticks.map((tick) => number(tick)) },
       ],
       series: [
@@ -77,9 +77,12 @@
       chart = new window.uPlot(options(figure, place.clientWidth), data, place);
       charts.set(figure, chart);
     }
-    if (chart.cursor.left < 0) {
-      chart.setLegend({ idx: data[0].length - 1 });
-    }
+    // Where nobody points, the last values stand; uPlot sets its own after this.
+    setTimeout(() => {
+      if (charts.get(figure) === chart && chart.cursor.left < 0) {
+        chart.setLegend({ idx: data[0].length - 1 });
+      }
+    }, 0);
   }
 
   function redraw() {
