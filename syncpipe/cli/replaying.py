@@ -64,8 +64,9 @@ def carried_out(desk: Desk, made: Mapping[str, Any], form: Form, *, detach: bool
         write([dated(row)], form, ())
     if detach:
         return Exit.OK
-    if row["stopped"] or row["state"] != "finished":
+    if row["state"] == "paused":
         note(f"It goes on with `syncpipe replay resume {row['id']}`, or ends with `cancel`.")
+    if row["state"] != "finished":
         return Exit.PARTIAL
     return Exit.OK if row["outcomes"].keys() <= _WELL else Exit.PARTIAL
 

@@ -35,9 +35,9 @@ _MOST_READ, _MOST_READ_BYTES = 1000, 8 * 1024 * 1024
 #: Seconds of silence after which what it waits for is told, and after which what was sent may be
 #: lost: it is sent again, but so often at most.
 _TELL_S, _LOST_S, _MOST_TRIES = 5.0, 60.0, 5
-#: Where there is nothing to do, the next look comes after that part of the silence so far, and
-#: after so many seconds at most.
-_PATIENT, _MOST_PATIENT_S = 10.0, 5.0
+#: The next look comes after so many times what this one took, because it counts everything; where
+#: there is nothing to do, after that part of the silence so far; and after so many seconds at most.
+_LOOKED, _PATIENT, _MOST_PATIENT_S = 3.0, 10.0, 5.0
 
 
 class Stepped(NamedTuple):
@@ -91,20 +91,23 @@ class Replayer:
             SyncpipeError: broker or store could not be asked; another step is safe.
 
         """
+        began = self._clock.monotonic()
         turn = self._replaying.take(seconds=_LEASE_S)
         if turn is None:
             return None
+        looked_s = self._clock.monotonic() - began
         decision = decide(turn)
         if isinstance(decision, Change):
             return self._change(turn, decision)
-        stepped, after_s = Stepped(turn.replay.id), 0.0
+        stepped, after_s = Stepped(turn.replay.id), _LOOKED * looked_s
         try:
             if isinstance(decision, Send):
                 stepped = self._send(turn, decision)
             else:
                 stepped = self._wait(turn)
-                after_s = min(turn.silent_s / _PATIENT, _MOST_PATIENT_S)
+                after_s = max(after_s, turn.silent_s / _PATIENT)
         finally:
+            after_s = min(after_s, _MOST_PATIENT_S)
             self._replaying.end(turn, stopped=stepped.stopped, after_s=after_s)
         return stepped
 

@@ -87,13 +87,11 @@ def test_a_missing_queue_holds_up_its_own_operations(world):
     assert isinstance(stepped.error, QueueMissing)
     assert 0 < stepped.sent < 100
     for _ in range(3):
-        world.pass_time(1)
         assert world.step(replayer).sent == 0
     waiting = world.find(made)
     assert waiting.stopped.startswith("cannot send: SP-E")
     assert (waiting.state, waiting.sent) == (ReplayState.RUNNING, stepped.sent)
     broker.lacks = lambda _: False
-    world.pass_time(1)
     assert world.step(replayer).sent == 100 - stepped.sent
     assert world.run(made).outcomes == {"applied": 100}
     assert world.find(made).stopped == ""

@@ -160,6 +160,8 @@ class World:
         return self.store.replays.create(self.order(text, **options), act("dlq.replay"), declared)
 
     def step(self, replayer=None):
+        """Go on with a replay that is not lent, without waiting until it is due."""
+        self.query("UPDATE syncpipe.replays SET due = now() WHERE token IS NULL")
         return (replayer or self.replayer).step()
 
     def work(self):
@@ -194,7 +196,6 @@ class World:
         """Step and work until *replay* does not change any more; return it."""
         for _ in range(most):
             before = self.find(replay)
-            self.query("UPDATE syncpipe.replays SET due = now() WHERE token IS NULL")
             self.step()
             self.work()
             after = self.find(replay)
