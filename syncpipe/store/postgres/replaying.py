@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from syncpipe.store.postgres.replays import replay_of
+from syncpipe.store.postgres.replays import replay_of, run
 from syncpipe.store.postgres.statements import statement
 from syncpipe.store.replays import SENT, SKIPPED, Item, ReplayState, Turn
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from syncpipe.store.postgres.connections import Connections
 
 _NAMES = (
-    *("progress", "scheduled", "seen", "items", "lost", "skip", "resolve", "mark", "sent"),
+    *("progress", "scheduled", "seen", "items", "lost", "lock_items", "skip"),
+    *("resolve", "mark", "sent"),
     *("waits_for", "end", "release"),
 )
 #: What nobody goes on with once it is counted.
@@ -45,7 +46,7 @@ class PostgresReplaying:
         token = str(uuid.uuid4())
         arguments = {"token": token, "lease_ms": round(seconds * 1000)}
         with self._connections.current() as connection:
-            row = connection.execute(self._take, arguments).fetchone()
+            row = run(connection, self._take, arguments).fetchone()
             return None if row is None else self._turn(connection, token, row)
 
     def items(self, turn: Turn, *, after: int, last: int, limit: int, max_bytes: int) -> list[Item]:
@@ -75,14 +76,15 @@ class PostgresReplaying:
         }
         with self._connections.current() as connection, connection.transaction():
             if unheard:
-                connection.execute(self._statements["resolve"], arguments)
-            connection.execute(self._statements["mark"], arguments)
-            return connection.execute(self._statements["sent"], arguments).rowcount == 1
+                run(connection, self._statements["resolve"], arguments)
+            run(connection, self._statements["lock_items"], arguments)
+            run(connection, self._statements["mark"], arguments)
+            return run(connection, self._statements["sent"], arguments).rowcount == 1
 
     def waits_for(self, turn: Turn) -> dict[str, int]:
         """Return how many sent ones have no outcome, by target."""
         with self._connections.current() as connection:
-            rows = connection.execute(self._statements["waits_for"], _key(turn)).fetchall()
+            rows = run(connection, self._statements["waits_for"], _key(turn)).fetchall()
         return dict(rows)
 
     def end(
@@ -106,23 +108,23 @@ class PostgresReplaying:
             "tally": json.dumps(counted),
         }
         with self._connections.current() as connection:
-            ended = connection.execute(self._statements["end"], arguments).rowcount == 1
+            ended = run(connection, self._statements["end"], arguments).rowcount == 1
             if not ended:
-                connection.execute(self._statements["release"], arguments)
+                run(connection, self._statements["release"], arguments)
         return ended
 
     def _turn(self, connection: psycopg.Connection[Any], token: str, row: Sequence[Any]) -> Turn:
         *columns, _, forgiven, forgiven_dead, seen, behind_s, silent_s = row
         key = {"id": columns[0], "canary": columns[5]}
-        counted = connection.execute(self._statements["progress"], key).fetchall()
+        counted = run(connection, self._statements["progress"], key).fetchall()
         progress = _progress(counted)
         ended = progress.outcomes.total()
         if ended != seen:
-            connection.execute(self._statements["seen"], {**key, "seen": ended})
+            run(connection, self._statements["seen"], {**key, "seen": ended})
             silent_s = 0.0
         scheduled = 0
         if progress.waiting:
-            found = connection.execute(self._statements["scheduled"], key).fetchone()
+            found = run(connection, self._statements["scheduled"], key).fetchone()
             scheduled = found[0] if found else 0
         return Turn(
             token=token,
@@ -142,10 +144,10 @@ class PostgresReplaying:
         self, connection: psycopg.Connection[Any], turn: Turn, name: str, bounds: dict[str, Any]
     ) -> list[Item]:
         arguments = _key(turn) | bounds
-        rows = connection.execute(self._statements[name], arguments).fetchall()
+        rows = run(connection, self._statements[name], arguments).fetchall()
         if gone := [number for number, *_, held in rows if not held]:
             skipped = _key(turn) | {"numbers": gone, "skipped": SKIPPED}
-            connection.execute(self._statements["skip"], skipped)
+            run(connection, self._statements["skip"], skipped)
         return [_item(row) for row in rows if row[-1]]
 
 

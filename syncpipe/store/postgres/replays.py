@@ -64,8 +64,8 @@ class PostgresReplays:
         query = statement("replays", "plan", condition=fits, **self._slots)
         arguments |= {"most": order.limit, "first": _FIRST, **_declared(declared)}
         with self._connections.current() as connection, connection.transaction():
-            connection.execute(statement("replays", "take_time"))
-            row = cast("tuple[Any, ...]", connection.execute(query, arguments).fetchone())
+            run(connection, statement("replays", "take_time"))
+            row = cast("tuple[Any, ...]", run(connection, query, arguments).fetchone())
         number, records, by_target, by_code, unreadable, hopeless, first, sources = row
         if order.as_of_now and sources:
             raise _as_of_source()
@@ -79,13 +79,13 @@ class PostgresReplays:
             raise AuditKeyMissing(f"{act.verb} was refused: it could not be audited.")
         id_ = str(uuid.uuid4())
         with self._connections.current() as connection, connection.transaction():
-            connection.execute(statement("replays", "take_time"))
+            run(connection, statement("replays", "take_time"))
             total = self._take(connection, id_, order, act)
             if not total:
                 raise NotPossible(f"No open dead letter fits {order.text or 'the filter'!r}.")
             if order.as_of_now and declared and self._has(connection, id_, declared.sources):
                 raise _as_of_source()
-            connection.execute(self._statements["insert"], _row(id_, order, act, total))
+            run(connection, self._statements["insert"], _row(id_, order, act, total))
             self._write_down(connection, act, id_, letters=total, filter=order.text)
         return self._found(id_)
 
@@ -124,13 +124,13 @@ class PostgresReplays:
             "actor": act.actor,
             "reason": act.reason,
         }
-        return connection.execute(query, arguments).rowcount
+        return run(connection, query, arguments).rowcount
 
     def _has(
         self, connection: psycopg.Connection[Any], id_: str, collections: Iterable[str]
     ) -> bool:
         arguments = {"id": id_, "sources": list(collections)}
-        row = connection.execute(self._statements["has_sources"], arguments).fetchone()
+        row = run(connection, self._statements["has_sources"], arguments).fetchone()
         return cast("tuple[bool]", row)[0]
 
     def _change(self, id_: str, act: Act, *names: str) -> Replay:
@@ -142,7 +142,7 @@ class PostgresReplays:
         changed: dict[str, int] = {}
         with self._connections.current() as connection, connection.transaction():
             for name in names:
-                changed[name] = connection.execute(self._statements[name], arguments).rowcount
+                changed[name] = run(connection, self._statements[name], arguments).rowcount
             if not changed[names[-1]]:
                 raise NotPossible(f"The replay is {before.state.value}.")
             opened = {"opened": changed["open_unsent"]} if "open_unsent" in changed else {}
@@ -164,9 +164,9 @@ class PostgresReplays:
         first, last = ends or (None, None)
         arguments = {"first": first, "last": last, "limit": limit, "active": active}
         with self._connections.current() as connection:
-            rows = connection.execute(self._latest, arguments).fetchall()
+            rows = run(connection, self._latest, arguments).fetchall()
             ids = [id_ for id_, *_, tally in rows if tally is None]
-            counted = connection.execute(self._statements["tallies"], {"ids": ids}).fetchall()
+            counted = run(connection, self._statements["tallies"], {"ids": ids}).fetchall()
         outcomes = {id_: Counter[str]() for id_ in ids}
         sent = Counter[str]()
         for of, outcome, was_sent, number in counted:
@@ -206,8 +206,19 @@ class PostgresOutcomes:
             "bad": _BAD,
         }
         with self._connections.current() as connection, connection.transaction():
-            connection.execute(self._lock, arguments)
-            connection.execute(self._report, arguments)
+            run(connection, self._lock, arguments)
+            run(connection, self._report, arguments)
+
+
+def run(
+    connection: psycopg.Connection[Any], query: sql.Composed, arguments: Any = None
+) -> psycopg.Cursor[Any]:
+    """Execute *query* with a plan of its own.
+
+    One that is kept may be of a time when the tables held nothing, and take minutes when they hold
+    very much.
+    """
+    return connection.execute(query, arguments, prepare=False)
 
 
 def replay_of(row: Sequence[Any], outcomes: Mapping[str, int], sent: int) -> Replay:

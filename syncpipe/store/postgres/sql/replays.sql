@@ -156,7 +156,7 @@ UPDATE {schema}.dead_letters AS d
 SET state = 'open', changed_by = NULL, reason = NULL, changed = NULL
 FROM {schema}.replay_items AS i
 WHERE i.replay = %(id)s::uuid AND i.sent IS NULL AND i.outcome IS NULL
-  AND d.id = i.letter AND d.state = 'replaying' AND d.replay = i.replay;
+  AND d.id = i.letter AND d.state = 'replaying' AND d.replay IS NOT DISTINCT FROM i.replay;
 
 -- name: cancel
 UPDATE {schema}.replays AS r
@@ -281,16 +281,19 @@ FROM (
 WHERE f.until IS NULL OR f.until <= %(max_bytes)s OR f.until = octet_length(f.raw)
 ORDER BY f.number;
 
+-- name: lock_items
+-- Statistics do not know a replay that is new, so that no join may depend on them.
+SELECT count(*) FROM (
+    SELECT FROM {schema}.replay_items AS i
+    WHERE i.replay = %(id)s::uuid AND i.number = ANY (%(numbers)s::integer[])
+    ORDER BY i.number
+    FOR UPDATE
+) AS l;
+
 -- name: skip
 UPDATE {schema}.replay_items AS i
 SET outcome = %(skipped)s
-FROM (
-    SELECT l.number FROM {schema}.replay_items AS l
-    WHERE l.replay = %(id)s::uuid AND l.number = ANY (%(numbers)s::integer[]) AND l.outcome IS NULL
-    ORDER BY l.number
-    FOR UPDATE
-) AS l
-WHERE i.replay = %(id)s::uuid AND i.number = l.number;
+WHERE i.replay = %(id)s::uuid AND i.number = ANY (%(numbers)s::integer[]) AND i.outcome IS NULL;
 
 -- name: resolve
 -- Messages of which nothing more is heard; who has died again meanwhile is open.
@@ -312,13 +315,7 @@ SET sent = now(), tries = least(i.tries + 1, 32767),
         WHEN i.outcome IS NULL AND i.number = ANY (%(unheard)s::integer[]) THEN %(word)s
         ELSE i.outcome
     END
-FROM (
-    SELECT l.number FROM {schema}.replay_items AS l
-    WHERE l.replay = %(id)s::uuid AND l.number = ANY (%(numbers)s::integer[])
-    ORDER BY l.number
-    FOR UPDATE
-) AS l
-WHERE i.replay = %(id)s::uuid AND i.number = l.number;
+WHERE i.replay = %(id)s::uuid AND i.number = ANY (%(numbers)s::integer[]);
 
 -- name: sent
 UPDATE {schema}.replays AS r
