@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="NAME:PASSWORD in each line, for its owner alone to read; or set FLOWER_BASIC_AUTH.",
 )
 def ui(configuration: Configuration, port: int | None, *, read_only: bool, **words: object) -> None:
-    """Show dead letters and pipeline in the browser: Flower, with two tabs of ours.
+    """Show dead letters and pipeline in the browser, in Flower.
 
     It listens at 127.0.0.1, and at other addresses only with authentication. Other options of
     Flower are taken from FLOWER_*.

@@ -198,6 +198,7 @@
       return;
     }
     form.setAttribute("aria-busy", "true");
+    show(form, [note("One moment. Where there are many, their records are looked at one after the other.")]);
     try {
       const { ok, said } = await sp.send(form.dataset.act, body(form, dry));
       if (!ok) {

@@ -54,6 +54,7 @@
     }
     element.syncpipeAsking = true;
     const address = element.dataset.live;
+    const began = Date.now();
     try {
       const found = await sp.part(address);
       failed = found.ok ? "" : "Trouble";
@@ -66,6 +67,7 @@
     } finally {
       element.syncpipeAsking = false;
       element.syncpipeAt = Date.now();
+      element.syncpipeTook = element.syncpipeAt - began;
       tell();
     }
   };
@@ -127,7 +129,9 @@
   function due() {
     if (sp.live()) {
       sp.each("[data-live]", (each) => {
-        if (Date.now() - (each.syncpipeAt || 0) >= Number(each.dataset.liveEvery || 5000)) {
+        // What takes long is asked for more seldom: a tenth of the time at most goes into it.
+        const pause = Math.max(Number(each.dataset.liveEvery), 9 * (each.syncpipeTook || 0));
+        if (Date.now() - each.syncpipeAt >= pause) {
           sp.refresh(each);
         }
       });
