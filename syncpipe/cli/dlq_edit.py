@@ -63,6 +63,8 @@ def edit(ctx: click.Context, /, configuration: Configuration, form: Form, **opti
             note(
                 "The record is newer: it would end as superseded. --as-of now gives a new version."
             )
+        if not done["asked"]:
+            note("The target cannot tell whether the original was applied after all: look there.")
         if form is Form.TABLE:
             fields = ", ".join(done["fields"]) or "none"
             became = "would become" if dry_run else "became"

@@ -166,7 +166,8 @@ class DeadLetters:
         """Have the operation that *wish* makes of an open dead letter's take its place.
 
         The original is kept. The new one has a new id, and the original's version unless the wish
-        is another.
+        is another. ``superseded`` of the result tells that the record is newer, ``asked`` whether
+        the target could tell what it has.
 
         Raises:
             NotPossible: the letter is not open or cannot be read, or its operation has been applied
@@ -206,6 +207,7 @@ class DeadLetters:
             "version": operation.version,
             "fields": fields,
             "superseded": look.prospect is Prospect.NEWER and not wish.as_of_now,
+            "asked": look.present is not None,
         }
         if dry_run:
             return {"id": None, **result}

@@ -27,6 +27,7 @@ def test_an_edited_operation_takes_the_place_of_the_original(store, letters_of, 
     store.dead_letters.record([dead(1)])
     done = letters.edit(dead(1).id, Wish({"total": 5}), reason="It was a typo.")
     assert done["fields"] == ["total"]
+    assert done["asked"]
     assert not done["superseded"]
     assert states(store) == {"edited": 1, "open": 1}
     (new,) = letters.show(done["id"], reveal=True)
@@ -92,7 +93,9 @@ def test_an_increment_is_not_edited_while_its_target_cannot_be_asked(
     monkeypatch.setattr(targets["crm"], "read", away)
     with pytest.raises(TargetUnavailable):
         letters.edit(operation(1).uuid, Wish({"n": 2}))
-    assert letters.edit(dead(2).id, Wish({"total": 2}))["id"]
+    done = letters.edit(dead(2).id, Wish({"total": 2}))
+    assert done["id"]
+    assert not done["asked"]
 
 
 def test_it_says_that_an_edit_would_be_superseded(store, letters, targets):
