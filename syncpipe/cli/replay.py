@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Most replays that a list shows unless told otherwise.
 _LIMIT = 20
+#: Outcomes after which a dead letter is open again.
+_BAD = frozenset({"dead", "too_late", "expired"})
 _COLUMNS = ("id", "age", "state", "total", "sent", "outcomes", "by", "filter")
 
 
@@ -147,14 +149,15 @@ def _page(row: Mapping[str, Any], now_ms: int) -> Iterator[str]:
     yield f"Replay {row['id']}, {row['state']}"
     facts = {
         "stopped" if row["state"] == "paused" else "now": row["stopped"],
-        "letters": f"{row['total']:,}, {row['sent']:,} sent, {row['ended']:,} with an outcome",
+        "letters": f"{row['total']:,}, {row['sent']:,} sent, {row['settled']:,} with an outcome",
         "outcomes": _outcomes(row),
         "filter": row["filter"],
         "how": ", ".join(_how(row)),
         "made by": f"{row['actor']}, {age(now_ms - row['created_ms'])} ago",
         "why": row["reason"],
         "ended": row["ended_ms"] and written(row["ended_ms"]),
-        "look": f"syncpipe dlq list 'replay:{row['id'][:8]} state:open'",
+        "look at": _BAD & row["outcomes"].keys()
+        and f"syncpipe dlq list 'replay:{row['id'][:8]} state:open'",
     }
     yield from (f"  {name:<12}{text}" for name, text in facts.items() if text)
 
@@ -166,7 +169,7 @@ def _how(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{row['rate']:g}/s"
     if row["canary"]:
         yield f"canary of {row['canary']:,}"
-    yield f"stops above {row['stop_on_error_rate']:.3g} dead"
+    yield f"pauses when more than {row['stop_on_error_rate']:.0%} of them are dead again"
     yield "as of now" if row["as_of_now"] else "with the versions that they have"
 
 

@@ -91,6 +91,6 @@ def described(replay: Replay) -> dict[str, Any]:
         "ended_ms": replay.ended_ms,
         "total": replay.total,
         "sent": replay.sent,
-        "ended": replay.ended,
+        "settled": replay.ended,
         "outcomes": dict(sorted(replay.outcomes.items())),
     }

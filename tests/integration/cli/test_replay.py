@@ -54,7 +54,7 @@ def test_one_is_shown_by_the_beginning_of_its_id(replay, made, store):
     assert text.splitlines()[0] == f"Replay {made.id}, canary"
     assert "letters     3, 0 sent, 2 with an outcome" in text
     assert "outcomes    1 applied, 1 dead" in text
-    assert "how         200/s, canary of 1, stops above 0.05 dead" in text
+    assert "how         200/s, canary of 1, pauses when more than 5% of them are dead again" in text
     assert "why         pg failover" in text
     assert f"syncpipe dlq list 'replay:{made.id[:8]} state:open'" in text
 
