@@ -260,7 +260,7 @@ class Batcher:
         self._running[name] -= 1
         self._moved[name] = self._clock.monotonic()
         self._guards.judge(name, call, report)
-        self._station.count(report)
+        self._station.count(name, report)
         done: list[Held] = []
         later: list[tuple[Held, Later]] = []
         for held, verdict in zip(batch, report.verdicts, strict=True):

@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Look at the jobs that send dead letters again; pause, resume and cancel them.",
     ),
     "target": ("syncpipe.cli.target:target", "Prepare, check and look at targets."),
+    "ui": ("syncpipe.cli.ui:ui", "Show dead letters and pipeline in the browser, in Flower."),
     "up": (
         "syncpipe.cli.up:up",
         "Start private services and workers, run the demonstration on them, and check every row.",
