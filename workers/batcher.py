@@ -95,7 +95,7 @@ class Batcher:
         if not self._hands[name]:
             self._moved[name] = held.since
         self._hands[name] += 1
-        self.pump()
+        self._consider(name, held.since)
 
     def pump(self) -> None:
         """Start every batch that may start, and wake up when the next one may."""
@@ -112,6 +112,19 @@ class Batcher:
         dues = [due for name in self._turns if (due := self._next(name, now)) is not None]
         if dues:
             self._wake(min(dues), now)
+
+    def _consider(self, name: str, now: float) -> None:
+        """Start what has become due with a message for one target, or see to it that it starts.
+
+        Most messages only wait for company: a whole `pump` for each would cost more than all else.
+        """
+        due = self._due(name)
+        if name in self._station.subscriptions.paused or (due is not None and due <= now):
+            self.pump()
+        elif due is not None:
+            self._wake(due, now)
+        elif self._crowds(name):
+            self._wake(self._moved[name] + _STUCK_S, now)
 
     def retire(self) -> None:
         """End, because the connection is gone.
