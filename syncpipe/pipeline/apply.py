@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import RefusedForNow, TargetError, TargetMisconfigured, TargetThrottled
 from syncpipe.pipeline.batch import Batch, Item, Settled
@@ -105,7 +107,9 @@ def _untried(groups: Sequence[Group], known: Mapping[Identity, Result]) -> list[
     if not known:
         return list(groups)
     rest = (
-        replace(group, operations=tuple(o for o in group.operations if identity(o) not in known))
+        structs.replace(
+            group, operations=tuple(o for o in group.operations if identity(o) not in known)
+        )
         for group in groups
     )
     return [group for group in rest if group.operations]

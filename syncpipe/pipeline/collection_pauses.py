@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import Refused, RefusedForNow, TargetError, TargetMisconfigured
@@ -264,4 +266,4 @@ def _waiting(result: Result, reason: TargetMisconfigured) -> Result:
     """Return *result* as one that waits, if it is refused."""
     if not (_is_refused(result) or _misfits(result)):
         return result
-    return replace(result, outcome=Outcome.RETRYING, error=reason)
+    return structs.replace(result, outcome=Outcome.RETRYING, error=reason)
