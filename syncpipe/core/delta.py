@@ -56,11 +56,9 @@ class Delta(msgspec.Struct, frozen=True):
     #: Fields of that upsert; None for a delete, or when there is none.
     document: Mapping[str, Any] | None = None
     #: Newest patch of each field above the base.
-    writes: Mapping[str, Write] = msgspec.field(default_factory=lambda: _NO_WRITES)
+    writes: Mapping[str, Write] = _NO_WRITES
     #: Increments above the base and above what set their field, by id.
-    increments: Mapping[bytes, Increment] = msgspec.field(
-        default_factory=lambda: _NO_INCREMENTS
-    )
+    increments: Mapping[bytes, Increment] = _NO_INCREMENTS
 
     @property
     def oldest(self) -> Stamp:

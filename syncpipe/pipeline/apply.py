@@ -71,6 +71,9 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     settled, waiting = [], []
     for item in batch.items:
         result = results.get(identity(item.operation))
+        if result is not None and result.outcome is not Outcome.RETRYING:
+            settled.append(Settled(item, result.outcome, "apply", result.error))
+            continue
         wait_ms = _pause_ms(item, result, policy.pauses)
         if wait_ms is not None:
             settled.append(Settled(item, Outcome.RETRYING, "apply", wait_ms=wait_ms))
@@ -141,9 +144,14 @@ def _in_turn(batch: Batch) -> list[Group]:
     """
     attempts: dict[tuple[str, str], int] = {}
     for item in batch.items:
-        record = item.operation.collection, item.operation.key
-        attempts[record] = max(attempts.get(record, 0), batch.attempts(item))
-    return sorted(batch.groups, key=lambda group: attempts[group.collection.name, group.key])
+        if tried := batch.attempts(item):
+            record = item.operation.collection, item.operation.key
+            attempts[record] = max(attempts.get(record, 0), tried)
+    if not attempts:
+        return list(batch.groups)
+    return sorted(
+        batch.groups, key=lambda group: attempts.get((group.collection.name, group.key), 0)
+    )
 
 
 def _throttling(results: Iterable[Result]) -> TargetError | None:

@@ -77,14 +77,18 @@ class _Record:
     ) -> None:
         """Add the records of *results*, one batch in its order, of which some were *refused*."""
         self.batches += 1
-        for result in results:
+        newest: dict[str, tuple[str | tuple[str, int], TargetError | None]] = {}
+        for result in reversed(results):
             key = result.operation.key
             if key in refused:
-                self.latest.pop(key, None)
-                self.latest[key] = refused[key]
+                newest.setdefault(key, (key, refused[key]))
             elif result.outcome in _TAKEN:
-                self.latest.pop(key, None)
-                self.latest[key, self.batches] = None
+                newest.setdefault(key, ((key, self.batches), None))
+            if len(newest) == _WINDOW:
+                break  # what comes before these would be forgotten at once
+        for key, (entry, error) in reversed(newest.items()):
+            self.latest.pop(key, None)
+            self.latest[entry] = error
         for old in list(self.latest)[:-_WINDOW]:
             del self.latest[old]
 
@@ -166,7 +170,9 @@ class CollectionPauses:
         if reason := _reason(name, results, refused, taken):
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
-        fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
+        fitting: set[str] = set()
+        if refused:
+            fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
         record.remember(
             results,
             {
@@ -205,7 +211,7 @@ class CollectionPauses:
 def _is_refused(result: Result) -> bool:
     """Return whether *result* may show that the target refuses everything like it."""
     error = result.error
-    if not isinstance(error, Refused | RefusedForNow):
+    if error is None or not isinstance(error, Refused | RefusedForNow):
         return False
     return error.sqlstate not in _OTHERS_SQLSTATES and error.status not in _OTHERS_STATUSES
 

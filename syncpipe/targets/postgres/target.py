@@ -183,13 +183,13 @@ class PostgresTarget:
                 newest[record_of(group)] = group, delta
             else:
                 rest.append(group)
-        written = layout.write_newest(connection, newest) if newest else set()
+        left = layout.write_newest(connection, newest) if newest else set()
         results: list[Result] = []
         for record, (group, _) in newest.items():
-            if record in written:
-                results += written_results(group.operations)
-            else:
+            if record in left:
                 rest.append(group)
+            else:
+                results += written_results(group.operations)
         if rest:
             results += self._merging.apply(connection, layout, rest)
         return results
