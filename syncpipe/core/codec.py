@@ -122,7 +122,12 @@ def _decode_with_rare(raw: bytes) -> Operation:
 
 
 def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, default=_pack_extension, strict_types=True)
+    try:
+        packer = _PACKERS_AT_REST.pop()
+    except IndexError:
+        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
+    packed: bytes = packer.pack(value)
+    _PACKERS_AT_REST.append(packer)
     return packed
 
 
@@ -145,6 +150,10 @@ _PACKERS: dict[type, Callable[[Any], tuple[int, bytes]]] = {
     dt.time: lambda value: (_TIME, value.isoformat().encode()),
     uuid.UUID: lambda value: (_UUID, value.bytes),
 }
+
+#: Packers that nobody uses now: making one takes longer than packing. One that is in use, or has met
+#: a fault, is not here, so that no thread or signal handler comes upon half of somebody's bytes.
+_PACKERS_AT_REST: list[msgpack.Packer] = []
 
 _UNPACKERS: dict[int, Callable[[bytes], Any]] = {
     _BIG_INT: lambda data: int.from_bytes(data, "big", signed=True),

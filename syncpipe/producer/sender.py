@@ -79,6 +79,7 @@ class Sender:
         self._random = random
         self._options = options
         self._try_timeout_s = options.delivery_timeout_s / _TRIES
+        self._begin_within_s = options.delivery_timeout_s - self._try_timeout_s
         self._closed = False
         self._begin()
         lifetime.renew_after_fork(self)
@@ -121,15 +122,18 @@ class Sender:
 
         """
         with self._progress.lock:
-            queues = tuple([route.queue for route in accepted.routes])
             receipt = Receipt(
-                accepted.operation_id, accepted.version, queues, self._progress, listener
+                accepted.operation_id, accepted.version, accepted.queues, self._progress, listener
             )
             if self._closed:
                 raise about(ClientClosed, "The client is closed.", receipt)
             if not self._buffer.has_room(accepted):
                 return None
-            self._append(accepted, receipt)
+            try:
+                self._append(accepted, receipt)
+            except BaseException:
+                self._recount()
+                raise
             return receipt
 
     def put(self, accepted: Accepted, listener: Listener | None = None) -> Receipt:
@@ -208,15 +212,8 @@ class Sender:
         return self.report(mark)
 
     def _append(self, accepted: Accepted, receipt: Receipt) -> None:
-        try:
-            self._count_and_buffer(accepted, receipt)
-        except BaseException:
-            self._recount()
-            raise
-
-    def _count_and_buffer(self, accepted: Accepted, receipt: Receipt) -> None:
         now = self._clock.monotonic()
-        try_until = now + self._options.delivery_timeout_s - self._try_timeout_s
+        try_until = now + self._begin_within_s
         ticket = Ticket(receipt, len(accepted.routes), self._tally.opened())
         sooner = False
         for route in accepted.routes:

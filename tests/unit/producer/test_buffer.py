@@ -29,7 +29,7 @@ def _entry(data: bytes = b"x", *, until: float = 100.0) -> Entry:
 
 
 def _accepted(size: int) -> Accepted:
-    return Accepted(bytes(16), 1, bytes(size - ENTRY_BYTES), (route(),))
+    return Accepted(bytes(16), 1, bytes(size - ENTRY_BYTES), (route(),), (route().queue,))
 
 
 def _data(parcels: list[Parcel]) -> list[list[bytes]]:
