@@ -42,6 +42,11 @@ _MOST_BROKEN = 12
 _BROKE = 500
 
 
+#: Most records that are applied together. A batch may have more, so that more of its operations fall
+#: on the same record; but a longer statement is no faster, and a refusal disturbs what is in it.
+_MOST_TOGETHER = 2000
+
+
 class _EnoughError(Exception):
     """Nothing more of the batch is tried now; what has no result waits."""
 
@@ -74,8 +79,8 @@ class Isolation:
         They are left without reason when the time is over.
         """
         try:
-            if groups:
-                self._try(tuple(groups))
+            for start in range(0, len(groups), _MOST_TOGETHER):
+                self._try(tuple(groups[start : start + _MOST_TOGETHER]))
             return self._settle_misfits()
         except _EnoughError as enough:
             return enough.reason
