@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.fold import Identity
     from syncpipe.pipeline.refusals import Refusals
     from syncpipe.pipeline.retries import Retries
-    from syncpipe.targets.target import Group, Target
+    from syncpipe.pipeline.target_clock import TargetClock
+    from syncpipe.targets.target import Group
 
 
-def ask_time(batch: Batch, target: Target) -> Batch:
-    """Return *batch* with the target's clock, or with an outage."""
+def ask_time(batch: Batch, time: TargetClock) -> Batch:
+    """Return *batch* with the target's time, or with an outage."""
     if not batch.items:
         return batch
     try:
-        return replace(batch, now_ms=target.now_ms())
+        return replace(batch, now_ms=time.now_ms())
     except TargetError as error:
         return replace(batch, outage=error)
 
