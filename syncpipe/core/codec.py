@@ -115,10 +115,10 @@ def _decode(raw: bytes) -> Operation:
 
 
 def _decode_with_rare(raw: bytes) -> Operation:
-    *members, rare = _SEVEN.decode(raw)
+    id_, kind, collection, key, version, data, rare = _SEVEN.decode(raw)
     if rare == _Rare():
         raise MalformedEnvelope("What follows an operation's data is not of this format.")
-    return Operation(*members, rare.n, rare.x, rare.g)
+    return Operation(id_, kind, collection, key, version, data, rare.n, rare.x, rare.g)
 
 
 def _pack(value: Any) -> bytes:
@@ -151,8 +151,8 @@ _PACKERS: dict[type, Callable[[Any], tuple[int, bytes]]] = {
     uuid.UUID: lambda value: (_UUID, value.bytes),
 }
 
-#: Packers that nobody uses now: making one takes longer than packing. One that is in use, or has met
-#: a fault, is not here, so that no thread or signal handler comes upon half of somebody's bytes.
+#: Packers that nobody uses now: making one takes longer than packing. One that is in use, or has
+#: met a fault, is not here, so that no thread or signal handler comes upon half of others' bytes.
 _PACKERS_AT_REST: list[msgpack.Packer] = []
 
 _UNPACKERS: dict[int, Callable[[bytes], Any]] = {

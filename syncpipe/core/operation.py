@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Mapping  # noqa: TC003 - `Operation` shows its types at run time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec

@@ -42,9 +42,9 @@ _MOST_BROKEN = 12
 _BROKE = 500
 
 
-#: Most records that are applied together. A batch may have more, so that more of its operations fall
-#: on the same record; but a longer statement is no faster, and a refusal disturbs what is in it.
-_MOST_TOGETHER = 2000
+#: Most records that are applied together. A batch may have more operations, so that more of them
+#: become one write; but a longer statement is no faster, and a refusal disturbs what is in it.
+MOST_TOGETHER = 2000
 
 
 class _EnoughError(Exception):
@@ -79,8 +79,8 @@ class Isolation:
         They are left without reason when the time is over.
         """
         try:
-            for start in range(0, len(groups), _MOST_TOGETHER):
-                self._try(tuple(groups[start : start + _MOST_TOGETHER]))
+            for start in range(0, len(groups), MOST_TOGETHER):
+                self._try(tuple(groups[start : start + MOST_TOGETHER]))
             return self._settle_misfits()
         except _EnoughError as enough:
             return enough.reason

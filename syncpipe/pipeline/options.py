@@ -15,7 +15,7 @@ class WorkerOptions:
     prefetch: int = 64
     #: Envelopes of one queue that the process holds unacknowledged, on RabbitMQ.
     queue_prefetch: int = 8
-    #: Most operations in one batch, in which those on one record become one write; one envelope with
+    #: Most operations in one batch, where those on one record become one write; one envelope with
     #: more is a batch of its own.
     batch_max_ops: int = 16_000
     #: Most bytes of envelopes in one batch, as they arrived.
