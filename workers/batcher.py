@@ -218,10 +218,10 @@ class Batcher:
         running = self._running[name]
         if running >= self._guards.slots(name) or self.running >= self._options.threads:
             return None
-        if not self._guards[name].free:
-            return None
         due = self._shelves[name].due()
-        if due is None or not running or self._shelves[name].full:
+        if due is None or not self._guards[name].free:
+            return None
+        if not running or self._shelves[name].full:
             return due
         return max(due, self._began[name] + _COMPANY_S)
 

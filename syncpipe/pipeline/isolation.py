@@ -80,12 +80,21 @@ class Isolation:
         """
         try:
             for start in range(0, len(groups), MOST_TOGETHER):
-                self._try(tuple(groups[start : start + MOST_TOGETHER]))
+                self._go_on(groups[start : start + MOST_TOGETHER])
             return self._settle_misfits()
         except _EnoughError as enough:
             return enough.reason
         except (TargetUnavailable, TargetThrottled) as outage:
             return outage
+
+    def _go_on(self, part: Sequence[Group]) -> None:
+        """Apply the next *part* of the batch, as carefully as what came before has taught."""
+        if self._until is not None:
+            self._check_time()
+        if self._dawdles:
+            self._each_alone(part)
+        else:
+            self._try(tuple(part))
 
     def _try(self, part: Sequence[Group]) -> None:
         """Apply *part*, of which nothing is known."""

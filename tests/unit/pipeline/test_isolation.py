@@ -124,17 +124,6 @@ def test_as_few_calls_as_promised_find_what_is_refused(bench, refusal, number, b
     assert len(bench.target.keys("orders")) == number - bad
 
 
-def test_a_refusal_disturbs_only_what_is_applied_together_with_it(bench):
-    operations = records(4500)
-    culprit = operations[2100]
-    bench.target.errors = {culprit.id: Refused("no")}
-    assert bench.run(operations) is None
-    assert bench.errors() == bench.target.errors
-    first, second, *_, last = bench.target.calls
-    assert (first, second, last) == (2000, 2000, 500)
-    assert len(bench.target.calls) <= 2 + bound(2000, 1)
-
-
 KINDS = (Refused, RefusedForNow, TargetBusy, TooSlow, TargetMisconfigured)
 #: An operation: its record, whether it is a patch, and the index of its error, often none.
 OPERATIONS = st.lists(
