@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted, Route
@@ -178,9 +178,9 @@ class Buffer:
                 expired.append(group.pop())
         return expired
 
-    def release(self, entry: Entry) -> None:
-        """Give back the room of *entry*, which is confirmed or given up."""
-        self._bytes -= entry.size
+    def release(self, entries: Collection[Entry]) -> None:
+        """Give back the room of *entries*, which are confirmed or given up."""
+        self._bytes -= sum([len(entry.data) for entry in entries]) + ENTRY_BYTES * len(entries)
 
     def waiting(self) -> list[Entry]:
         """Return everything that waits."""

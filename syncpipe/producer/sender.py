@@ -30,7 +30,7 @@ from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.errors import SyncpipeError
@@ -361,18 +361,20 @@ class Sender:
     def _flying(self) -> list[Entry]:
         return [entry for parcel in self._in_flight for entry in parcel.entries]
 
-    def _settled(self, entries: Iterable[Entry], error: SyncpipeError | None) -> list[_News]:
+    def _settled(self, entries: Collection[Entry], error: SyncpipeError | None) -> list[_News]:
         """Count *entries* as confirmed or given up; return the receipts that this settles."""
-        news: list[_News] = []
+        self._buffer.release(entries)
+        settled: list[Ticket] = []
         for entry in entries:
-            self._buffer.release(entry)
             ticket = entry.ticket
             ticket.missing -= 1
             ticket.error = ticket.error or error
             if not ticket.missing:
-                self._tally.settled(ticket.epoch, failed=ticket.error is not None)
-                news.append((ticket.receipt, ticket.receipt.settle(ticket.error)))
-        return news
+                settled.append(ticket)
+        counts = Counter([(ticket.epoch, ticket.error is not None) for ticket in settled])
+        for (epoch, failed), number in counts.items():
+            self._tally.settled(epoch, failed=failed, number=number)
+        return [(ticket.receipt, ticket.receipt.settle(ticket.error)) for ticket in settled]
 
     def _tell(self, news: list[_News]) -> None:
         """Call listeners and watchers, without the lock."""

@@ -178,7 +178,7 @@ def test_room_is_taken_until_an_entry_is_released():
 
     buffer.take(9.0)
     assert buffer.bytes == entry.size == 100 + ENTRY_BYTES
-    buffer.release(entry)
+    buffer.release([entry])
     assert buffer.bytes == 0
 
 
