@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import Refused, RefusedForNow, TargetError, TargetMisconfigured
@@ -78,14 +80,18 @@ class _Record:
     ) -> None:
         """Add the records of *results*, one batch in its order, of which some were *refused*."""
         self.batches += 1
-        for result in results:
+        newest: dict[str, tuple[str | tuple[str, int], TargetError | None]] = {}
+        for result in reversed(results):
             key = result.operation.key
             if key in refused:
-                self.latest.pop(key, None)
-                self.latest[key] = refused[key]
+                newest.setdefault(key, (key, refused[key]))
             elif result.outcome in _TAKEN:
-                self.latest.pop(key, None)
-                self.latest[key, self.batches] = None
+                newest.setdefault(key, ((key, self.batches), None))
+            if len(newest) == _WINDOW:
+                break  # what comes before these would be forgotten at once
+        for key, (entry, error) in reversed(newest.items()):
+            self.latest.pop(key, None)
+            self.latest[entry] = error
         for old in list(self.latest)[:-_WINDOW]:
             del self.latest[old]
 
@@ -176,7 +182,9 @@ class CollectionPauses:
         if reason := _reason(name, results, refused, taken):
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
-        fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
+        fitting: set[str] = set()
+        if refused:
+            fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
         record.remember(
             results,
             {
@@ -215,7 +223,7 @@ class CollectionPauses:
 def _is_refused(result: Result) -> bool:
     """Return whether *result* may show that the target refuses everything like it."""
     error = result.error
-    if not isinstance(error, Refused | RefusedForNow):
+    if error is None or not isinstance(error, Refused | RefusedForNow):
         return False
     return error.sqlstate not in _OTHERS_SQLSTATES and error.status not in _OTHERS_STATUSES
 
@@ -276,4 +284,4 @@ def _waiting(result: Result, reason: TargetMisconfigured) -> Result:
     """Return *result* as one that waits, if it is refused."""
     if not (_is_refused(result) or _misfits(result)):
         return result
-    return replace(result, outcome=Outcome.RETRYING, error=reason)
+    return structs.replace(result, outcome=Outcome.RETRYING, error=reason)

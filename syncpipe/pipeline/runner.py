@@ -25,6 +25,7 @@ from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
+from syncpipe.pipeline.target_clock import TargetClock
 from syncpipe.pipeline.verdict import Later
 from syncpipe.pipeline.verify import Declared, verify
 
@@ -71,6 +72,7 @@ class Pipeline:
         """
         #: Where operations are applied.
         self.target = target
+        self._time = TargetClock(target, clock)
         self._declared = Declared(target.name, collections)
         self._dead_letters = DeadLetters(broker, clock, log.worker)
         self._broker = broker
@@ -112,7 +114,7 @@ class Pipeline:
 
     def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
         batch = watch("decode", decode, batch)
-        batch = watch("clock", ask_time, batch, self.target)
+        batch = watch("clock", ask_time, batch, self._time)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
             batch = watch(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncpipe.core.attempt import Attempt, one_more
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import parse_queue
@@ -47,7 +49,7 @@ def settle(
         open_ = _open_messages(batch, _waits)
     doomed = [each for each in batch.settled if _doomed(each) and each.item.message not in open_]
     others = [
-        replace(each, outcome=Outcome.RETRYING) if _doomed(each) else each
+        structs.replace(each, outcome=Outcome.RETRYING) if _doomed(each) else each
         for each in batch.settled
         if not _doomed(each) or each.item.message in open_
     ]
@@ -73,7 +75,7 @@ def _schedule(batch: Batch, scheduling: Scheduling, worker: str) -> Batch:
     settled = (
         each
         if each.wait_ms is None
-        else replace(each, wait_ms=None, scheduled=each.item.message in kept)
+        else structs.replace(each, wait_ms=None, scheduled=each.item.message in kept)
         for each in batch.settled
     )
     return replace(batch, settled=tuple(settled))
@@ -109,7 +111,9 @@ def _open_messages(batch: Batch, waits: Callable[[Settled], bool]) -> set[int]:
 
 
 def _buried(settled: Settled, error: SyncpipeError | None) -> Settled:
-    return replace(settled, outcome=Outcome.RETRYING, error=error) if error else settled
+    if error is None:
+        return settled
+    return structs.replace(settled, outcome=Outcome.RETRYING, error=error)
 
 
 def _kept(fault: Fault, error: SyncpipeError | None) -> Fault:

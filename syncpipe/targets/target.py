@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from syncpipe.errors import (
     Refused,
     RefusedForNow,
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from syncpipe.core.outcome import Result
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """The operations of one record in one batch."""
 
     #: The record's collection.

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import uuid
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg import conninfo, sql
 
 from syncpipe.core.codec import encode

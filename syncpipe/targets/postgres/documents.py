@@ -44,19 +44,20 @@ class Documents:
         """Write deltas without increments whose every stamp is above what is stored.
 
         Returns:
-            The records that were written; the others hold something newer and were left alone.
+            The records that were not written: they hold something newer and were left alone.
 
         """
         puts = [pair for pair in deltas.values() if pair[1].base.version]
         patches = [pair for pair in deltas.values() if not pair[1].base.version]
-        written: set[Record] = set()
+        left: set[Record] = set()
         for query, pairs in ((self._put, puts), (self._patch, patches)):
             if pairs:
                 # Each is a transaction of its own, so that rows are locked in key order; it ends
                 # within the server, so that who is stopped meanwhile keeps nothing locked.
                 records = array(_fresh(record_of(group), delta) for group, delta in pairs)
-                written.update(connection.execute(query, {"records": records}).fetchall())
-        return written
+                arguments = {"records": records, "number": len(pairs)}
+                left.update(connection.execute(query, arguments).fetchall())
+        return left
 
     def lock(
         self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]

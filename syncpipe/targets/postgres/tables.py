@@ -58,7 +58,7 @@ class Table:
         """Write deltas without increments whose every stamp is above what is stored.
 
         Returns:
-            The records that were written; the others hold something newer and were left alone.
+            The records that were not written: they hold something newer and were left alone.
 
         """
         written: set[Record] = set()
@@ -66,7 +66,7 @@ class Table:
             chosen = {r: p for r, p in deltas.items() if bool(p[1].base.version) is with_base}
             if chosen:
                 written |= self._write_won(connection, name, chosen)
-        return written
+        return deltas.keys() - written
 
     def lock(
         self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
