@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncpipe.core.codec import decode_all
 from syncpipe.core.deadletter import letter_id
 from syncpipe.core.envelope import unseal
@@ -107,7 +109,7 @@ def _held_back(batch: Batch, error: StoreError) -> Batch:
     return replace(
         batch,
         settled=tuple(
-            replace(each, outcome=Outcome.RETRYING, error=error)
+            structs.replace(each, outcome=Outcome.RETRYING, error=error)
             if each.item.message in batch.replays and not each.scheduled
             else each
             for each in batch.settled

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from msgspec import structs
 
 from syncpipe.core.codec import decode_all, encode
 from syncpipe.core.envelope import Header, seal
@@ -102,7 +103,7 @@ class Parcels:
                 f"{operation.collection} takes its versions from the source, which alone can say "
                 "what is as of now."
             )
-        return replace(operation, version=version)
+        return structs.replace(operation, version=version)
 
     def _unreadable(self, item: Item) -> Parcel:
         if item.queue != DEAD_QUEUE:

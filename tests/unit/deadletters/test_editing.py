@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from syncpipe.core.codec import decode_all
 from syncpipe.core.collection import Collection, KeyType, VersionSource
@@ -25,7 +26,7 @@ DATA = {"id": "k", "total": Decimal("-5.0"), "name": "Ann", "big": 2**70}
 
 def operation(kind="upsert", data=DATA, **members):
     plain = Operation(b"\1" * 16, KINDS[kind], "orders", "k", 7, data)
-    return replace(plain, **members)
+    return structs.replace(plain, **members)
 
 
 def edit(wish, original=None, collection=ORDERS, newest=ZERO):
