@@ -19,7 +19,7 @@ class WorkerOptions:
     #: more is a batch of its own.
     batch_max_ops: int = 16_000
     #: Most bytes of envelopes in one batch, as they arrived.
-    batch_max_bytes: int = 2_000_000
+    batch_max_bytes: int = 1_000_000
     #: Milliseconds that a batch waits for more envelopes.
     batch_linger_ms: int = 5
     #: Seconds for which a batch is tried again at once after a deadlock, lock timeout and the like.
