@@ -133,6 +133,7 @@ def test_some_are_chosen_and_put_away_and_brought_back(visitor):
     form.get_by_role("button", name="Dry run").click()
     form.get_by_role("button", name="Discard 2").click()
     page.get_by_text("Done: 2 dead letters.").wait_for()
+    page.locator("[data-open-letters]", has_text="39").wait_for()
     assert visitor.store.triage.stats().by_state == {"open": 39, "discarded": 2}
 
     visitor.go("/syncpipe/dead-letters?view=letters&where=state:discarded")

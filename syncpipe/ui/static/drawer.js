@@ -157,6 +157,7 @@
   drawer.addEventListener("close", () => close());
   drawer.addEventListener("sp:done", async (event) => {
     const { then, said } = event.detail;
+    document.getElementById("sp-part").removeAttribute("data-busy");
     sp.refreshAll();
     if (then === "replay") {
       await open("replay:" + said.id);
