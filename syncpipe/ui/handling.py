@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -116,10 +117,16 @@ class Guarded(BaseHandler):
             )
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log what nobody expected; of what we refuse, the answer tells."""
+        """Log what nobody expected: where, but not what it says, which may be in operations.
+
+        Of what we refuse, the answer tells.
+        """
         if not isinstance(value, SyncpipeError | HTTPError):
             structlog.get_logger("syncpipe.ui").error(
-                "request-failed", path=self.request.path, exc_info=(typ, value, tb)
+                "request-failed",
+                path=self.request.path,
+                error=typ.__name__,
+                at="".join(traceback.format_tb(tb)),
             )
 
     def failure(self, status: int, exc_info: Any) -> dict[str, Any]:

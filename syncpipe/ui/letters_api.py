@@ -99,7 +99,8 @@ class ExportApi(LettersApi):
         self, where: str, limit: int, *, reveal: bool, reason: str = ""
     ) -> dict[str, Any]:
         rows = self.letters().export(where, reveal=reveal, reason=reason, limit=limit)
-        return {"letters": list(itertools.islice(rows, limit))}
+        letters = list(itertools.islice(rows, limit))
+        return {"letters": letters, "more": len(letters) == limit}
 
 
 class ShowApi(LettersApi):

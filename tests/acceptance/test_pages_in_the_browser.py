@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.core.audit import Act
-from syncpipe.core.filtering import ALL
+from syncpipe.core.filtering import ALL, Comparison, Term
+from syncpipe.resilience.hold import Hold
 from tests.acceptance.browser import Visitor, browser, pages
 from tests.acceptance.fleet import Fleet
 from tests.integration.deadletters.samples import CANARY, dead, operation
@@ -87,10 +88,13 @@ def test_everything_can_be_reached_with_keys(visitor):
     page.keyboard.press("Enter")
     page.get_by_text("What to do").wait_for()
     assert page.evaluate("document.activeElement.id") == "sp-drawer-title"
+    # The list is another one by now, and the focus comes back all the same.
+    page.evaluate("document.querySelector('#sp-part').syncpipeHtml = ''; syncpipe.refreshAll()")
+    page.wait_for_function("() => document.querySelector('#sp-part').syncpipeHtml !== ''")
     page.keyboard.press("Escape")
     page.locator("#sp-drawer").wait_for(state="hidden")
-    assert "open=" not in page.url
-    assert page.evaluate("document.activeElement.closest('[data-cause]') !== null")
+    page.wait_for_function("() => !location.search.includes('open=')")
+    page.wait_for_function("() => document.activeElement.closest('[data-cause]') !== null")
 
     page.keyboard.press("r")
     page.get_by_text("Refreshed.").wait_for()
@@ -132,6 +136,7 @@ def test_some_are_chosen_and_put_away_and_brought_back(visitor):
     form.get_by_role("button", name="Dry run").click()
     form.get_by_role("button", name="Discard 2").click()
     page.get_by_text("Done: 2 dead letters.").wait_for()
+    page.locator("[data-open-letters]", has_text="39").wait_for()
     assert visitor.store.triage.stats().by_state == {"open": 39, "discarded": 2}
 
     visitor.go("/syncpipe/dead-letters?view=letters&where=state:discarded")
@@ -188,6 +193,36 @@ def test_a_viewer_sees_no_button_that_changes_anything(visitor):
         words = [each.inner_text() for each in page.get_by_role("button").all()]
         assert not [word for word in words if word.endswith("…")]
         assert page.locator("form[data-act]").count() == 0
+
+
+def test_who_paused_a_target_and_why_stands_on_its_card(visitor):
+    visitor.store.pauses.hold("crm", Hold.OPEN, by="ann@desk", reason="database upgrade")
+    visitor.go("/syncpipe/pipeline")
+    card = visitor.page.locator('[data-target="crm"]')
+    card.get_by_text("database upgrade").wait_for()
+    assert "ann@desk" in card.inner_text()
+    assert "paused" in card.inner_text()
+    card.get_by_role("button", name="Copy CLI command: resume").click()
+    copied = visitor.page.evaluate("navigator.clipboard.readText()")
+    assert copied == "syncpipe target resume crm"
+    visitor.shoot("14-paused")
+
+
+@pytest.mark.parametrize("role", ["admin"])
+def test_an_admin_purges_what_was_put_away(visitor):
+    page = visitor.page
+    act = Act("ann@desk", "dlq.discard", "code:23514", "x")
+    visitor.store.triage.discard(Term("sqlstate", Comparison.EQUAL, "23514"), act)
+    visitor.go("/syncpipe/dead-letters?open=where:state:discarded")
+    page.get_by_role("button", name="Purge…").click()
+    form = page.locator("form:visible", has_text="deleted for good")
+    form.get_by_label("Longer ago than").select_option("0")
+    form.get_by_label("Why").fill("test data")
+    form.get_by_role("button", name="Dry run").click()
+    form.get_by_text("dead letters").wait_for()
+    form.get_by_role("button", name="Purge").click()
+    page.get_by_text("Done: 40 dead letters.").wait_for()
+    assert visitor.store.triage.stats().by_state == {"open": 1}
 
 
 def test_an_empty_list_says_that_things_are_fine(visitor):

@@ -40,7 +40,11 @@
       width: width,
       height: 150,
       cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: (chart, low, high) => [0, Math.max(1, high * 1.1)] } },
+      scales: {
+        // A minute at least, so that the first look is a point in it.
+        x: { range: (chart, low, high) => [Math.min(low, high - 60), high] },
+        y: { range: (chart, low, high) => [0, Math.max(1, high * 1.1)] },
+      },
       axes: [
         { ...axis, size: 34, space: 90, values: (chart, ticks) => ticks.map(time) },
         { ...axis, size: 56, values: (chart, ticks) => ticks.map((tick) => number(tick)) },

@@ -8,6 +8,7 @@
   const help = document.getElementById("sp-help");
   let timer = 0;
   let opened = drawer.dataset.open || "";
+  let first = opened;
 
   function address(name) {
     const query = new URLSearchParams(location.search);
@@ -69,6 +70,7 @@
       history.pushState({ open: name }, "", address(name));
     }
     if (!drawer.open) {
+      first = name;
       content.innerHTML = '<p class="sp-drawer-body sp-quiet" role="status">One moment…</p>';
       content.syncpipeHtml = "";
       drawer.showModal();
@@ -154,9 +156,20 @@
     }
   });
 
-  drawer.addEventListener("close", () => close());
+  drawer.addEventListener("close", () => {
+    close();
+    // The list may have been refreshed behind it: what had the focus is another element by now.
+    const active = document.activeElement;
+    if (!active || active === document.body || drawer.contains(active)) {
+      const link = document.querySelector('#sp-part [data-drawer-open="' + CSS.escape(first) + '"]');
+      if (link) {
+        link.focus({ preventScroll: true });
+      }
+    }
+  });
   drawer.addEventListener("sp:done", async (event) => {
     const { then, said } = event.detail;
+    document.getElementById("sp-part").removeAttribute("data-busy");
     sp.refreshAll();
     if (then === "replay") {
       await open("replay:" + said.id);

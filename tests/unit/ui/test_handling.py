@@ -6,6 +6,8 @@ import os
 from typing import ClassVar
 from unittest.mock import patch
 
+from structlog.testing import capture_logs
+
 from tests.unit.ui.flower import FlowerCase
 
 LETTERS = "/syncpipe/api/v1/dead-letters"
@@ -66,12 +68,15 @@ class Unauthenticated(FlowerCase):
                 assert "default-src 'self'" in headers["Content-Security-Policy"]
 
     def test_a_fault_of_ours_is_told_without_what_it_says(self):
-        with patch.object(self.backend, "letters", side_effect=ValueError("canary-4111")):
+        fault = ValueError("canary-4111")
+        with patch.object(self.backend, "letters", side_effect=fault), capture_logs() as lines:
             answer = self.ask(LETTERS)
             assert (answer.code, self.said(answer)["code"]) == (500, "SP-E000")
             page = self.ask("/syncpipe/dead-letters")
             assert page.code == 500
             assert b"canary" not in answer.body + page.body
+        assert [line["error"] for line in lines] == ["ValueError", "ValueError"]
+        assert "canary" not in str(lines)
 
 
 class Authenticated(FlowerCase):
