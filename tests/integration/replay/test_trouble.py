@@ -207,7 +207,7 @@ class Away:
     def now_ms(self):
         raise TargetUnavailable("Away.")
 
-    def apply(self, groups, *, now_ms):
+    def apply(self, *_, **__):
         raise TargetUnavailable("Away.")
 
 
