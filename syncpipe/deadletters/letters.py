@@ -24,7 +24,7 @@ from syncpipe.store.deadletters import OPEN, Position
 from syncpipe.store.triage import DISCARDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
@@ -236,9 +236,17 @@ class DeadLetters:
         return self._replays.create(order, reason.strip() or f"replay by {self._identity.actor}")
 
     def discard(
-        self, where: str, *, reason: str, accept_loss: bool = False, dry_run: bool = False
+        self,
+        where: str,
+        *,
+        reason: str,
+        accept_loss: bool = False,
+        dry_run: bool = False,
+        progress: Callable[[int], object] | None = None,
     ) -> Row:
         """Put away the open ones that fit; they can be restored until they are purged.
+
+        *progress* is told now and then how many have been compared with their records.
 
         Raises:
             NotPossible: there is no reason.
@@ -249,7 +257,7 @@ class DeadLetters:
         self._identity.require(Role.OPERATOR, "discard dead letters")
         _require_reason(reason, "Discarding")
         chosen = self._chosen(where).among(OPEN)
-        found = outlook(self._records, pages(self._triage, chosen.filter))
+        found = outlook(self._records, pages(self._triage, chosen.filter), progress)
         result = {"filter": chosen.text, "accept_loss": accept_loss, **found}
         if dry_run or not found["number"]:
             return result

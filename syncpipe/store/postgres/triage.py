@@ -14,6 +14,7 @@ from syncpipe.store.deadletters import OPEN, Entry, Kept
 from syncpipe.store.postgres.audit import append
 from syncpipe.store.postgres.deadletters import kept_of, row_of
 from syncpipe.store.postgres.filtering import condition, storable, uuid_range
+from syncpipe.store.postgres.replays import run
 from syncpipe.store.postgres.statements import statement
 from syncpipe.store.triage import DISCARDED, EDITED, RESOLVED, Cause, Changed, Stats
 
@@ -144,13 +145,17 @@ class PostgresTriage:
     ) -> list[tuple[Any, ...]]:
         where, arguments = condition(filter_)
         arguments["limit"] = limit
-        behind = statement("triage", "everywhere")
-        if after is not None:
-            behind = statement("triage", "behind")
-            ends = uuid_range(after.id) or (str(uuid.UUID(int=0)),)
-            arguments |= {"after_ms": _moment(after.last_seen_ms), "after_id": ends[0]}
-        query = self._statement("list", columns=self._slots[columns], where=where, behind=behind)
-        return self._rows(query, arguments)
+        slots = {"columns": self._slots[columns], "where": where}
+        if after is None:
+            query = self._statement("list", behind=statement("triage", "everywhere"), **slots)
+            with self._connections.current() as connection:
+                return run(connection, query, arguments).fetchall()
+        ends = uuid_range(after.id) or (str(uuid.UUID(int=0)),)
+        arguments |= {"after_ms": _moment(after.last_seen_ms), "after_id": ends[0]}
+        query = self._statement("list", behind=statement("triage", "behind"), **slots)
+        with self._connections.current() as connection, connection.transaction():
+            run(connection, self._statement("along"))
+            return run(connection, query, arguments).fetchall()
 
     def _change(
         self, filter_: Filter, act: Act, before: str, after: str, limit: int | None

@@ -162,6 +162,13 @@ def test_discarding_takes_a_reason_and_asks_what_would_be_lost(store, letters, t
     assert letters.discard("target:crm", reason="Old.")["number"] == 0
 
 
+def test_whoever_waits_for_the_comparison_is_told_how_far_it_is(store, letters):
+    store.dead_letters.record([dead(number) for number in range(450)])
+    told = []
+    letters.discard("target:crm", reason="Test data.", dry_run=True, progress=told.append)
+    assert told == [200, 400, 450]
+
+
 def test_what_was_discarded_is_restored(store, letters, acts):
     store.dead_letters.record([dead(1), dead(2)])
     letters.discard("", reason="Old.", accept_loss=True)

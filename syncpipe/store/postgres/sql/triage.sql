@@ -15,6 +15,11 @@ true
 (dead_letters.last_seen, dead_letters.id)
     < (to_timestamp(%(after_ms)s::bigint / 1000.0), %(after_id)s::uuid)
 
+-- name: along
+-- For this transaction: a page behind another goes along the index of last_seen and id, whatever
+-- statistics say. All pages together then look at each letter once, and sort none.
+SELECT set_config('enable_sort', 'off', true);
+
 -- name: list
 SELECT {columns}
 FROM {schema}.dead_letters
