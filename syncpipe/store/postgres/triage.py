@@ -108,8 +108,7 @@ class PostgresTriage:
         """Delete for good what fits and was put away before then."""
         query, arguments = self._to_purge("lock", filter_, before_ms)
         with self._connections.current() as connection, connection.transaction():
-            ids = [id_ for (id_,) in connection.execute(query, arguments)]
-            return self._done(connection, ids, act, self._statement("purge"), {})
+            return self._done(connection, query, arguments, act, "purge")
 
     def edit(self, id_: str, letter: DeadLetter, act: Act) -> Kept:
         """Have *letter* take the place of the open one *id_*, as `Triage.edit` promises."""
@@ -167,23 +166,29 @@ class PostgresTriage:
         if limit is not None:
             chosen = statement("triage", "newest", schema=self._slots["schema"], where=where)
         said = {"state": after, "actor": storable(act.actor), "reason": storable(act.reason)}
+        query = self._statement("lock", where=where, chosen=chosen)
         with self._connections.current() as connection, connection.transaction():
-            query = self._statement("lock", where=where, chosen=chosen)
-            ids = [id_ for (id_,) in connection.execute(query, arguments)]
-            return self._done(connection, ids, act, self._statement("change"), said)
+            return self._done(connection, query, arguments, act, "change", **said)
 
     def _done(
         self,
         connection: psycopg.Connection[Any],
-        ids: Sequence[str],
-        act: Act,
         query: sql.Composed,
         arguments: Mapping[str, Any],
+        act: Act,
+        name: str,
+        **said: str,
     ) -> Changed:
-        """Run *query* for *ids*, which are locked, and write down the act, unless there is none."""
+        """Run the statement *name* for those that *query* locks, and write down the act.
+
+        However many these are, it is one transaction: none is changed without an entry that tells
+        of it. When there is none, nothing is written.
+        """
+        run(connection, statement("replays", "take_time"))
+        ids = [id_ for (id_,) in run(connection, query, arguments)]
         changed = Changed(len(ids), tuple(ids[:_NAMED]))
         if ids:
-            connection.execute(query, {**arguments, "ids": list(ids)})
+            run(connection, self._statement(name), {**said, "ids": ids})
             details = {**act.details, "number": changed.number, "ids": list(changed.ids)}
             append(connection, self._schema, self._audit_key, replace(act, details=details))
         return changed

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from syncpipe.core.audit import Act
 from syncpipe.core.filter_language import parse
+from syncpipe.core.filtering import ALL
 from syncpipe.deadletters.outlook import pages
 from syncpipe.store.options import StoreOptions
 from syncpipe.store.postgres import triage as module
@@ -41,6 +42,12 @@ def store(opened):
 
 
 @pytest.fixture
+def superuser(opened):
+    with psycopg.connect(opened._options.dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
 def plans(monkeypatch):
     """How PostgreSQL carries out what asks for dead letters, by the statement's own plan."""
     found = []
@@ -55,14 +62,13 @@ def plans(monkeypatch):
     return found
 
 
-def test_pages_go_along_the_index_whatever_statistics_say(store, plans):
+def test_pages_go_along_the_index_whatever_statistics_say(store, superuser, plans):
     everything = [dead(number, died_ms=NOW + number // 7) for number in range(1_000)]
     store.dead_letters.record(everything)
     filter_ = parse("state:open target:crm", now_ms=NOW)
     for analyzed in (False, True):
         if analyzed:
-            with psycopg.connect(store._options.dsn, autocommit=True) as superuser:
-                superuser.execute("ANALYZE syncpipe.dead_letters")
+            superuser.execute("ANALYZE syncpipe.dead_letters")
         plans.clear()
         found = [kept.id for page in pages(store.triage, filter_) for kept in page]
         behind = [plan for plan in plans[1:] if "Limit" in plan]
@@ -71,3 +77,26 @@ def test_pages_go_along_the_index_whatever_statistics_say(store, plans):
         assert len(behind) == 5
         assert all("Sort" not in plan for plan in behind)
         assert all("dead_letters_age" in plan for plan in behind)
+
+
+def test_an_act_about_very_many_has_the_time_that_it_takes(store, superuser):
+    store.dead_letters.record([dead(number) for number in range(3)])
+    superuser.execute(
+        "CREATE TABLE syncpipe.seen (act text, timeout text);"
+        "CREATE FUNCTION syncpipe.see() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " INSERT INTO syncpipe.seen VALUES (TG_OP, current_setting('statement_timeout'));"
+        " RETURN NULL; END$$;"
+        "CREATE TRIGGER see AFTER UPDATE OR DELETE ON syncpipe.dead_letters"
+        " EXECUTE FUNCTION syncpipe.see()"
+    )
+    try:
+        store.triage.discard(ALL, ACT)
+        store.triage.restore(ALL, ACT)
+        store.triage.discard(ALL, ACT)
+        store.triage.purge(ACT, filter_=ALL, before_ms=2**50)
+        seen = superuser.execute("SELECT act, timeout FROM syncpipe.seen").fetchall()
+    finally:
+        superuser.execute("DROP FUNCTION syncpipe.see() CASCADE; DROP TABLE syncpipe.seen")
+    assert seen == [*[("UPDATE", "10min")] * 3, ("DELETE", "10min")]
+    with store._connections.current() as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("30s",)

@@ -8,7 +8,7 @@ dead_letters.version, substring(uuid_send(dead_letters.operation_id) FROM 9), de
 (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 
 -- name: take_time
--- Of very many letters it may take minutes.
+-- For this transaction: of very many letters it may take minutes.
 SELECT set_config('statement_timeout', '10min', true);
 
 -- name: plan
