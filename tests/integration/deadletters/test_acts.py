@@ -260,6 +260,7 @@ def test_what_a_filter_compares_with_masked_fields_is_in_no_audit(store, letters
     made = letters.replay(f"data.name:{CANARY}")
     assert made["total"] == 1
     assert CANARY not in json.dumps(made)
-    assert len(acts()) == 6
+    verbs = ["dlq.filter", "dlq.discard", "dlq.restore", "dlq.replay"]
+    assert [act.verb for act in acts()] == verbs
     assert all(CANARY not in str(act) for act in acts())
     assert NOW
