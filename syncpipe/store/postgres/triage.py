@@ -37,6 +37,8 @@ _MOST_FOUND = 100
 _NAMED = 100
 #: Hours that are counted each.
 _HOURS = 24
+#: States of those that can be deleted.
+_PUT_AWAY = [DISCARDED, RESOLVED, EDITED]
 _ENTRY = len(fields(Entry))
 #: Moments that PostgreSQL can hold, milliseconds since the Unix epoch.
 _MOMENTS_MS = (0, 2**53)
@@ -109,6 +111,14 @@ class PostgresTriage:
         query, arguments = self._to_purge("lock", filter_, before_ms)
         with self._connections.current() as connection, connection.transaction():
             return self._done(connection, query, arguments, act, "purge")
+
+    def forget(self, act: Act, *, keep_s: float, limit: int) -> int:
+        """Delete up to *limit* that were put away more than *keep_s* ago."""
+        arguments = {"states": _PUT_AWAY, "keep_s": keep_s, "limit": limit}
+        slots = {"where": statement("triage", "everywhere"), "chosen": statement("triage", "old")}
+        query = self._statement("lock", **slots)
+        with self._connections.current() as connection, connection.transaction():
+            return self._done(connection, query, arguments, act, "purge").number
 
     def edit(self, id_: str, letter: DeadLetter, act: Act) -> Kept:
         """Have *letter* take the place of the open one *id_*, as `Triage.edit` promises."""
@@ -197,7 +207,7 @@ class PostgresTriage:
         self, name: str, filter_: Filter, before_ms: int
     ) -> tuple[sql.Composed, dict[str, Any]]:
         where, arguments = condition(filter_)
-        arguments |= {"states": [DISCARDED, RESOLVED, EDITED], "before_ms": _moment(before_ms)}
+        arguments |= {"states": _PUT_AWAY, "before_ms": _moment(before_ms), "limit": None}
         before = statement("triage", "before")
         return self._statement(name, where=where, chosen=before), arguments
 

@@ -163,6 +163,21 @@ UPDATE {schema}.replays AS r
 SET state = 'cancelled', ended = now(), stopped = '', due = now()
 WHERE r.id = %(id)s::uuid AND r.state IN ('running', 'canary', 'paused');
 
+-- name: old
+-- What is not tallied may yet note outcomes.
+SELECT r.id::text
+FROM {schema}.replays AS r
+WHERE r.state IN ('finished', 'cancelled') AND r.tally IS NOT NULL
+  AND r.ended < now() - %(keep_s)s::float8 * interval '1 second'
+ORDER BY r.number
+LIMIT %(limit)s::bigint;
+
+-- name: forget_items
+DELETE FROM {schema}.replay_items WHERE replay = ANY (%(ids)s::uuid[]);
+
+-- name: forget
+DELETE FROM {schema}.replays WHERE id = ANY (%(ids)s::uuid[]) AND tally IS NOT NULL;
+
 -- name: lock_letters
 SELECT count(*) FROM (
     SELECT FROM {schema}.dead_letters AS d

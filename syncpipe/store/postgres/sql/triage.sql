@@ -117,6 +117,7 @@ SELECT id::text
 FROM {schema}.dead_letters
 WHERE {where} AND dead_letters.state = ANY (%(states)s::text[]) AND {chosen}
 ORDER BY dead_letters.id
+LIMIT %(limit)s::bigint
 FOR UPDATE;
 
 -- name: newest
@@ -132,6 +133,11 @@ dead_letters.id IN (
 -- Put away before then.
 coalesce(dead_letters.changed, dead_letters.last_seen)
     < to_timestamp(%(before_ms)s::bigint / 1000.0)
+
+-- name: old
+-- Put away so long ago.
+coalesce(dead_letters.changed, dead_letters.last_seen)
+    < now() - %(keep_s)s::float8 * interval '1 second'
 
 -- name: purgeable
 SELECT count(*)
