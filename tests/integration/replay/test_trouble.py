@@ -207,6 +207,9 @@ class Away:
     def now_ms(self):
         raise TargetUnavailable("Away.")
 
+    def apply(self, *_, **__):
+        raise TargetUnavailable("Away.")
+
 
 def test_what_is_tried_later_is_still_the_replays(world):
     world.bury(world.operation("7", data={"parent": 1}, collection="children"))
