@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from syncpipe.core.chain import derived
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.masks import Masks
+from syncpipe.deadletters.glances import Glances
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
 from syncpipe.producer.client import Client as PlainClient
@@ -63,6 +64,8 @@ class App:
     random: SystemRandom
     #: Hashes masked values where the audit has no key.
     passing_key: bytes = field(default_factory=_passing_key, repr=False)
+    #: What the audit has been told of just now.
+    glances: Glances = field(default_factory=Glances, repr=False)
 
     def broker(self) -> Broker:
         """Return a new connection to the broker; the caller closes it."""
@@ -135,6 +138,7 @@ class App:
             masks=self.masks(),
             clock=self.clock,
             random=self.random,
+            glances=self.glances,
         )
 
     def masks(self) -> Masks:

@@ -27,6 +27,7 @@ from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
 from workers import audit, lanes, logging
 from workers.flower import Teller
+from workers.forgetting import forgetting
 from workers.periodic import Periodic
 from workers.replaying import replays
 from workers.station import Station
@@ -105,6 +106,7 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             *replays(station),
             *_compensations(station, compensator),
             *audit.telling(station),
+            *forgetting(station),
             watching(worker),
         ]
         if station.store is not None:

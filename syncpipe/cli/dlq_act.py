@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from syncpipe.cli.desk import How, acting, addressed, dated, desk, reason_option
 from syncpipe.cli.dlq_plan import plan_lines
 from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, Form, counted, form_option, note, replacing, write
+from syncpipe.cli.progress import Counting
 from syncpipe.cli.replaying import carried_out, paced
 from syncpipe.cli.times import duration, written
 
@@ -79,13 +81,19 @@ def discard(
     --accept-loss.
     """
     with desk(configuration) as opened:
-        plan = opened.letters.discard(where, reason=how.reason, dry_run=True)
+        asked = functools.partial(
+            opened.letters.discard,
+            where,
+            reason=how.reason,
+            progress=Counting("compared with their records"),
+        )
+        plan = asked(dry_run=True)
         lost = plan["lost"] if not accept_loss else 0
         if lost and not how.dry_run:
             note("\n".join(plan_lines(plan)))
-            opened.letters.discard(where, reason=how.reason)  # says what to do, and does nothing
+            asked()  # says what to do, and does nothing
         _settled(ctx, plan, form, "discard these dead letters", how)
-        done = opened.letters.discard(where, reason=how.reason, accept_loss=accept_loss)
+        done = asked(accept_loss=accept_loss)
     _tell(done, form, f"{counted(done['number'])} discarded.")
 
 
@@ -207,9 +215,10 @@ def export(
 
 
 def _lines(rows: Iterator[Mapping[str, Any]], out: Callable[[str], object]) -> int:
-    number = 0
-    for number, row in enumerate(rows, 1):  # noqa: B007 -- the last one is returned
+    number, progress = 0, Counting("exported")
+    for number, row in enumerate(rows, 1):
         out(json.dumps(dated(row), ensure_ascii=False))
+        progress(number)
     return number
 
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from syncpipe.store.store import OnCallStore
 
 
-def whoever(app: App, store: OnCallStore) -> Identity:
+def whoever(app: App, store: OnCallStore | None) -> Identity:
     """Return whoever runs this command, by the account of its process.
 
     They have the names ``cli:USER`` and, of the roles of PostgreSQL that [access] names,
-    ``postgres:ROLE`` for each that the *store*'s user is a member of.
+    ``postgres:ROLE`` for each that the *store*'s user is a member of; none without a store.
 
     Raises:
         AccessDenied: [access] has no role for them.
@@ -26,7 +26,7 @@ def whoever(app: App, store: OnCallStore) -> Identity:
     """
     access, user = app.settings.access, _account()
     names = {f"cli:{user}"}
-    if roles := access.roles_of_database:
+    if store is not None and (roles := access.roles_of_database):
         names |= {f"postgres:{role}" for role in store.memberships(roles)}
     return access.identity(f"{user}@{socket.gethostname()}", names)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from syncpipe.app import App
     from syncpipe.settings import Loaded, Mistake
-    from syncpipe.store.store import Store
+    from syncpipe.store.store import OnCallStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def opened_store(app: App) -> AbstractContextManager[Store | None]:
+def opened_store(app: App) -> AbstractContextManager[OnCallStore | None]:
     """Return the store, closed at the end of a block; None where the configuration names none."""
     store = app.store()
     return nullcontext() if store is None else closing(store)

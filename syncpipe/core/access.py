@@ -17,7 +17,7 @@ class Role(enum.IntEnum):
 
     #: Look, without what is in operations.
     VIEWER = 1
-    #: Replay, edit, discard, restore, mute, pause, resume and cancel.
+    #: Replay, edit, discard, restore, mute, pause, resume and cancel; purge and rescue queues.
     OPERATOR = 2
     #: See, filter by and export what is in operations, and purge.
     ADMIN = 3
@@ -62,7 +62,8 @@ class Access:
     #: Who may look, without seeing what is in operations: cli:USER, postgres:ROLE (whoever's store
     #: user is a member of it), basic:NAME and oauth:EMAIL (of Flower).
     viewers: tuple[str, ...] = ()
-    #: Who may replay, edit, discard, restore, mute, pause, resume and cancel, too.
+    #: Who may replay, edit, discard, restore, mute, pause, resume and cancel, and purge and rescue
+    #: queues, too.
     operators: tuple[str, ...] = ()
     #: Who may see, filter by and export what is in operations, and purge, too.
     admins: tuple[str, ...] = ()

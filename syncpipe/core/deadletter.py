@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from syncpipe.core.attempt import Attempt, attempts_of
+from syncpipe.core.attempt import Attempt, attempts_of, one_more
 from syncpipe.core.codec import decode_all
 from syncpipe.core.routing import parse_queue
 from syncpipe.core.version import MAX_VERSION
@@ -78,7 +78,8 @@ class DeadLetter:
     @property
     def history(self) -> tuple[Attempt, ...]:
         """Every attempt that is known, or the last one alone, with what is known of it."""
-        return self.attempts or (Attempt(self.died_ms, self.worker, 0, self.code, self.message),)
+        last = Attempt(self.died_ms, self.worker, 0, self.code, self.message)
+        return self.attempts or one_more((), last)
 
     @property
     def target(self) -> str | None:

@@ -56,7 +56,7 @@ def without_values(message: str, operation: Operation | None) -> str:
     for value in sorted({operation.key, *_leaves(operation.fields)}, key=len, reverse=True):
         if len(value) > _SHORT:
             message = message.replace(value, HIDDEN)
-        elif value:
+        elif value and value in message:
             message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, message)
     return message
 

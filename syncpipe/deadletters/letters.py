@@ -14,6 +14,7 @@ from syncpipe.core.version import ZERO
 from syncpipe.deadletters import describing
 from syncpipe.deadletters.describing import Row
 from syncpipe.deadletters.editing import changed_fields, edited, edited_letter
+from syncpipe.deadletters.glances import Glances
 from syncpipe.deadletters.outlook import outlook, pages
 from syncpipe.deadletters.pace import Pace
 from syncpipe.deadletters.records import Prospect
@@ -24,7 +25,7 @@ from syncpipe.store.deadletters import OPEN, Position
 from syncpipe.store.triage import DISCARDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
@@ -63,7 +64,7 @@ class DeadLetters:
     anything AuditKeyMissing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the list of its parts
         self,
         store: OnCallStore,
         identity: Identity,
@@ -73,10 +74,12 @@ class DeadLetters:
         masks: Masks,
         clock: Clock,
         random: Random,
+        glances: Glances | None = None,
     ) -> None:
         """Act on *store* as *identity*, who sees what *masks* show; compare with *records*.
 
         Replays are made by *replays*, for the same identity. Ids are made of *clock* and *random*.
+        What the process remembers of filters on masked fields is in *glances*.
         """
         self._store = store
         self._triage = store.triage
@@ -86,6 +89,7 @@ class DeadLetters:
         self._veil = Veil(masks)
         self._clock = clock
         self._random = random
+        self._glances = glances or Glances()
 
     def __enter__(self) -> Self:
         """Return itself, to be closed at the end of a block."""
@@ -236,9 +240,17 @@ class DeadLetters:
         return self._replays.create(order, reason.strip() or f"replay by {self._identity.actor}")
 
     def discard(
-        self, where: str, *, reason: str, accept_loss: bool = False, dry_run: bool = False
+        self,
+        where: str,
+        *,
+        reason: str,
+        accept_loss: bool = False,
+        dry_run: bool = False,
+        progress: Callable[[int], object] | None = None,
     ) -> Row:
         """Put away the open ones that fit; they can be restored until they are purged.
+
+        *progress* is told now and then how many have been compared with their records.
 
         Raises:
             NotPossible: there is no reason.
@@ -249,7 +261,7 @@ class DeadLetters:
         self._identity.require(Role.OPERATOR, "discard dead letters")
         _require_reason(reason, "Discarding")
         chosen = self._chosen(where).among(OPEN)
-        found = outlook(self._records, pages(self._triage, chosen.filter))
+        found = outlook(self._records, pages(self._triage, chosen.filter), progress)
         result = {"filter": chosen.text, "accept_loss": accept_loss, **found}
         if dry_run or not found["number"]:
             return result
@@ -320,7 +332,8 @@ class DeadLetters:
         chosen = selection(where, now_ms=self._clock.now_ms(), states=states)
         if reveals(chosen.filter, self._shows):
             self._identity.require(Role.ADMIN, "filter by what is in operations")
-            self._store.audit.write(self._act("dlq.filter", chosen.text, ""))
+            act = self._act("dlq.filter", chosen.text, "")
+            self._glances.once(where, act, self._clock.monotonic(), self._store.audit.write)
         return chosen
 
     def _lifted(self, found: Sequence[Kept], reason: str) -> Veil:

@@ -9,7 +9,7 @@ from syncpipe.deadletters.records import Prospect
 from syncpipe.store.deadletters import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from syncpipe.core.filtering import Filter
     from syncpipe.deadletters.describing import Row
@@ -35,15 +35,21 @@ def pages(triage: Triage, filter_: Filter, *, limit: int | None = None) -> Itera
         after = Position(page[-1].last_seen_ms, page[-1].id)
 
 
-def outlook(records: Records, parts: Iterable[Sequence[Kept]]) -> Row:
+def outlook(
+    records: Records,
+    parts: Iterable[Sequence[Kept]],
+    progress: Callable[[int], object] | None = None,
+) -> Row:
     """Return how many of the letters in *parts* there are, and what would become of them.
 
     ``lost`` are those whose changes nothing else brings: the target has nothing newer, or cannot
-    say.
+    say. *progress* is told after each part how many have been looked at.
     """
     counts: Counter[Prospect] = Counter()
     for part in parts:
         counts.update(look.prospect for look in records.look(part))
+        if progress is not None:
+            progress(counts.total())
     lost = counts[Prospect.CHANGES] + counts[Prospect.UNKNOWN]
     named = {prospect.value: counts[prospect] for prospect in Prospect}
     return {"number": counts.total(), "lost": lost, **named}

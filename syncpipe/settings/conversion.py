@@ -93,7 +93,7 @@ def _number(key: Key, kind: type[int | float], value: object) -> int | float:
     exact, unit = _exact(key, value), _unit(key)
     if kind is int and exact.denominator != 1:
         raise UnfitError(f"{_shown(value)} is not a whole number.", _sample(key))
-    if exact < 0 or (exact == 0 and unit != "milliseconds"):
+    if exact < 0 or (exact == 0 and unit != "milliseconds" and not key.zero):
         raise UnfitError(f"{_shown(value)} is too small.", _sample(key))
     if exact > _MOST.get(unit, _MOST_UNITS):
         raise UnfitError(f"{_shown(value)} is too large.", _sample(key))

@@ -11,6 +11,7 @@ from syncpipe.store.triage import DISCARDED, EDITED, REPLAYING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from syncpipe.core.attempt import Attempt
     from syncpipe.core.deadletter import DeadLetter
 
 #: State of a dead letter of which nothing has become yet.
@@ -67,24 +68,36 @@ class Kept:
     def again(self, letter: DeadLetter) -> Kept:
         """Return what is kept when *letter*, of the same id, arrives too.
 
-        One that has arrived already, or was given up before the last, changes nothing: brokers
-        deliver at least once, and in any order. Otherwise it is open again, whatever had become of
-        it, unless an edited one took its place: that is the one to be replayed.
+        One that has arrived already changes nothing: brokers deliver at least once, and in any
+        order. Otherwise it is open again, whatever had become of it, unless an edited one took its
+        place: that is the one to be replayed.
+
+        The clock that it was given up by is that of a worker's machine, and may be behind that of
+        the last: what tells of an attempt that nobody knew of has not arrived yet.
         """
-        if letter.died_ms <= self.last_seen_ms:
-            return self
         attempts = self.letter.attempts
-        for attempt in letter.history:
-            if attempt not in attempts:
-                attempts = one_more(attempts, attempt)
+        known = set(map(_one, attempts))
+        fresh = [attempt for attempt in letter.history if _one(attempt) not in known]
+        if letter.died_ms <= self.last_seen_ms and not fresh:
+            return self
+        for attempt in fresh:
+            attempts = one_more(attempts, attempt)
         # What is replayed may travel without its producer's trace.
         trace = letter.trace or self.letter.trace
-        latest = replace(letter, raw=self.letter.raw, attempts=attempts, trace=trace)
+        died_ms = max(letter.died_ms, self.last_seen_ms)
+        latest = replace(
+            letter, raw=self.letter.raw, attempts=attempts, trace=trace, died_ms=died_ms
+        )
         kept = replace(self, letter=latest, times_seen=self.times_seen + 1)
         if self.state in {OPEN, EDITED}:
             return kept
         reason = f"It was {self.state}, and given up again."
-        return replace(kept, state=OPEN, change=Change(letter.died_ms, letter.worker, reason))
+        return replace(kept, state=OPEN, change=Change(died_ms, letter.worker, reason))
+
+
+def _one(attempt: Attempt) -> tuple[int, str, int]:
+    """Return what tells *attempt* from others; its text may have been cut, or lost its NULs."""
+    return attempt.at_ms, attempt.worker, attempt.duration_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class StoreOptions:
     lock_timeout_s: float = 5.0
     #: Seconds that a transaction of ours may be idle, before the server ends it.
     idle_in_transaction_timeout_s: float = 30.0
+    #: Seconds after which dead letters that were discarded, resolved or edited, and replays that
+    #: ended, are deleted for good, where there is a key in [audit]; 0: never.
+    discarded_keep_s: float = field(default=30 * 86400.0, metadata={"zero": True})
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,13 @@ class Replays(Protocol):
         """End it; what was sent is not taken back. Raises NotPossible."""
         ...
 
+    def forget(self, act: Act, *, keep_s: float, limit: int) -> int:
+        """Delete up to *limit* that ended more than *keep_s* ago, by the store's clock.
+
+        Return how many. Those of which outcomes may yet be noted stay.
+        """
+        ...
+
 
 class Outcomes(Protocol):
     """What became of replayed operations. Safe to use from several threads.

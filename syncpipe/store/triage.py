@@ -125,6 +125,13 @@ class Triage(Protocol):
         """Delete for good what fits and was discarded, resolved or edited before *before_ms*."""
         ...
 
+    def forget(self, act: Act, *, keep_s: float, limit: int) -> int:
+        """Delete up to *limit* that were put away more than *keep_s* ago; return how many.
+
+        These are what `purge` deletes, by the store's clock.
+        """
+        ...
+
     def edit(self, id_: str, letter: DeadLetter, act: Act) -> Kept:
         """Have *letter*, of another operation, take the place of the open one *id_*.
 

@@ -146,7 +146,8 @@ def test_a_purge_shows_its_plan_and_refuses_where_nobody_can_be_asked(kept, fore
     assert "--yes" in refused.stderr
     done = kept("queue", "purge", "sp.foreign.*", "--yes", "--reason", "a test", "-o", "json")
     assert json.loads(done.stdout) == [{"queue": foreign_queue, "deleted": 3}]
-    entry = json.loads(done.stderr)
+    entry, head = json.loads(done.stderr.splitlines()[1]), done.stderr.splitlines()[0]
+    assert head.startswith("Audit: ")
     assert (entry["event"], entry["messages"], entry["reason"]) == ("queue-purged", 3, "a test")
     kept("queue", "purge", "sp.foreign.*", "--yes", status=3)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from syncpipe.core.attempt import Attempt
 from syncpipe.store.deadletters import OPEN, REPLAYABLE, Change
 from syncpipe.store.triage import DISCARDED, EDITED, REPLAYING, RESOLVED
 from syncpipe.testing.store import MemoryStore
@@ -51,6 +52,38 @@ def test_what_is_given_up_again_is_open_again_and_says_so(letters, become, state
     assert kept.change == Change(NOW + 9, "w2@h", f"It was {state}, and given up again.")
     assert letters.find(first.id) == [kept]
     assert letters.count() == 1
+
+
+@pytest.mark.parametrize("state", PUT_AWAY)
+@pytest.mark.parametrize("tried", [False, True])
+def test_what_is_given_up_again_by_a_clock_that_is_behind_is_open_again(
+    letters, become, state, tried
+):
+    first = dead(attempts=(Attempt(NOW - 5, "w1@h", 3, "SP-E511", "No."),) * tried)
+    attempts = (Attempt(NOW + 60_000, "w2@h", 3, "SP-E511", "Still no."),) * tried
+    behind = dead(died_ms=NOW - 9, worker="w2@h", message="Still no.", attempts=attempts)
+    letters.record([first])
+    become(first, state)
+
+    kept = only(letters.record([behind]))
+
+    assert (kept.state, kept.times_seen, kept.letter.message) == (OPEN, 2, "Still no.")
+    assert kept.change == Change(NOW, "w2@h", f"It was {state}, and given up again.")
+    assert (kept.first_seen_ms, kept.last_seen_ms) == (NOW, NOW)
+    assert kept.letter.attempts == (*first.history, *behind.history)
+    become(first, state)
+    repeats = [only(letters.record([letter])) for letter in (first, behind, first)]
+    assert [each.state for each in repeats] == [state] * 3
+    assert [each.times_seen for each in repeats] == [2] * 3
+
+
+@pytest.mark.parametrize("message", ["nul \0", "long " * 100])
+def test_a_repeat_is_told_whatever_became_of_its_text(letters, become, message):
+    letters.record([dead(message=message)])
+    become(dead(), RESOLVED)
+
+    assert only(letters.record([dead(message=message)])).state == RESOLVED
+    assert letters.count() == 0
 
 
 @pytest.mark.parametrize("state", [*PUT_AWAY, EDITED])

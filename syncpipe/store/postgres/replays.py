@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import psycopg
 from psycopg import sql
 
 from syncpipe.core.filter_language import parse
@@ -22,19 +23,19 @@ from syncpipe.store.replays import DEAD, GOOD, SKIPPED, Order, Plan, Replay, Rep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import psycopg
-
     from syncpipe.core.audit import Act
     from syncpipe.store.postgres.connections import Connections
     from syncpipe.store.replays import Declared, Report
 
 #: How many ids a plan names.
 _FIRST = 10
+#: Ids that an act names.
+_NAMED = 100
 #: Fewest digits of an id that tell which is meant.
 _FEWEST_DIGITS = 8
 _NAMES = (
     *("has_sources", "insert", "tallies", "pause", "resume", "cancel"),
-    *("lock_unsent", "open_unsent"),
+    *("lock_unsent", "open_unsent", "old", "forget_items", "forget"),
 )
 _DEAD = [outcome.value for outcome in DEAD]
 #: Words of outcomes in whose place a good one comes.
@@ -110,6 +111,23 @@ class PostgresReplays:
     def cancel(self, id_: str, act: Act) -> Replay:
         """End it, and open what was not sent."""
         return self._change(id_, act, "lock_unsent", "open_unsent", "cancel")
+
+    def forget(self, act: Act, *, keep_s: float, limit: int) -> int:
+        """Delete those that ended long ago, with their items, as `Replays.forget` promises."""
+        arguments = {"keep_s": keep_s, "limit": limit}
+        with self._connections.current() as connection, connection.transaction():
+            run(connection, statement("replays", "take_time"))
+            ids = [id_ for (id_,) in run(connection, self._statements["old"], arguments)]
+            if not ids:
+                return 0
+            run(connection, self._statements["forget_items"], {"ids": ids})
+            if run(connection, self._statements["forget"], {"ids": ids}).rowcount != len(ids):
+                # An outcome came, or somebody else deletes them: they are left as they are.
+                raise psycopg.Rollback
+            act = replace(act, details={**act.details, "number": len(ids), "ids": ids[:_NAMED]})
+            append(connection, self._schema, self._key, act)
+            return len(ids)
+        return 0
 
     def _take(self, connection: psycopg.Connection[Any], id_: str, order: Order, act: Act) -> int:
         """Have the replay *id_* take what *order* means; return how many those are."""

@@ -44,7 +44,7 @@ class PostgresStore:
         #: Which members of groups were applied, and which groups ended dead.
         self.groups: Groups = PostgresGroups(self._connections, options.schema)
         #: What people want of targets.
-        self.pauses: Pauses = PostgresPauses(self._connections, options.schema)
+        self.pauses: Pauses = PostgresPauses(self._connections, options.schema, audit_key)
         #: What became of replayed operations.
         self.outcomes: Outcomes = PostgresOutcomes(self._connections, options.schema)
         #: What is sent again, for those who send it.

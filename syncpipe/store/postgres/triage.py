@@ -14,6 +14,7 @@ from syncpipe.store.deadletters import OPEN, Entry, Kept
 from syncpipe.store.postgres.audit import append
 from syncpipe.store.postgres.deadletters import kept_of, row_of
 from syncpipe.store.postgres.filtering import condition, storable, uuid_range
+from syncpipe.store.postgres.replays import run
 from syncpipe.store.postgres.statements import statement
 from syncpipe.store.triage import DISCARDED, EDITED, RESOLVED, Cause, Changed, Stats
 
@@ -36,6 +37,8 @@ _MOST_FOUND = 100
 _NAMED = 100
 #: Hours that are counted each.
 _HOURS = 24
+#: States of those that can be deleted.
+_PUT_AWAY = [DISCARDED, RESOLVED, EDITED]
 _ENTRY = len(fields(Entry))
 #: Moments that PostgreSQL can hold, milliseconds since the Unix epoch.
 _MOMENTS_MS = (0, 2**53)
@@ -107,8 +110,15 @@ class PostgresTriage:
         """Delete for good what fits and was put away before then."""
         query, arguments = self._to_purge("lock", filter_, before_ms)
         with self._connections.current() as connection, connection.transaction():
-            ids = [id_ for (id_,) in connection.execute(query, arguments)]
-            return self._done(connection, ids, act, self._statement("purge"), {})
+            return self._done(connection, query, arguments, act, "purge")
+
+    def forget(self, act: Act, *, keep_s: float, limit: int) -> int:
+        """Delete up to *limit* that were put away more than *keep_s* ago."""
+        arguments = {"states": _PUT_AWAY, "keep_s": keep_s, "limit": limit}
+        slots = {"where": statement("triage", "everywhere"), "chosen": statement("triage", "old")}
+        query = self._statement("lock", **slots)
+        with self._connections.current() as connection, connection.transaction():
+            return self._done(connection, query, arguments, act, "purge").number
 
     def edit(self, id_: str, letter: DeadLetter, act: Act) -> Kept:
         """Have *letter* take the place of the open one *id_*, as `Triage.edit` promises."""
@@ -144,13 +154,17 @@ class PostgresTriage:
     ) -> list[tuple[Any, ...]]:
         where, arguments = condition(filter_)
         arguments["limit"] = limit
-        behind = statement("triage", "everywhere")
-        if after is not None:
-            behind = statement("triage", "behind")
-            ends = uuid_range(after.id) or (str(uuid.UUID(int=0)),)
-            arguments |= {"after_ms": _moment(after.last_seen_ms), "after_id": ends[0]}
-        query = self._statement("list", columns=self._slots[columns], where=where, behind=behind)
-        return self._rows(query, arguments)
+        slots = {"columns": self._slots[columns], "where": where}
+        if after is None:
+            query = self._statement("list", behind=statement("triage", "everywhere"), **slots)
+            with self._connections.current() as connection:
+                return run(connection, query, arguments).fetchall()
+        ends = uuid_range(after.id) or (str(uuid.UUID(int=0)),)
+        arguments |= {"after_ms": _moment(after.last_seen_ms), "after_id": ends[0]}
+        query = self._statement("list", behind=statement("triage", "behind"), **slots)
+        with self._connections.current() as connection, connection.transaction():
+            run(connection, self._statement("along"))
+            return run(connection, query, arguments).fetchall()
 
     def _change(
         self, filter_: Filter, act: Act, before: str, after: str, limit: int | None
@@ -162,23 +176,29 @@ class PostgresTriage:
         if limit is not None:
             chosen = statement("triage", "newest", schema=self._slots["schema"], where=where)
         said = {"state": after, "actor": storable(act.actor), "reason": storable(act.reason)}
+        query = self._statement("lock", where=where, chosen=chosen)
         with self._connections.current() as connection, connection.transaction():
-            query = self._statement("lock", where=where, chosen=chosen)
-            ids = [id_ for (id_,) in connection.execute(query, arguments)]
-            return self._done(connection, ids, act, self._statement("change"), said)
+            return self._done(connection, query, arguments, act, "change", **said)
 
     def _done(
         self,
         connection: psycopg.Connection[Any],
-        ids: Sequence[str],
-        act: Act,
         query: sql.Composed,
         arguments: Mapping[str, Any],
+        act: Act,
+        name: str,
+        **said: str,
     ) -> Changed:
-        """Run *query* for *ids*, which are locked, and write down the act, unless there is none."""
+        """Run the statement *name* for those that *query* locks, and write down the act.
+
+        However many these are, it is one transaction: none is changed without an entry that tells
+        of it. When there is none, nothing is written.
+        """
+        run(connection, statement("replays", "take_time"))
+        ids = [id_ for (id_,) in run(connection, query, arguments)]
         changed = Changed(len(ids), tuple(ids[:_NAMED]))
         if ids:
-            connection.execute(query, {**arguments, "ids": list(ids)})
+            run(connection, self._statement(name), {**said, "ids": ids})
             details = {**act.details, "number": changed.number, "ids": list(changed.ids)}
             append(connection, self._schema, self._audit_key, replace(act, details=details))
         return changed
@@ -187,7 +207,7 @@ class PostgresTriage:
         self, name: str, filter_: Filter, before_ms: int
     ) -> tuple[sql.Composed, dict[str, Any]]:
         where, arguments = condition(filter_)
-        arguments |= {"states": [DISCARDED, RESOLVED, EDITED], "before_ms": _moment(before_ms)}
+        arguments |= {"states": _PUT_AWAY, "before_ms": _moment(before_ms), "limit": None}
         before = statement("triage", "before")
         return self._statement(name, where=where, chosen=before), arguments
 

@@ -276,3 +276,10 @@ def test_a_terminal_obeys_nothing_that_is_shown(run, store):
         ("replay", "--where", f'key:"{nasty}"', "--dry-run"),
     ):
         assert "\x1b" not in run(*arguments).stdout
+
+
+def test_a_command_that_filters_by_what_is_masked_says_so_once(run, acts):
+    where = f"data.name:{CANARY}"
+    run("discard", "--where", where, "--reason", "Test.", "--accept-loss", "--yes")
+    run("list", "--where", where, status=Exit.NOTHING)
+    assert [act.verb for act in acts()] == ["dlq.filter", "dlq.discard", "dlq.filter"]

@@ -162,6 +162,13 @@ def test_discarding_takes_a_reason_and_asks_what_would_be_lost(store, letters, t
     assert letters.discard("target:crm", reason="Old.")["number"] == 0
 
 
+def test_whoever_waits_for_the_comparison_is_told_how_far_it_is(store, letters):
+    store.dead_letters.record([dead(number) for number in range(450)])
+    told = []
+    letters.discard("target:crm", reason="Test data.", dry_run=True, progress=told.append)
+    assert told == [200, 400, 450]
+
+
 def test_what_was_discarded_is_restored(store, letters, acts):
     store.dead_letters.record([dead(1), dead(2)])
     letters.discard("", reason="Old.", accept_loss=True)
@@ -253,6 +260,7 @@ def test_what_a_filter_compares_with_masked_fields_is_in_no_audit(store, letters
     made = letters.replay(f"data.name:{CANARY}")
     assert made["total"] == 1
     assert CANARY not in json.dumps(made)
-    assert len(acts()) == 6
+    verbs = ["dlq.filter", "dlq.discard", "dlq.restore", "dlq.replay"]
+    assert [act.verb for act in acts()] == verbs
     assert all(CANARY not in str(act) for act in acts())
     assert NOW

@@ -161,6 +161,7 @@ def test_admins_see_what_is_in_operations_and_the_audit_says_so(site, buried):
     assert CANARY in str(site.post("dead-letters/export", "ann", reveal=True, reason="OPS-2"))
     found = site.get(f"dead-letters?where=data.name:{CANARY}", "ann")
     assert len(found["letters"]) == 50
+    assert site.get(f"dead-letters?where=data.name:{CANARY}", "ann") == found, "it refreshes"
     assert [(act.actor, act.verb) for act in site.audited()] == [
         ("basic:ann", "dlq.reveal"),
         ("basic:ann", "dlq.export"),

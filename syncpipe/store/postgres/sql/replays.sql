@@ -8,7 +8,7 @@ dead_letters.version, substring(uuid_send(dead_letters.operation_id) FROM 9), de
 (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 
 -- name: take_time
--- Of very many letters it may take minutes.
+-- For this transaction: of very many letters it may take minutes.
 SELECT set_config('statement_timeout', '10min', true);
 
 -- name: plan
@@ -162,6 +162,21 @@ WHERE i.replay = %(id)s::uuid AND i.sent IS NULL AND i.outcome IS NULL
 UPDATE {schema}.replays AS r
 SET state = 'cancelled', ended = now(), stopped = '', due = now()
 WHERE r.id = %(id)s::uuid AND r.state IN ('running', 'canary', 'paused');
+
+-- name: old
+-- What is not tallied may yet note outcomes.
+SELECT r.id::text
+FROM {schema}.replays AS r
+WHERE r.state IN ('finished', 'cancelled') AND r.tally IS NOT NULL
+  AND r.ended < now() - %(keep_s)s::float8 * interval '1 second'
+ORDER BY r.number
+LIMIT %(limit)s::bigint;
+
+-- name: forget_items
+DELETE FROM {schema}.replay_items WHERE replay = ANY (%(ids)s::uuid[]);
+
+-- name: forget
+DELETE FROM {schema}.replays WHERE id = ANY (%(ids)s::uuid[]) AND tally IS NOT NULL;
 
 -- name: lock_letters
 SELECT count(*) FROM (

@@ -15,6 +15,11 @@ true
 (dead_letters.last_seen, dead_letters.id)
     < (to_timestamp(%(after_ms)s::bigint / 1000.0), %(after_id)s::uuid)
 
+-- name: along
+-- For this transaction: a page behind another goes along the index of last_seen and id, whatever
+-- statistics say. All pages together then look at each letter once, and sort none.
+SELECT set_config('enable_sort', 'off', true);
+
 -- name: list
 SELECT {columns}
 FROM {schema}.dead_letters
@@ -112,6 +117,7 @@ SELECT id::text
 FROM {schema}.dead_letters
 WHERE {where} AND dead_letters.state = ANY (%(states)s::text[]) AND {chosen}
 ORDER BY dead_letters.id
+LIMIT %(limit)s::bigint
 FOR UPDATE;
 
 -- name: newest
@@ -127,6 +133,11 @@ dead_letters.id IN (
 -- Put away before then.
 coalesce(dead_letters.changed, dead_letters.last_seen)
     < to_timestamp(%(before_ms)s::bigint / 1000.0)
+
+-- name: old
+-- Put away so long ago.
+coalesce(dead_letters.changed, dead_letters.last_seen)
+    < now() - %(keep_s)s::float8 * interval '1 second'
 
 -- name: purgeable
 SELECT count(*)
