@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from syncpipe.settings import Loaded, Mistake
     from syncpipe.store.store import Store
 
+#: Most rows that anybody may ask for.
+_MOST = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -47,6 +50,17 @@ class Configuration:
         file = ("--config", str(self.file.absolute())) if self.file else ()
         profile = ("--profile", self.profile) if self.profile else ()
         return (*file, *profile, *(word for text in self.overrides for word in ("--set", text)))
+
+
+def limited(default: int | None = None) -> Callable[..., Any]:
+    """Give a command ``--limit``, which is *default* unless told otherwise."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, _MOST),
+        default=default,
+        show_default=True,
+        help="At most so many.",
+    )
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncpipe.cli.desk import age, dated, desk, reason_option
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, limited
 from syncpipe.cli.output import Exit, Form, form_option, note, write
 from syncpipe.cli.times import written
 
@@ -37,13 +37,7 @@ def replay() -> None:
 @configured
 @form_option
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT,
-    show_default=True,
-    help="At most so many.",
-)
+@limited(_LIMIT)
 @click.pass_context
 def list_replays(
     ctx: click.Context, /, configuration: Configuration, form: Form, limit: int, *, active: bool
