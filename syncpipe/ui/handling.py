@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import structlog
 from flower.views import BaseHandler
-from tornado.web import HTTPError, authenticated
+from tornado.web import HTTPError, StaticFileHandler, authenticated
 
 from syncpipe.errors import SyncpipeError
 from syncpipe.ui import guard, words
@@ -177,3 +177,13 @@ class UnknownApi(Api):
         """Say so, to whom it may."""
         super().prepare()
         raise HTTPError(HTTPStatus.NOT_FOUND)
+
+
+class Static(StaticFileHandler):
+    """Scripts and styles, for everybody."""
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Refuse what no file can be called, which tornado asks the system for."""
+        if "\0" in absolute_path:
+            raise HTTPError(HTTPStatus.NOT_FOUND)
+        return super().validate_absolute_path(root, absolute_path)

@@ -46,6 +46,7 @@ class PlainFlower(FlowerCase):
             assert "max-age=" in answer.headers["Cache-Control"]
         assert self.ask("/syncpipe/static/../seams.py").code in {403, 404}
         assert self.ask("/syncpipe/static/%2e%2e/seams.py").code in {403, 404}
+        assert self.ask("/syncpipe/static/live.js%00.txt").code == 404
 
 
 class Prefixed(FlowerCase):
