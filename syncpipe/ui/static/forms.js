@@ -125,7 +125,7 @@
     ["records", "records"],
     ["by_target", "by target"],
     ["by_code", "by code"],
-    ["changes", "would change their records"],
+    ["changes", "would change their records, unless they are refused again"],
     ["newer", "would end as superseded: the record is newer"],
     ["applied", "were applied after all"],
     ["unknown", "cannot be told"],
