@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncpipe.cli.options import configured, limited
+from syncpipe.cli.options import configured, limited, quiet_pools
 from syncpipe.cli.output import Exit, Form, form_option, note, replacing, write
 from syncpipe.cli.times import duration, moment, written
 
@@ -161,6 +161,7 @@ def _opened(configuration: Configuration) -> Iterator[tuple[App, AuditLog]]:
     from syncpipe.cli.identity import whoever
     from syncpipe.errors import StoreMissing
 
+    quiet_pools()
     app = build(configuration.load().settings)
     store = app.store()
     if store is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import wraps
@@ -77,8 +78,14 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def quiet_pools() -> None:
+    """Have pools not warn at every try to reach a database that is down: we say it once."""
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+
+
 def opened_store(app: App) -> AbstractContextManager[Store | None]:
     """Return the store, closed at the end of a block; None where the configuration names none."""
+    quiet_pools()
     store = app.store()
     return nullcontext() if store is None else closing(store)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import socket
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from syncpipe.cli.options import configured, opened_store
+from syncpipe.cli.options import configured, opened_store, quiet_pools
 from syncpipe.cli.output import Exit, form_option, note, write
 from syncpipe.cli.times import written
 
@@ -227,6 +226,5 @@ def _app(configuration: Configuration) -> App:
 
 def _opened(app: App, name: str) -> AbstractContextManager[ManagedTarget]:
     """Return the target *name*, closed at the end of a block. Raises UnknownTarget."""
-    # The pool would warn at every try to reach a database that is down, which we say once.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    quiet_pools()
     return closing(cast("ManagedTarget", app.target(name)))
