@@ -58,7 +58,9 @@ class Guarded(BaseHandler):
         if not (options.basic_auth or options.auth):
             guard.require_loopback(request.remote_ip or "", request.host, request.headers)
         self.require_user()
-        if request.method != "GET":
+        if request.method == "GET":
+            guard.require_looked_at(request.headers)
+        else:
             guard.require_same_origin(request.host, request.headers)
         if request.method == "POST":
             guard.require_json(request.headers.get("Content-Type", ""))

@@ -36,6 +36,12 @@ class PlainFlower(FlowerCase):
         assert b"<html" in page.body
         assert self.said(api)["code"] == "SP-E800"
 
+    def test_a_link_from_elsewhere_may_be_followed_and_nothing_be_loaded(self):
+        for path in ("/syncpipe/pipeline", "/syncpipe/api/v1/pipeline"):
+            for into, code in (("document", 200), ("image", 403)):
+                answer = self.ask(path, Sec_Fetch_Site="cross-site", Sec_Fetch_Dest=into)
+                assert answer.code == code
+
     def test_scripts_and_styles_are_ours_and_may_be_kept(self):
         page = self.ask("/syncpipe/pipeline").body.decode()
         assets = [each.split('"')[0] for each in page.split('"/syncpipe/static/')[1:]]
