@@ -601,7 +601,9 @@ class NotPossible(ActError):
     """What somebody wanted cannot be done in the present state of its subject."""
 
     code = "SP-E804"
-    hint = "Look at it again: somebody else may have been quicker."
+    hint = (
+        "Nothing was changed. If it should be possible, look again: somebody may have been quicker."
+    )
 
 
 class AuditKeyDiffers(ActError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, limited, quiet_pools
 from syncpipe.cli.output import Exit, Form, form_option, note, replacing, write
 from syncpipe.cli.times import duration, moment, written
 
@@ -44,13 +44,7 @@ def audit() -> None:
 @click.option("--actor", metavar="NAME", help="Only of this one, such as ann@laptop.")
 @click.option("--action", metavar="VERB", help="Only such as dlq.discard, or dlq for all of it.")
 @click.option("--since", metavar="AGE|TIME", help="Only since: 90s, 2h, 1d, 2026-03-01T08:00:00Z.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT,
-    show_default=True,
-    help="At most so many.",
-)
+@limited(_LIMIT)
 @click.pass_context
 def log(
     ctx: click.Context,
@@ -167,6 +161,7 @@ def _opened(configuration: Configuration) -> Iterator[tuple[App, AuditLog]]:
     from syncpipe.cli.identity import whoever
     from syncpipe.errors import StoreMissing
 
+    quiet_pools()
     app = build(configuration.load().settings)
     store = app.store()
     if store is None:

@@ -12,6 +12,7 @@ import click
 
 from syncpipe.cli.audit import head_noted
 from syncpipe.cli.identity import whoever
+from syncpipe.cli.options import quiet_pools
 from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def desk(configuration: Configuration) -> Iterator[Desk]:
     from syncpipe.app import build
     from syncpipe.errors import StoreMissing
 
+    quiet_pools()
     app = build(configuration.load().settings)
     store = app.store()
     if store is None:
@@ -74,7 +76,7 @@ def joined(where: str, **terms: str | tuple[str, ...] | None) -> str:
         InvalidFilter: *where* is none; its columns are those that were typed.
 
     """
-    from syncpipe.core.filter_language import parse
+    from syncpipe.core.filter_language import parse, quoted
 
     more = " ".join(
         f"{name}:{','.join(map(quoted, [values] if isinstance(values, str) else values))}"
@@ -103,13 +105,9 @@ def _named(ids: tuple[str, ...], where: str | None) -> str:
         raise click.UsageError("Name dead letters by their IDs, or choose them with --where.")
     if where is not None:
         return where
+    from syncpipe.core.filter_language import quoted
+
     return " or ".join(f"id:{quoted(each)} or op:{quoted(each)}" for each in ids)
-
-
-def quoted(text: str) -> str:
-    """Return *text* as a value of a filter."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def dated(value: Any) -> Any:

@@ -11,7 +11,7 @@ from syncpipe.cli.desk import age, cause, dated, desk, joined, reason_option, re
 from syncpipe.cli.dlq_act import discard, export, mute, purge, replay, restore
 from syncpipe.cli.dlq_edit import edit
 from syncpipe.cli.dlq_page import page, sparkline, stats_lines
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, limited
 from syncpipe.cli.output import Exit, Form, form_option, note, write
 
 if TYPE_CHECKING:
@@ -49,13 +49,7 @@ for _command in (edit, replay, discard, restore, export, mute, purge):
     dlq.add_command(_command)
 
 _where = click.option("--where", default="", metavar="FILTER", help="Only what fits.")
-_limit = click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT,
-    show_default=True,
-    help="At most so many.",
-)
+_limit = limited(_LIMIT)
 
 
 @dlq.command("list")

@@ -12,7 +12,7 @@ import click
 from syncpipe.cli.asking import ask
 from syncpipe.cli.desk import How, acting, addressed, dated, desk, reason_option
 from syncpipe.cli.dlq_plan import plan_lines
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, limited
 from syncpipe.cli.output import Exit, Form, counted, form_option, note, replacing, write
 from syncpipe.cli.progress import Counting
 from syncpipe.cli.replaying import carried_out, paced
@@ -176,13 +176,13 @@ def mute(
         until_ms = None if seconds is None else opened.app.clock.now_ms() + round(seconds * 1000)
         done = opened.letters.mute(fingerprint, until_ms, reason=reason)
     until = "no longer muted" if until_ms is None else f"muted until {written(until_ms)}"
-    _tell(done, form, f"{fingerprint} is {until}.")
+    _tell(done, form, f"{done['fingerprint']} is {until}.")
 
 
 @click.command()
 @configured
 @click.option("--where", default="", metavar="FILTER", help="Only what fits.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@limited()
 @click.option(
     "--file", type=click.Path(path_type=Path, dir_okay=False), help="Instead of stdout, whole."
 )

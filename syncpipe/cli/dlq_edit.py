@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 def edit(ctx: click.Context, /, configuration: Configuration, form: Form, **options: Any) -> None:
     """Put a corrected operation in the place of the one that was given up, which is kept.
 
-    Without --field, --unset and --file it opens $EDITOR. There, fields that are masked stay as they
-    are, unless something else is put in the place of their mask. The new operation has a new id
-    and, unless told otherwise, the version of the original. Values are JSON, or else text; with the
-    tags of documents, such as "~d2026-03-01", other types.
+    Without --field, --unset and --file it opens $EDITOR. There, and in a file, fields that are
+    masked stay as they are, unless something else is put in the place of their mask. The new
+    operation has a new id and, unless told otherwise, the version of the original. Values are JSON,
+    or else text; with the tags of documents, such as "~d2026-03-01", other types.
     """
     with desk(configuration) as opened:
         wish = _wish(opened, options)
@@ -89,8 +89,7 @@ def _wish(desk: Desk, options: Mapping[str, Any]) -> Wish:
         )
         fields = shown["fields"] or {}
         written = _written(options["file"], fields)
-        keep = {} if options["file"] is not None else fields
-        sets = {n: v for n, v in written.items() if n not in keep or _differs(v, keep[n])}
+        sets = {n: v for n, v in written.items() if n not in fields or _differs(v, fields[n])}
         removes = frozenset(fields.keys() - written.keys())
     as_of_now = options["as_of"] == "now"
     return Wish(sets, removes, as_of_now=as_of_now, version=options["version"])
@@ -122,9 +121,12 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not sign or not name:
         raise click.BadParameter(f"{text!r} is no NAME=JSON, such as total=12.")
     try:
-        return name, json_fields(f'{{"value": {value}}}', exact=True)["value"]
-    except (InvalidValue, KeyError):
-        return name, f"~{value}" if value.startswith("~") else value
+        read = json_fields(f'{{"value": {value}}}', exact=True)
+    except InvalidValue:
+        read = {}
+    if read.keys() == {"value"}:
+        return name, read["value"]
+    return name, f"~{value}" if value.startswith("~") else value
 
 
 def _differs(written: Any, shown: Any) -> bool:

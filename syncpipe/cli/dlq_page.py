@@ -19,7 +19,7 @@ _WIDTH = 40
 #: What is shown where there is no value.
 _ABSENT = "-"
 _PROSPECTS = {
-    "changes": "it would be applied",
+    "changes": "it would be applied, unless it is refused again",
     "newer": "the record is newer: it would end as superseded",
     "applied": "it has been applied after all: nothing would change",
     "unknown": "nobody can say",

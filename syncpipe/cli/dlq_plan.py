@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 #: What would become of them.
 _PROSPECTS = {
-    "changes": "would change their records",
+    "changes": "would change their records, unless they are refused again",
     "newer": "would end as superseded, as their records are newer",
     "applied": "have been applied after all",
     "unknown": "nobody can tell, as the target cannot be asked or the message cannot be read",

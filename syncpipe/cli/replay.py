@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncpipe.cli.desk import age, dated, desk, reason_option
-from syncpipe.cli.options import configured
+from syncpipe.cli.options import configured, limited
 from syncpipe.cli.output import Exit, Form, form_option, note, write
+from syncpipe.cli.replaying import outcomes
 from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
@@ -37,13 +38,7 @@ def replay() -> None:
 @configured
 @form_option
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT,
-    show_default=True,
-    help="At most so many.",
-)
+@limited(_LIMIT)
 @click.pass_context
 def list_replays(
     ctx: click.Context, /, configuration: Configuration, form: Form, limit: int, *, active: bool
@@ -138,7 +133,7 @@ def _line(row: Mapping[str, Any], now_ms: int) -> dict[str, object]:
         **row,
         "id": row["id"],
         "age": age(now_ms - row["created_ms"]),
-        "outcomes": _outcomes(row) or None,
+        "outcomes": outcomes(row) or None,
         "by": row["actor"],
         "filter": row["filter"] or None,
     }
@@ -150,7 +145,7 @@ def _page(row: Mapping[str, Any], now_ms: int) -> Iterator[str]:
     facts = {
         "stopped" if row["state"] == "paused" else "now": row["stopped"],
         "letters": f"{row['total']:,}, {row['sent']:,} sent, {row['settled']:,} with an outcome",
-        "outcomes": _outcomes(row),
+        "outcomes": outcomes(row),
         "filter": row["filter"],
         "how": ", ".join(_how(row)),
         "made by": f"{row['actor']}, {age(now_ms - row['created_ms'])} ago",
@@ -169,9 +164,5 @@ def _how(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{row['rate']:g}/s"
     if row["canary"]:
         yield f"canary of {row['canary']:,}"
-    yield f"pauses when more than {row['stop_on_error_rate']:.0%} of them are dead again"
+    yield f"pauses when more than {row['stop_on_error_rate'] * 100:g}% of them are dead again"
     yield "as of now" if row["as_of_now"] else "with the versions that they have"
-
-
-def _outcomes(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{number:,} {word}" for word, number in row["outcomes"].items())

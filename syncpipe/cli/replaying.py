@@ -59,7 +59,7 @@ def carried_out(desk: Desk, made: Mapping[str, Any], form: Form, *, detach: bool
     note(f"Replay {made['id']} has {counted(made['total'])}; workers send them.")
     row = made if detach else _watched(desk, made)
     if form is Form.TABLE:
-        write([{**row, "outcomes": _outcomes(row) or None}], form, _COLUMNS)
+        write([{**row, "outcomes": outcomes(row) or None}], form, _COLUMNS)
     else:
         write([dated(row)], form, ())
     if detach:
@@ -73,12 +73,20 @@ def carried_out(desk: Desk, made: Mapping[str, Any], form: Form, *, detach: bool
 
 def _watched(desk: Desk, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the replay when nothing more happens to it by itself; Ctrl-C ends it earlier."""
+    from syncpipe.errors import StoreUnavailable
+
     replays = desk.app.replays(desk.store, desk.identity)
-    said_at = time.monotonic()
+    said_at, away = time.monotonic(), False
     try:
         while row["state"] not in _STILL:
             time.sleep(_LOOK_S)
-            row = replays.show(row["id"]) or row
+            try:
+                row, away = replays.show(row["id"]) or row, False
+            except StoreUnavailable as error:
+                if not away:
+                    note(f"{error.message} The replay goes on when it is back; so does this.")
+                away = True
+                continue
             if sys.stderr.isatty():
                 click.echo(f"\r\x1b[K{_progress(row)}", err=True, nl=False)
             elif time.monotonic() - said_at > _LINE_S:
@@ -98,7 +106,8 @@ def _progress(row: Mapping[str, Any]) -> str:
     return f"{text}; {row['stopped']}" if row["stopped"] else text
 
 
-def _outcomes(row: Mapping[str, Any]) -> str:
+def outcomes(row: Mapping[str, Any]) -> str:
+    """Return what became of the letters of a replay, in one line."""
     return ", ".join(f"{number:,} {word}" for word, number in row["outcomes"].items())
 
 

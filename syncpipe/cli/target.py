@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing, nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +9,7 @@ import click
 
 from syncpipe.cli.audit import head_noted
 from syncpipe.cli.identity import whoever
-from syncpipe.cli.options import configured, opened_store
+from syncpipe.cli.options import configured, opened_store, quiet_pools
 from syncpipe.cli.output import Exit, form_option, note, write
 from syncpipe.cli.times import written
 
@@ -234,6 +233,5 @@ def _app(configuration: Configuration) -> App:
 
 def _opened(app: App, name: str) -> AbstractContextManager[ManagedTarget]:
     """Return the target *name*, closed at the end of a block. Raises UnknownTarget."""
-    # The pool would warn at every try to reach a database that is down, which we say once.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    quiet_pools()
     return closing(cast("ManagedTarget", app.target(name)))

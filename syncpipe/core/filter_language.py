@@ -168,9 +168,9 @@ class _Parser:
         steps: list[str] = []
         while self._skip("."):
             at = self._at
-            quoted = self._quoted()
-            step = self._take(_STEP) if quoted is None else quoted
-            if quoted is None and not step:
+            name = self._quoted()
+            step = self._take(_STEP) if name is None else name
+            if name is None and not step:
                 raise self._wrong('The name of a field has to follow: data.country, data."a b".')
             if len(steps) == MAX_STEPS:
                 raise self._wrong(f"A path has at most {MAX_STEPS} names.", at)
@@ -284,6 +284,12 @@ def _is_list(parts: tuple[Filter, ...]) -> bool:
     return len(parts) > 1 and len(fields) == 1 and None not in fields
 
 
+def quoted(text: str) -> str:
+    """Return *text* as a value in quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _part(filter_: Filter) -> str:
     """Return the text of *filter_* as one part of others."""
     match filter_:
@@ -305,7 +311,7 @@ def _field(term: Term) -> str:
 
 
 def _step(step: str) -> str:
-    return step if _STEP.fullmatch(step) else _in_quotes(step)
+    return step if _STEP.fullmatch(step) else quoted(step)
 
 
 def _value(term: Term) -> str:
@@ -319,9 +325,4 @@ def _written(term: Term) -> str:
         return moment_text(term.value) if term.field in _MOMENTS else str(term.value)
     plain = _BARE.fullmatch(term.value) and "*" not in term.value and term.value[0] not in "<>"
     beginning = not term.value and term.comparison is Comparison.PREFIX
-    return term.value if plain or beginning else _in_quotes(term.value)
-
-
-def _in_quotes(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return term.value if plain or beginning else quoted(term.value)

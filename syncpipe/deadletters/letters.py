@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from syncpipe.core.access import Role
 from syncpipe.core.audit import Act
-from syncpipe.core.deadletter import operation_of
 from syncpipe.core.filtering import reveals
-from syncpipe.core.operation import Kind, Operation, uuid7
+from syncpipe.core.operation import Kind, uuid7
 from syncpipe.core.version import ZERO
 from syncpipe.deadletters import describing
 from syncpipe.deadletters.describing import Row
 from syncpipe.deadletters.editing import changed_fields, edited, edited_letter
 from syncpipe.deadletters.glances import Glances
+from syncpipe.deadletters.naming import only_cause, only_letter
 from syncpipe.deadletters.outlook import outlook, pages
 from syncpipe.deadletters.pace import Pace
 from syncpipe.deadletters.records import Prospect
@@ -156,7 +156,7 @@ class DeadLetters:
         A masked field stays as it is when nothing else is put in the place of its mask.
         """
         self._identity.require(Role.OPERATOR, "edit dead letters")
-        kept, operation = self._one(id_)
+        kept, operation = only_letter(self._triage, id_)
         veil = self._lifted([kept], reason) if reveal else self._veil
         return {
             "id": kept.id,
@@ -181,7 +181,7 @@ class DeadLetters:
 
         """
         self._identity.require(Role.OPERATOR, "edit dead letters")
-        kept, original = self._one(id_)
+        kept, original = only_letter(self._triage, id_)
         letter = kept.letter
         collection = self._records.collection(original.collection, letter.target)
         if collection is None:
@@ -301,8 +301,16 @@ class DeadLetters:
         return {**result, "number": changed.number, "ids": [*changed.ids]}
 
     def mute(self, fingerprint: str, until_ms: int | None, *, reason: str = "") -> Row:
-        """Leave a cause out of lists of causes until then; None: no longer."""
+        """Leave a cause out of lists of causes until then; None: no longer.
+
+        The beginning of its fingerprint is enough.
+
+        Raises:
+            NotPossible: no dead letter has it, or it is the beginning of several.
+
+        """
         self._identity.require(Role.OPERATOR, "mute causes")
+        fingerprint = only_cause(self._triage, fingerprint)
         act = self._act("dlq.mute", fingerprint, reason, {"until_ms": until_ms})
         self._triage.mute(fingerprint, until_ms, act)
         return {"fingerprint": fingerprint, "until_ms": until_ms}
@@ -347,27 +355,6 @@ class DeadLetters:
         """Whether everybody may see what is at *path* in an operation, whatever its collection."""
         masks = self._veil.masks
         return bool(masks.rules) and all(masks.of(name).shows(path[0]) for name in masks.rules)
-
-    def _one(self, id_: str) -> tuple[Kept, Operation]:
-        """Return the one open dead letter that *id_* names, and its operation.
-
-        Raises:
-            NotPossible: there is none, or several, or no operation can be read from it.
-
-        """
-        found = self._triage.find(id_)
-        if not found:
-            raise NotPossible(f"There is no dead letter {id_!r}.")
-        kept, *more = [each for each in found if each.state == OPEN] or found
-        if more:
-            ids = ", ".join(each.id for each in (kept, *more))
-            raise NotPossible(f"{id_!r} names several dead letters: {ids}.")
-        if kept.state != OPEN:
-            raise NotPossible(f"Dead letter {kept.id} is {kept.state}.")
-        operation = operation_of(kept.letter)
-        if operation is None:
-            raise NotPossible(f"No operation can be read from dead letter {kept.id}.")
-        return kept, operation
 
     def _act(
         self, verb: str, subject: str, reason: str, details: dict[str, Any] | None = None

@@ -31,6 +31,8 @@ DEAD = frozenset({Outcome.DEAD, Outcome.TOO_LATE})
 #: Words beside those of outcomes: sent, though nothing more is heard of it; and not sent, because
 #: it was given up or changed anew since the replay took it.
 SENT, SKIPPED = "sent", "skipped"
+#: The most of anything that is counted, and the slowest that operations are sent, each second.
+_MOST, _SLOWEST = 2**31 - 1, 0.001
 
 
 class ReplayState(enum.Enum):
@@ -76,15 +78,15 @@ class Order:
 
         """
         fits = (
-            (self.limit is None or self.limit > 0)
-            and (self.rate is None or 0 < self.rate < float("inf"))
-            and self.canary >= 0
+            (self.limit is None or 0 < self.limit <= _MOST)
+            and (self.rate is None or _SLOWEST <= self.rate <= _MOST)
+            and 0 <= self.canary <= _MOST
             and 0 <= self.stop_on_error_rate <= 1
         )
         if not fits:
             raise NotPossible(
-                "A replay takes a limit and a rate above 0, a canary of 0 or more, and an error "
-                "rate from 0 to 1."
+                f"A replay takes a limit above 0, a rate of {_SLOWEST} a second or more, a canary "
+                f"of 0 or more, none of them above {_MOST:,}, and an error rate from 0 to 1."
             )
 
 

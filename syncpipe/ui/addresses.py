@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tornado.web import StaticFileHandler, url
+from tornado.web import url
 
 from syncpipe.ui import letters_api, records_api
 from syncpipe.ui.assets import STATIC
-from syncpipe.ui.handling import UnknownApi
+from syncpipe.ui.handling import Static, UnknownApi
 from syncpipe.ui.letters_page import LettersPage
 from syncpipe.ui.pipeline import PipelineApi, PipelinePage
 
@@ -21,7 +21,7 @@ def handlers() -> list[Any]:
     return [
         url(r"/syncpipe/dead-letters", LettersPage, name="sp-dead-letters"),
         url(r"/syncpipe/pipeline", PipelinePage, name="sp-pipeline"),
-        url(r"/syncpipe/static/(.*)", StaticFileHandler, {"path": str(STATIC)}, name="sp-static"),
+        url(r"/syncpipe/static/(.*)", Static, {"path": str(STATIC)}, name="sp-static"),
         url(f"{_API}/pipeline", PipelineApi, name="sp-api-pipeline"),
         url(letters, letters_api.ListApi, name="sp-api-letters"),
         url(f"{letters}/count", letters_api.CountApi),

@@ -6,8 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.core.filter_language import quoted
 from syncpipe.errors import NotPossible
-from syncpipe.ui.letters_api import quoted
 
 if TYPE_CHECKING:
     from syncpipe.core.access import Identity

@@ -66,6 +66,21 @@ def require_same_origin(host: str, headers: Mapping[str, str]) -> None:
     )
 
 
+def require_looked_at(headers: Mapping[str, str]) -> None:
+    """Return if somebody looks, and no page of another origin has this loaded within itself.
+
+    To look can be an act, too: what filters by masked fields is written into the audit. A link from
+    elsewhere may be followed. Raises Refusal.
+    """
+    site = headers.get("Sec-Fetch-Site", "none")
+    if site not in {"same-origin", "none"} and headers.get("Sec-Fetch-Dest") != "document":
+        raise Refusal(
+            HTTPStatus.FORBIDDEN,
+            "A page of another origin has loaded this.",
+            "Open it in a window of its own.",
+        )
+
+
 def require_json(content_type: str) -> None:
     """Return if a body is said to be JSON. Raises Refusal."""
     if content_type.partition(";")[0].strip().lower() != "application/json":

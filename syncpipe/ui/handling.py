@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import structlog
 from flower.views import BaseHandler
-from tornado.web import HTTPError, authenticated
+from tornado.web import HTTPError, StaticFileHandler, authenticated
 
 from syncpipe.errors import SyncpipeError
 from syncpipe.ui import guard, words
@@ -59,7 +59,9 @@ class Guarded(BaseHandler):
         if not (options.basic_auth or options.auth):
             guard.require_loopback(request.remote_ip or "", request.host, request.headers)
         self.require_user()
-        if request.method != "GET":
+        if request.method == "GET":
+            guard.require_looked_at(request.headers)
+        else:
             guard.require_same_origin(request.host, request.headers)
         if request.method == "POST":
             guard.require_json(request.headers.get("Content-Type", ""))
@@ -184,3 +186,13 @@ class UnknownApi(Api):
         """Say so, to whom it may."""
         super().prepare()
         raise HTTPError(HTTPStatus.NOT_FOUND)
+
+
+class Static(StaticFileHandler):
+    """Scripts and styles, for everybody."""
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Refuse what no file can be called, which tornado asks the system for."""
+        if "\0" in absolute_path:
+            raise HTTPError(HTTPStatus.NOT_FOUND)
+        return super().validate_absolute_path(root, absolute_path)

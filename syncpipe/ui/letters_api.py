@@ -6,6 +6,7 @@ import itertools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.core.filter_language import quoted
 from syncpipe.deadletters.editing import Wish
 from syncpipe.deadletters.pace import Pace
 from syncpipe.ui.body import bad
@@ -205,12 +206,6 @@ def unknown(what: str, id_: str) -> Refusal:
     return Refusal(
         HTTPStatus.NOT_FOUND, f"There is no {what} {id_[:80]!r}.", "Look for it in the list."
     )
-
-
-def quoted(text: str) -> str:
-    """Return *text* as a value of a filter."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _as_of_now(body: Body) -> bool:

@@ -131,6 +131,7 @@ def test_some_are_chosen_and_put_away_and_brought_back(visitor):
     form.get_by_label("Why").fill("test data")
     form.get_by_role("button", name="Dry run").click()
     form.get_by_text("changes would be lost").wait_for()
+    assert form.get_by_role("button", name="Discard 2").is_disabled()
     visitor.shoot("11-discard")
     form.get_by_label("Also those").check()
     form.get_by_role("button", name="Dry run").click()

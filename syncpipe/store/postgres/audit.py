@@ -13,6 +13,7 @@ from syncpipe.core.audit import Act, Head, Record
 from syncpipe.core.chain import key_id, sealed
 from syncpipe.errors import AuditKeyDiffers, AuditKeyMissing
 from syncpipe.store.audit import Wanted
+from syncpipe.store.postgres.filtering import storable
 from syncpipe.store.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class PostgresAudit:
         self, wanted: Wanted | None = None, *, limit: int, before: int | None = None
     ) -> list[Record]:
         """Return up to *limit* entries that are wanted, the newest first."""
-        arguments = {**asdict(wanted or Wanted()), "limit": limit, "before": before}
+        names = asdict(wanted or Wanted())
+        arguments = {n: storable(v) if isinstance(v, str) else v for n, v in names.items()}
+        arguments |= {"limit": limit, "before": before}
         with self._connections.current() as connection:
             return [_record(row) for row in connection.execute(self._latest, arguments)]
 

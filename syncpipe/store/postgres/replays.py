@@ -16,7 +16,7 @@ from syncpipe.core.version import MAX_AHEAD_MS
 from syncpipe.database.session import now_ms
 from syncpipe.errors import AuditKeyMissing, NotPossible
 from syncpipe.store.postgres.audit import append
-from syncpipe.store.postgres.filtering import condition, uuid_range
+from syncpipe.store.postgres.filtering import condition, storable, uuid_range
 from syncpipe.store.postgres.statements import statement
 from syncpipe.store.replays import DEAD, GOOD, SKIPPED, Order, Plan, Replay, ReplayState
 
@@ -78,6 +78,7 @@ class PostgresReplays:
         """Take what *order* means, as `Replays.create` promises."""
         if self._key is None:
             raise AuditKeyMissing(f"{act.verb} was refused: it could not be audited.")
+        act = replace(act, actor=storable(act.actor), reason=storable(act.reason))
         id_ = str(uuid.uuid4())
         with self._connections.current() as connection, connection.transaction():
             run(connection, statement("replays", "take_time"))

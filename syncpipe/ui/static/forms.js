@@ -125,7 +125,7 @@
     ["records", "records"],
     ["by_target", "by target"],
     ["by_code", "by code"],
-    ["changes", "would change their records"],
+    ["changes", "would change their records, unless they are refused again"],
     ["newer", "would end as superseded: the record is newer"],
     ["applied", "were applied after all"],
     ["unknown", "cannot be told"],
@@ -171,7 +171,14 @@
     if (all.superseded) {
       parts.push(note("The record is newer: as sent, it would end as superseded."));
     }
+    if (refused(said)) {
+      parts.push(note("Tick the box above if these changes are not wanted: else nothing is discarded.", "sp-refused"));
+    }
     return parts;
+  }
+
+  function refused(said) {
+    return said.lost > 0 && !said.accept_loss;
   }
 
   function note(text, name) {
@@ -207,7 +214,7 @@
       }
       if (dry) {
         show(form, plan(said));
-        form.querySelector("[type=submit]").disabled = said.number === 0;
+        form.querySelector("[type=submit]").disabled = said.number === 0 || refused(said);
         form.querySelector(".sp-first").hidden = true;
         return;
       }

@@ -10,6 +10,7 @@ import pytest
 
 from syncpipe.cli import asking
 from syncpipe.cli.output import Exit
+from syncpipe.core.deadletter import operation_of
 from tests.integration.deadletters.samples import CANARY, dead, operation, unreadable
 from tests.integration.deadletters.test_looking import apply
 
@@ -283,3 +284,57 @@ def test_a_command_that_filters_by_what_is_masked_says_so_once(run, acts):
     run("discard", "--where", where, "--reason", "Test.", "--accept-loss", "--yes")
     run("list", "--where", where, status=Exit.NOTHING)
     assert [act.verb for act in acts()] == ["dlq.filter", "dlq.discard", "dlq.filter"]
+
+
+def test_a_cause_is_muted_by_the_beginning_of_its_fingerprint_and_only_if_there_is_one(run, store):
+    whole = dead(1).fingerprint
+    assert run("mute", whole[:6], "--for", "3650d").stdout.startswith(f"{whole} is muted until ")
+    run("groups", status=Exit.NOTHING)
+    head = store.audit.head()
+    for wrong in ("nosuch", "", "0" * 16, f"{whole}0", "\udcff"):
+        assert "SP-E804" in run("mute", wrong, "--for", "1h", status=Exit.FAILED).stderr
+    assert store.audit.head() == head
+
+
+@pytest.mark.parametrize("length", ["nan", "inf", "-5", f"{10**30}d", f"{10**400}d"])
+def test_no_length_of_time_is_beyond_all_moments(run, store, length):
+    head = store.audit.head()
+    run("mute", dead(1).fingerprint, "--for", length, status=Exit.USAGE)
+    run("purge", "--older-than", length, "--reason", "Old.", "--dry-run", status=Exit.USAGE)
+    assert store.audit.head() == head
+
+
+def test_no_number_is_too_large_for_the_store(run, store):
+    huge, head = str(10**30), store.audit.head()
+    for verb in ("list", "groups", "export"):
+        run(verb, "--limit", huge, status=Exit.USAGE)
+    for option in ("--max", "--canary", "--rate"):
+        for how in ("--dry-run", "--yes"):
+            done = run("replay", "--where", "state:open", option, huge, how, status=Exit.FAILED)
+            assert "SP-E804" in done.stderr
+    slow = run(
+        "replay", "--where", "state:open", "--rate", "0.0000001", "--yes", status=Exit.FAILED
+    )
+    assert "SP-E804" in slow.stderr
+    assert store.audit.head() == head
+
+
+def test_a_reason_in_no_encoding_is_kept_as_far_as_it_can_be(run, store):
+    run("replay", dead(1).id, "--reason", "caf\udce9", "--yes", "--detach")
+    assert next(iter(store.audit.latest(limit=1))).act.reason == "caf?"
+
+
+def test_masks_in_a_file_leave_fields_as_they_are(run, store, tmp_path):
+    shown = only(run("show", dead(1).id, "-o", "json"))["operation"]["fields"]
+    file = tmp_path / "fields.json"
+    file.write_text(json.dumps(shown | {"status": "mended"}))
+    row = only(run("edit", dead(1).id, "--file", file, "-o", "json"))
+    assert row["fields"] == ["status"]
+    (kept,) = store.triage.find(row["id"])
+    assert CANARY in str(operation_of(kept.letter).data)
+
+
+def test_what_only_looks_like_more_than_one_value_is_text(run, store):
+    row = only(run("edit", dead(1).id, "--field", 'status=5, "x": 6', "-o", "json"))
+    (kept,) = store.triage.find(row["id"])
+    assert operation_of(kept.letter).data["status"] == '5, "x": 6'

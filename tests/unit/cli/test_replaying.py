@@ -10,6 +10,7 @@ import pytest
 from syncpipe.cli import replaying
 from syncpipe.cli.output import Exit, Form
 from syncpipe.cli.replaying import carried_out
+from syncpipe.errors import StoreUnavailable
 
 MADE = {
     "id": "019a0000-0000-7000-8000-000000000001",
@@ -29,8 +30,15 @@ def watch(monkeypatch):
     monkeypatch.setattr(replaying.time, "sleep", lambda _: None)
 
     def watch(*states, form=Form.TABLE, detach=False):
-        rows = iter([{**MADE, **state} for state in states])
-        replays = SimpleNamespace(show=lambda _: next(rows))
+        rows = iter(states)
+
+        def show(_):
+            row = next(rows)
+            if isinstance(row, Exception):
+                raise row
+            return {**MADE, **row}
+
+        replays = SimpleNamespace(show=show)
         app = SimpleNamespace(replays=lambda *_: replays)
         desk = SimpleNamespace(app=app, store=None, identity=None)
         return carried_out(desk, MADE, form, detach=detach)
@@ -72,3 +80,10 @@ def test_whoever_stops_watching_stops_nothing(watch, monkeypatch, capsys):
     monkeypatch.setattr(replaying.time, "sleep", interrupt)
     assert watch({"state": "running"}) is Exit.PARTIAL
     assert "syncpipe replay show 019a0000" in capsys.readouterr().err
+
+
+def test_it_goes_on_watching_while_the_store_is_away(watch, capsys):
+    ended = {"state": "finished", "sent": 3, "outcomes": {"applied": 3}}
+    away = StoreUnavailable("The store does not answer.")
+    assert watch({}, away, away, {}, ended) is Exit.OK
+    assert capsys.readouterr().err.count("The store does not answer. The replay goes on") == 1

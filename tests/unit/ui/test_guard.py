@@ -10,6 +10,7 @@ from syncpipe.ui.guard import (
     basic_name,
     is_loopback,
     require_json,
+    require_looked_at,
     require_loopback,
     require_same_origin,
 )
@@ -90,6 +91,22 @@ def test_our_own_pages_and_programs_may_act(headers):
 def test_pages_of_others_may_not(headers):
     with pytest.raises(Refusal, match="403"):
         require_same_origin(HOST, headers)
+
+
+@pytest.mark.parametrize(
+    ("site", "into"),
+    [(None, None), ("same-origin", "empty"), ("none", "document"), ("cross-site", "document")],
+)
+def test_whoever_looks_may_come_from_anywhere(site, into):
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": into}
+    require_looked_at({name: value for name, value in headers.items() if value})
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", ""])
+@pytest.mark.parametrize("into", ["image", "iframe", "empty", "script", ""])
+def test_no_page_of_others_looks_in_somebodys_name(site, into):
+    with pytest.raises(Refusal, match="403"):
+        require_looked_at({"Sec-Fetch-Site": site, "Sec-Fetch-Dest": into})
 
 
 @pytest.mark.parametrize(

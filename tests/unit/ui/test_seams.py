@@ -36,6 +36,12 @@ class PlainFlower(FlowerCase):
         assert b"<html" in page.body
         assert self.said(api)["code"] == "SP-E800"
 
+    def test_a_link_from_elsewhere_may_be_followed_and_nothing_be_loaded(self):
+        for path in ("/syncpipe/pipeline", "/syncpipe/api/v1/pipeline"):
+            for into, code in (("document", 200), ("image", 403)):
+                answer = self.ask(path, Sec_Fetch_Site="cross-site", Sec_Fetch_Dest=into)
+                assert answer.code == code
+
     def test_scripts_and_styles_are_ours_and_may_be_kept(self):
         page = self.ask("/syncpipe/pipeline").body.decode()
         assets = [each.split('"')[0] for each in page.split('"/syncpipe/static/')[1:]]
@@ -46,6 +52,7 @@ class PlainFlower(FlowerCase):
             assert "max-age=" in answer.headers["Cache-Control"]
         assert self.ask("/syncpipe/static/../seams.py").code in {403, 404}
         assert self.ask("/syncpipe/static/%2e%2e/seams.py").code in {403, 404}
+        assert self.ask("/syncpipe/static/live.js%00.txt").code == 404
 
 
 class Prefixed(FlowerCase):
