@@ -5,9 +5,13 @@ Nothing is connected or imported before it is asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from syncpipe.core.chain import derived
+from syncpipe.core.collection import VersionSource
+from syncpipe.core.masks import Masks
+from syncpipe.deadletters.glances import Glances
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
 from syncpipe.producer.client import Client as PlainClient
@@ -20,13 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from syncpipe.audit import AuditLog
+    from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.deadletters.letters import DeadLetters
+    from syncpipe.deadletters.records import Records
     from syncpipe.pipeline import Pipeline
     from syncpipe.producer.compensation import Compensator
     from syncpipe.producer.options import ClientOptions
+    from syncpipe.replay.service import Replays
     from syncpipe.settings.tree import TargetOptions
-    from syncpipe.store.store import Store
+    from syncpipe.store.replays import Declared
+    from syncpipe.store.store import OnCallStore, Store
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
 
@@ -36,6 +46,10 @@ REFUSED = 78
 #: Exit status of a worker process that has ended itself because it no longer did its work, though
 #: there was some and it could (EX_TEMPFAIL of sysexits.h): to be started again at once.
 STALLED = 75
+
+
+def _passing_key() -> bytes:
+    return SystemRandom().bits(256).to_bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,10 @@ class App:
     clock: SystemClock
     #: Gives them random bits.
     random: SystemRandom
+    #: Hashes masked values where the audit has no key.
+    passing_key: bytes = field(default_factory=_passing_key, repr=False)
+    #: What the audit has been told of just now.
+    glances: Glances = field(default_factory=Glances, repr=False)
 
     def broker(self) -> Broker:
         """Return a new connection to the broker; the caller closes it."""
@@ -88,13 +106,72 @@ class App:
 
                 return HttpTarget(options, self.collections(name), self.clock)
 
-    def store(self) -> Store | None:
+    def store(self) -> OnCallStore | None:
         """Return a new connection to the store, which the caller closes; None without a store."""
         if not self.settings.store.dsn:
             return None
         from syncpipe.store.postgres.store import PostgresStore  # noqa: PLC0415 -- psycopg is heavy
 
-        return PostgresStore(self.settings.store)
+        return PostgresStore(self.settings.store, self.settings.audit.secret())
+
+    def records(self) -> Records:
+        """Return what asks targets for records; nothing is opened yet. The caller closes it."""
+        from syncpipe.deadletters.records import Records  # noqa: PLC0415 -- only people need it
+
+        return Records(self.settings.collections, self.target)
+
+    def dead_letters(
+        self, store: OnCallStore, identity: Identity, records: Records | None = None
+    ) -> DeadLetters:
+        """Return what *identity* may do with the dead letters of *store*.
+
+        It asks *records*, or targets of its own, and closes them when it is closed.
+        """
+        from syncpipe.deadletters.letters import DeadLetters  # noqa: PLC0415 -- only people need it
+
+        records = self.records() if records is None else records
+        return DeadLetters(
+            store,
+            identity,
+            records,
+            replays=self.replays(store, identity),
+            masks=self.masks(),
+            clock=self.clock,
+            random=self.random,
+            glances=self.glances,
+        )
+
+    def masks(self) -> Masks:
+        """Return what is shown of the fields of each collection.
+
+        Hashes are the same for everybody who has the key of the audit, or else in this process.
+        """
+        secret = self.settings.audit.secret()
+        key = derived(secret, "masks") if secret else self.passing_key
+        declared = self.settings.collections
+        return Masks({name: each.mask for name, each in declared.items()}, key)
+
+    def audit_log(self, store: OnCallStore, identity: Identity) -> AuditLog:
+        """Return the audit in *store* as *identity* may see it."""
+        from syncpipe.audit import AuditLog  # noqa: PLC0415 -- few need it
+
+        return AuditLog(store.audit, identity, self.settings.audit.secret())
+
+    def replayable(self) -> Declared:
+        """Return what can be sent again, and what of it not as of now."""
+        from syncpipe.store.replays import Declared  # noqa: PLC0415 -- few need it
+
+        declared = self.settings.collections.values()
+        return Declared(
+            {target: frozenset(self.collections(target)) for target in self.settings.targets},
+            {each.name for each in declared if each.version is VersionSource.SOURCE},
+        )
+
+    def replays(self, store: OnCallStore, identity: Identity) -> Replays:
+        """Return the replays in *store*, which the caller closes, for *identity* to act on."""
+        from syncpipe.replay.service import Replays  # noqa: PLC0415 -- few need it
+
+        return Replays(store.replays, identity, self.replayable())
 
     def compensator(self) -> Compensator:
         """Return what makes compensations. Raises ConfigError where a function is not there."""
@@ -122,6 +199,7 @@ class App:
             log=BatchLog(structlog.get_logger("syncpipe.pipeline"), target, worker),
             schedule=store.schedule if store else None,
             groups=store.groups if store else None,
+            outcomes=store.outcomes if store else None,
         )
 
 

@@ -48,11 +48,19 @@
     │   ├── NotRunning              SP-E603
     │   ├── ChildFailed             SP-E604
     │   ├── Stalled                 SP-E605
-    │   └── CompensationFailed      SP-E608
-    └── StoreError                  SP-E700  the store cannot be asked
-        ├── StoreUnavailable        SP-E701
-        ├── StoreOutdated           SP-E702
-        └── StoreMissing            SP-E703
+    │   ├── CompensationFailed      SP-E608
+    │   └── NothingHeard            SP-E609
+    ├── StoreError                  SP-E700  the store cannot be asked
+    │   ├── StoreUnavailable        SP-E701
+    │   ├── StoreOutdated           SP-E702
+    │   └── StoreMissing            SP-E703
+    └── ActError                    SP-E800  what somebody on call wanted was not done
+        ├── InvalidFilter           SP-E801
+        ├── AccessDenied            SP-E802
+        ├── AuditKeyMissing         SP-E803
+        ├── NotPossible             SP-E804
+        ├── AuditKeyDiffers         SP-E805
+        └── LossNotAccepted         SP-E806
 
 A code is stable for ever and is what people search for; ``syncpipe explain CODE`` prints the class
 docstring and the hint.
@@ -514,6 +522,13 @@ class CompensationFailed(ServiceError):
     hint = "Mend the function that `compensation` names and restart the workers; it is asked again."
 
 
+class NothingHeard(ServiceError):
+    """An operation was sent again several times, and no worker told what became of it."""
+
+    code = "SP-E609"
+    hint = "See that all workers are of this release and have this store, then replay it anew."
+
+
 class StoreError(SyncpipeError):
     """The store, syncpipe's own memory, cannot be asked; nothing is lost meanwhile.
 
@@ -545,3 +560,67 @@ class StoreMissing(StoreError):
     hint = (
         'Write [store] with dsn = "postgresql://…" in the configuration, then `syncpipe migrate`.'
     )
+
+
+class ActError(SyncpipeError):
+    """What somebody on call wanted was not done, and nothing was changed."""
+
+    code = "SP-E800"
+
+
+class InvalidFilter(ActError):
+    """A filter that cannot be read; the column says where."""
+
+    code = "SP-E801"
+    hint = "A filter looks like `target:crm code:23505 age:>1h`; docs/filters.md lists the fields."
+
+    def __init__(self, message: str, *, column: int) -> None:
+        """Keep *column*, from 1, at which it cannot be read."""
+        super().__init__(message)
+        self.column = column
+
+
+class AccessDenied(ActError):
+    """Somebody's role does not allow what they wanted."""
+
+    code = "SP-E802"
+    hint = "Ask an admin, or have the role given under [access] in the configuration."
+
+
+class AuditKeyMissing(ActError):
+    """Nothing may be changed that cannot be audited, and the audit has no key."""
+
+    code = "SP-E803"
+    hint = (
+        "Give [audit] a key in the configuration: `syncpipe audit key` makes one. Keep it outside "
+        "the database."
+    )
+
+
+class NotPossible(ActError):
+    """What somebody wanted cannot be done in the present state of its subject."""
+
+    code = "SP-E804"
+    hint = (
+        "Nothing was changed. If it should be possible, look again: somebody may have been quicker."
+    )
+
+
+class AuditKeyDiffers(ActError):
+    """The audit goes on with another key than this configuration has; nothing was changed."""
+
+    code = "SP-E805"
+    hint = (
+        "Use the key that the audit was begun with everywhere; `syncpipe audit verify` tells "
+        "whether entries were changed instead."
+    )
+
+
+class LossNotAccepted(ActError):
+    """Changes would be lost, and nobody has said that this is meant: nothing was discarded.
+
+    The target has nothing newer for their records, or cannot be asked.
+    """
+
+    code = "SP-E806"
+    hint = "Replay them, or repeat it with --accept-loss if their changes are not wanted."

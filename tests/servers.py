@@ -147,11 +147,11 @@ def _port_of_a_node() -> int:
 
 
 @contextmanager
-def postgres_server(*, major: int = 18) -> Iterator[PostgresServer]:
+def postgres_server(*, major: int = 18, durable: bool = False) -> Iterator[PostgresServer]:
     """Run a PostgreSQL of our own; a killed one comes back by itself."""
     with short_directory() as root, Supervisor() as supervisor, _skipping():
-        server = postgres.prepare(root / "data", root / "run", major=major, durable=False)
-        supervisor.start(server.command(log=root / "postgres.log", durable=False))
+        server = postgres.prepare(root / "data", root / "run", major=major, durable=durable)
+        supervisor.start(server.command(log=root / "postgres.log", durable=durable))
         yield PostgresServer(server.dsn, major, supervisor)
 
 

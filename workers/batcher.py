@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 #: Seconds without a batch's end after which a target with many messages in hand holds up others.
 _STUCK_S = 1.0
+#: Seconds that a batch which is not full gives another of its target to end before it begins beside
+#: it: what comes meanwhile joins it, and few large batches take less than many small ones.
+_COMPANY_S = 0.025
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
 #: Operations of a small batch: more than one, or one that a target never takes would look like a
@@ -56,6 +59,8 @@ class Batcher:
         #: How many messages of each target are, and when one of its batches ended, or might have.
         self._hands: Counter[str] = Counter()
         self._moved = dict.fromkeys(self._shelves, 0.0)
+        #: When a batch of each target began last.
+        self._began = dict.fromkeys(self._shelves, 0.0)
         self._stuck: set[str] = set()
         self._guards, self._limits = station.guards, station.limits
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -95,7 +100,7 @@ class Batcher:
         if not self._hands[name]:
             self._moved[name] = held.since
         self._hands[name] += 1
-        self.pump()
+        self._consider(name, held.since)
 
     def pump(self) -> None:
         """Start every batch that may start, and wake up when the next one may."""
@@ -112,6 +117,19 @@ class Batcher:
         dues = [due for name in self._turns if (due := self._next(name, now)) is not None]
         if dues:
             self._wake(min(dues), now)
+
+    def _consider(self, name: str, now: float) -> None:
+        """Start what has become due with a message for one target, or see to it that it starts.
+
+        Most messages only wait for company: a whole `pump` for each would cost more than all else.
+        """
+        due = self._due(name)
+        if name in self._station.subscriptions.paused or (due is not None and due <= now):
+            self.pump()
+        elif due is not None:
+            self._wake(due, now)
+        elif self._crowds(name):
+            self._wake(self._moved[name] + _STUCK_S, now)
 
     def retire(self) -> None:
         """End, because the connection is gone.
@@ -200,7 +218,12 @@ class Batcher:
         running = self._running[name]
         if running >= self._guards.slots(name) or self.running >= self._options.threads:
             return None
-        return self._shelves[name].due() if self._guards[name].free else None
+        due = self._shelves[name].due()
+        if due is None or not self._guards[name].free:
+            return None
+        if not running or self._shelves[name].full:
+            return due
+        return max(due, self._began[name] + _COMPANY_S)
 
     def _may_start(self, name: str, now: float) -> bool:
         due = self._due(name)
@@ -217,6 +240,7 @@ class Batcher:
             return
         self._limits.spend(name, sum(held.operations for held in batch))
         self._running[name] += 1
+        self._began[name] = now
         self._station.begin()
         call = breaker.begin()
         self._consumer.pool.apply_async(
@@ -260,7 +284,7 @@ class Batcher:
         self._running[name] -= 1
         self._moved[name] = self._clock.monotonic()
         self._guards.judge(name, call, report)
-        self._station.count(report)
+        self._station.count(name, report)
         done: list[Held] = []
         later: list[tuple[Held, Later]] = []
         for held, verdict in zip(batch, report.verdicts, strict=True):

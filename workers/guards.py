@@ -117,6 +117,16 @@ class Guards:
         next_s = shown.period_ms / 1000
         self._say("target-probed", target, passed=False, failures=shown.failures, next_s=next_s)
 
+    def why(self, target: str) -> str:
+        """Return why *target* is not called now, as people read it; empty if it is."""
+        pause = (self._pauses or {}).get(target)
+        if pause is not None and pause.hold is Hold.OPEN:
+            return f"paused by {pause.by}"
+        breaker = self._breakers.get(target)
+        if breaker is None or breaker.state is State.CLOSED:
+            return ""
+        return "its breaker is open"
+
     # --- the fleet ---
 
     def leads(self, target: str) -> bool:

@@ -46,6 +46,14 @@ class Shelf:
         """How many messages wait to be tried again."""
         return len(self._retries) + len(self._resting)
 
+    @property
+    def full(self) -> bool:
+        """Whether fresh messages wait that fill a batch."""
+        return (
+            self._operations >= self._options.batch_max_ops
+            or self._bytes >= self._options.batch_max_bytes
+        )
+
     def put(self, held: Held) -> None:
         """Add a fresh message."""
         self._fresh[held.degree].append(held)
@@ -65,11 +73,7 @@ class Shelf:
         dues = [waiting[0][0] for waiting in (self._retries, self._resting) if waiting]
         heads = [queue[0].since for queue in self._fresh if queue]
         if heads:
-            full = (
-                self._operations >= self._options.batch_max_ops
-                or self._bytes >= self._options.batch_max_bytes
-            )
-            dues.append(min(heads) + (0 if full else self._options.batch_linger_ms / 1000))
+            dues.append(min(heads) + (0 if self.full else self._options.batch_linger_ms / 1000))
         return min(dues, default=None)
 
     def cost(self, now: float) -> int:

@@ -14,6 +14,8 @@ import structlog
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import BrokerFull, ClockSkew, QueueMissing, SendError, TargetError
+from syncpipe.ops import traffic
+from syncpipe.pipeline import Done
 from syncpipe.transport.broker import WorkerInfo
 from syncpipe.transport.dialect import dialect_of
 from workers.assignment import Assignment
@@ -71,6 +73,8 @@ class Station:
         self.counters = dict.fromkeys(names, 0)
         self.counters["plan"] = self.assignment.plan
         self.counters |= dict.fromkeys((outcome.value for outcome in Outcome), 0)
+        for counter in (traffic.ENVELOPES, traffic.OPERATIONS):
+            self.counters |= dict.fromkeys((counter + each for each in self.pipelines), 0)
         self._started_ms = self.clock.now_ms()
         self._presence = threading.Lock()
         self._left = False
@@ -138,14 +142,18 @@ class Station:
         """Count a batch that begins."""
         self.counters["running"] += 1
 
-    def count(self, report: Report) -> None:
-        """Add what a batch did that has ended."""
+    def count(self, target: str, report: Report) -> None:
+        """Add what a batch of *target* did that has ended."""
         self.counters["running"] -= 1
         self.counters["batches"] += 1
         self.counters["envelopes"] += len(report.verdicts)
         self.counters["unknown_errors"] += sum(report.unknown.values())
         for outcome, number in report.counts.items():
             self.counters[outcome.value] += number
+        done = sum(isinstance(verdict, Done) for verdict in report.verdicts)
+        self.counters[traffic.ENVELOPES + target] += done
+        outcomes = sum(report.counts.values()) - report.counts.get(Outcome.RETRYING, 0)
+        self.counters[traffic.OPERATIONS + target] += outcomes
 
     def look(self) -> bool:
         """Look which workers live and want the lanes that are ours then; return if that is new.

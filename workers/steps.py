@@ -25,9 +25,11 @@ from syncpipe.errors import (
 from syncpipe.ops import compensating
 from syncpipe.ops.horizon import collect
 from syncpipe.ops.promoting import Promoting, strangers
-from workers import lanes, logging
+from workers import audit, lanes, logging
 from workers.flower import Teller
+from workers.forgetting import forgetting
 from workers.periodic import Periodic
+from workers.replaying import replays
 from workers.station import Station
 from workers.watch import watching
 
@@ -101,7 +103,10 @@ class Stationing(bootsteps.StartStopStep):  # type: ignore[misc, unused-ignore]
             periodic("reclaim", lambda: _reclaim(station), every_s=_RECLAIM_S),
             *_collections(station),
             *_promotions(station),
+            *replays(station),
             *_compensations(station, compensator),
+            *audit.telling(station),
+            *forgetting(station),
             watching(worker),
         ]
         if station.store is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Reject
 
-from syncpipe.pipeline.deadletters import DEAD_TASK
+from syncpipe.transport.broker import DEAD_TASK
 
 #: Name of the task of envelopes.
 NAME = "syncpipe.apply"

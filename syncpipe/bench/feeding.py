@@ -24,6 +24,7 @@ from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.version import at_milliseconds
 from syncpipe.demo.oracle.rows import ActualRow, decoded_document
 from syncpipe.demo.stage import PLAYGROUND, TARGET
+from syncpipe.pipeline.isolation import MOST_TOGETHER
 from syncpipe.settings import load
 from syncpipe.targets.target import Group
 
@@ -108,11 +109,10 @@ _WAYS: dict[str, Callable[[App], Way]] = {"limit": Limit, "raw": Raw}
 class Feeder:
     """Prepares batches, then writes them."""
 
-    def __init__(self, way: Way, workload: str, batch_ops: int) -> None:
-        """Feed operations of *workload* in batches of *batch_ops*."""
+    def __init__(self, way: Way, workload: str) -> None:
+        """Feed operations of *workload* in batches of as many as our own apply stage writes."""
         self._way = way
         self._workload = WORKLOADS[workload]
-        self._batch_ops = batch_ops
         self._batches: list[Any] = []
 
     def act(self, order: list[int] | str) -> str:
@@ -135,7 +135,7 @@ class Feeder:
             if _part(key, parts) == part
         )
         mine = iter(mine)
-        while batch := list(itertools.islice(mine, self._batch_ops)):
+        while batch := list(itertools.islice(mine, MOST_TOGETHER)):
             yield batch
 
 
@@ -155,7 +155,7 @@ def text_of(statement: str) -> bytes:
 def main(way: str, config: str, workload: str) -> None:
     """Serve until stdin ends."""
     app = build(load(Path(config), environ={}).settings)
-    feeder = Feeder(_WAYS[way](app), workload, app.settings.worker.batch_max_ops)
+    feeder = Feeder(_WAYS[way](app), workload)
     serve(feeder.act)
 
 

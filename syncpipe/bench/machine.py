@@ -11,7 +11,17 @@ from syncpipe.embedded.redis import server_program, server_version
 
 _BYTES_PER_GB = 1024**3
 #: Packages whose versions matter.
-_PACKAGES = ("syncpipe", "celery", "kombu", "redis", "hiredis", "psycopg", "msgpack", "zstandard")
+_PACKAGES = (
+    "syncpipe",
+    "celery",
+    "kombu",
+    "redis",
+    "hiredis",
+    "psycopg",
+    "msgpack",
+    "msgspec",
+    "zstandard",
+)
 
 
 def machine() -> dict[str, str | int | float]:

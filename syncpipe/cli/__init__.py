@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Every command: the module and name of its click object, and its line in the overview.
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "audit": (
+        "syncpipe.cli.audit:audit",
+        "Look at what people did, and verify that nobody has changed it.",
+    ),
     "bench": (
         "syncpipe.cli.bench:bench",
         "Measure how fast it is here, beside what PostgreSQL itself can take.",
@@ -30,7 +34,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "syncpipe.cli.demo:demo",
         "Run real data through the real pipeline on private services, and check every row.",
     ),
-    "dlq": ("syncpipe.cli.dlq:dlq", "Look at what was given up: each dead letter, and why."),
+    "dlq": (
+        "syncpipe.cli.dlq:dlq",
+        "See what was given up, and why; mend it, replay it, or put it away.",
+    ),
     "down": (
         "syncpipe.cli.down:down",
         "Stop the services and workers of ./.syncpipe; their data stays until the next `up`.",
@@ -50,7 +57,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "syncpipe.cli.status:status",
         "Show what waits in which lane, how old it is, who works, and what is not well.",
     ),
+    "replay": (
+        "syncpipe.cli.replay:replay",
+        "Look at the jobs that send dead letters again; pause, resume and cancel them.",
+    ),
     "target": ("syncpipe.cli.target:target", "Prepare, check and look at targets."),
+    "ui": ("syncpipe.cli.ui:ui", "Show dead letters and pipeline in the browser, in Flower."),
     "up": (
         "syncpipe.cli.up:up",
         "Start private services and workers, run the demonstration on them, and check every row.",

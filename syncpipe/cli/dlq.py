@@ -7,120 +7,182 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncpipe.cli.options import configured, opened_store
+from syncpipe.cli.desk import age, cause, dated, desk, joined, reason_option, record
+from syncpipe.cli.dlq_act import discard, export, mute, purge, replay, restore
+from syncpipe.cli.dlq_edit import edit
+from syncpipe.cli.dlq_page import page, sparkline, stats_lines
+from syncpipe.cli.options import configured, limited
 from syncpipe.cli.output import Exit, Form, form_option, note, write
-from syncpipe.cli.times import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from syncpipe.app import App
     from syncpipe.cli.options import Configuration
-    from syncpipe.store.store import Store
 
 #: Most letters that a list shows unless told otherwise.
 _LIMIT = 50
+#: Letters that are asked for at once.
+_PAGE = 500
 #: Widest message in a table.
 _WIDTH = 60
+#: How messages of targets begin, when values in them are masked.
+_LEAD = "Target *** answered ***: "
+#: Digits of a code, or of a status of HTTP.
+_DIGITS = 3
 _COLUMNS = ("id", "age", "times", "target", "record", "code", "cause", "message")
+_GROUP_COLUMNS = (
+    *("fingerprint", "letters", "records", "age", "24h", "target", "code", "cause", "message"),
+)
 
 
 @click.group()
 def dlq() -> None:
-    """Look at what was given up: each dead letter, and why.
+    """See what was given up, and why; mend it, replay it, or put it away.
 
-    Workers bring dead letters from the broker into the store. What is in an operation is not shown:
-    fields by name and type alone, messages without values.
+    Workers bring dead letters from the broker into the store. What is in an operation is masked, in
+    messages too. Filters are like 'target:crm code:23505 age:>1h'.
     """
+
+
+for _command in (edit, replay, discard, restore, export, mute, purge):
+    dlq.add_command(_command)
+
+_where = click.option("--where", default="", metavar="FILTER", help="Only what fits.")
+_limit = limited(_LIMIT)
 
 
 @dlq.command("list")
 @configured
 @form_option
+@_where
 @click.option("--target", help="Only of this target.")
 @click.option("--collection", help="Only of this collection.")
-@click.option("--code", help="Only with this error code, such as SP-E511, or just 511.")
-@click.option("--fingerprint", help="Only of this cause, as `dlq show` tells it.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT,
-    show_default=True,
-    help="At most so many.",
-)
+@click.option("--code", help="Only with this code: SP-E511 or 511, 23505, 409.")
+@click.option("--fingerprint", help="Only of this cause, as `dlq groups` tells it.")
+@_limit
 @click.pass_context
 def list_letters(
     ctx: click.Context,
     /,
     configuration: Configuration,
     form: Form,
+    where: str,
     code: str | None,
+    fingerprint: str | None,
     limit: int,
     **wanted: str | None,
 ) -> None:
     """List dead letters, the newest first. Exit code 3 says that there is none.
 
-    AGE is the time since it was given up last, TIMES how often it was.
+    Open ones, unless --where names a state. AGE is the time since it was given up last, TIMES how
+    often it was.
     """
-    from syncpipe.app import build
-    from syncpipe.ops.letters import listed, summary
-    from syncpipe.store.deadletters import Choice
-
-    app = build(configuration.load().settings)
-    choice = Choice(code=code and _full(code), **wanted)
-    with _opened(app) as store:
-        rows = [summary(entry) for entry in listed(store.dead_letters, choice, limit=limit)]
+    where = joined(where, code=code and _codes(code), fp=fingerprint, **wanted)
+    with desk(configuration) as opened:
+        rows: list[dict[str, Any]] = []
+        after = None
+        while True:
+            part = opened.letters.list(where, limit=min(limit - len(rows), _PAGE), after=after)
+            rows += part["letters"]
+            after = part["after"]
+            if after is None or len(rows) == limit:
+                break
+        app, now_ms = opened.app, opened.app.clock.now_ms()
     if form is Form.TABLE and rows:
-        now_ms = app.clock.now_ms()
-        write((_line(row, now_ms) for row in rows), form, _COLUMNS)
+        states = () if all(row["state"] == "open" for row in rows) else ("state",)
+        write((_line(row, now_ms) for row in rows), form, (*_COLUMNS[:3], *states, *_COLUMNS[3:]))
     elif form is not Form.TABLE:
-        write(map(_dated, rows), form, ())
+        write(map(dated, rows), form, ())
     if not rows:
-        note("No dead letter matches." if choice != Choice() else "There is no dead letter.")
+        note("No dead letter matches." if where else "There is no open dead letter.")
         _note_waiting(app)
         ctx.exit(Exit.NOTHING)
-    if len(rows) == limit:
+    if len(rows) == limit and after is not None:
         note(f"There may be more than these {limit}: --limit shows them.")
 
 
 @dlq.command()
 @configured
 @form_option
+@_where
+@_limit
+@click.option("--muted", is_flag=True, help="Also causes that are muted.")
+@click.pass_context
+def groups(
+    ctx: click.Context,
+    configuration: Configuration,
+    form: Form,
+    where: str,
+    limit: int,
+    *,
+    muted: bool,
+) -> None:
+    """List the causes of dead letters, the most frequent first. Exit code 3: there is none.
+
+    24H shows how many were given up in each of the last 24 hours.
+    """
+    with desk(configuration) as opened:
+        rows = opened.letters.groups(where, limit=limit, muted=muted)
+        app, now_ms = opened.app, opened.app.clock.now_ms()
+    if form is Form.TABLE and rows:
+        write((_group_line(row, now_ms) for row in rows), form, _GROUP_COLUMNS)
+        first = rows[0]
+        note(f"What to do about the first: {first['hint']['text']}")
+        note(f"One of it: syncpipe dlq show {first['example']}")
+    elif form is not Form.TABLE:
+        write(map(dated, rows), form, ())
+    if not rows:
+        note("No dead letter matches." if where else "There is no open dead letter.")
+        _note_waiting(app)
+        ctx.exit(Exit.NOTHING)
+
+
+@dlq.command()
+@configured
+@form_option
+@click.option("--reveal", is_flag=True, help="Show values, too; admins may, and it is audited.")
+@reason_option()
 @click.argument("id_", metavar="ID")
 @click.pass_context
-def show(ctx: click.Context, configuration: Configuration, form: Form, id_: str) -> None:
-    """Show everything about a dead letter, but not what is in its operation.
+def show(
+    ctx: click.Context,
+    configuration: Configuration,
+    form: Form,
+    id_: str,
+    reason: str,
+    *,
+    reveal: bool,
+) -> None:
+    """Show everything about a dead letter, beside its record as it is in the target now.
 
-    ID is its own id or that of its operation, which may have one for each target. Exit code 3 says
-    that there is none.
+    ID is its own id or that of its operation, which may have one for each target; the first 8
+    characters are enough. Exit code 3 says that there is none.
     """
-    from syncpipe.app import build
-    from syncpipe.ops.letters import description
-
-    app = build(configuration.load().settings)
-    with _opened(app) as store:
-        rows = [description(kept) for kept in store.dead_letters.find(id_)]
+    with desk(configuration) as opened:
+        rows = opened.letters.show(id_, reveal=reveal, reason=reason)
+        now_ms = opened.app.clock.now_ms()
     if form is Form.TABLE:
-        now_ms = app.clock.now_ms()
-        click.echo("\n\n".join("\n".join(_page(row, now_ms)) for row in rows), nl=bool(rows))
+        click.echo("\n\n".join("\n".join(page(row, now_ms)) for row in rows), nl=bool(rows))
     else:
-        write(({**_dated(row), "hint": _hint(row["code"])} for row in rows), form, ())
+        write(map(dated, rows), form, ())
     if not rows:
         note(f"There is no dead letter {id_!r}. `syncpipe dlq list` shows those there are.")
         ctx.exit(Exit.NOTHING)
 
 
-@contextlib.contextmanager
-def _opened(app: App) -> Iterator[Store]:
-    """Return the store, closed at the end of a block. Raises StoreMissing without one."""
-    from syncpipe.errors import StoreMissing
-
-    with opened_store(app) as store:
-        if store is None:
-            raise StoreMissing(
-                "The configuration names no store: dead letters stay in the broker, in sp.dead."
-            )
-        yield store
+@dlq.command()
+@configured
+@form_option
+def stats(configuration: Configuration, form: Form) -> None:
+    """Count dead letters: by state, and open ones by target and code."""
+    with desk(configuration) as opened:
+        row = opened.letters.stats()
+        now_ms = opened.app.clock.now_ms()
+    if form is Form.TABLE:
+        click.echo("\n".join(stats_lines(row, now_ms)))
+    else:
+        write([dated(row)], form, ())
 
 
 def _note_waiting(app: App) -> None:
@@ -133,99 +195,47 @@ def _note_waiting(app: App) -> None:
             note(f"{waiting} wait in the broker until a worker with this store brings them here.")
 
 
-def _full(code: str) -> str:
-    """Return an error code in its full spelling."""
-    return "SP-E" + code.strip().upper().removeprefix("SP-").removeprefix("E")
+def _codes(code: str) -> tuple[str, ...]:
+    """Return what may be meant by *code*: 511 is one of ours, and a status of HTTP."""
+    code = code.strip()
+    return (f"SP-E{code}", code) if len(code) == _DIGITS and code.isdigit() else (code,)
 
 
 def _line(row: Mapping[str, Any], now_ms: int) -> dict[str, object]:
     """Return a line of a table."""
-    message = row["message"]
-    if message is not None and len(message) > _WIDTH:
-        message = message[: _WIDTH - 1] + "…"
     return {
         "id": row["id"],
-        "age": _age(now_ms - row["last_seen_ms"]),
+        "state": row["state"],
+        "age": age(now_ms - row["last_seen_ms"]),
         "times": row["times_seen"],
         "target": row["target"],
-        "record": _record(row),
+        "record": record(row),
         "code": row["code"],
-        "cause": _cause(row) or None,
-        "message": message,
+        "cause": cause(row) or None,
+        "message": _short(row["message"]),
     }
 
 
-def _page(row: Mapping[str, Any], now_ms: int) -> Iterator[str]:
-    """Yield the lines of what is shown of one letter."""
-    yield f"Dead letter {row['id']}, {row['state']}"
-    for name, text in _facts(row, now_ms).items():
-        if text:
-            yield f"  {name:<12}{text}"
-    yield f"  {'attempts':<12}{len(row['attempts'])} known"
-    for each in row["attempts"]:
-        took = f" after {each['duration_ms']} ms" if each["duration_ms"] else ""
-        where = f"{written(each['at_ms'])}  {each['worker']}{took}"
-        yield f"    {where}: {each['code']} {each['message']}"
-    operation = row["operation"]
-    if operation is not None and operation["fields"] is not None:
-        yield f"  {'fields':<12}values are not shown"
-        yield from (f"    {name}: {kind}" for name, kind in operation["fields"].items())
-
-
-def _facts(row: Mapping[str, Any], now_ms: int) -> dict[str, str | None]:
-    operation = row["operation"]
-    kind = f"{operation['kind']}, version {row['version']}, " if operation else "none to be read, "
-    first, last = row["first_seen_ms"], row["last_seen_ms"]
+def _group_line(row: Mapping[str, Any], now_ms: int) -> dict[str, object]:
+    """Return a line of the table of causes."""
     return {
-        "record": _record(row),
-        "target": row["target"],
-        "queue": row["queue"],
-        "operation": f"{kind}{row['bytes']:,} bytes",
-        "id": row["operation_id"],
-        "group": operation["group_id"] if operation else None,
-        "why": f"{row['code']} {row['message']}",
-        "cause": _cause(row),
-        "what to do": _hint(row["code"]),
-        "given up": f"{row['times_seen']} times, by {row['stage']} in {row['worker']}",
-        "first": f"{written(first)}, {_age(now_ms - first)} ago",
-        "last": f"{written(last)}, {_age(now_ms - last)} ago",
         "fingerprint": row["fingerprint"],
-        "trace": row["trace"],
+        "letters": f"{row['number']:,}",
+        "records": f"{row['records']:,}",
+        "age": age(now_ms - row["last_seen_ms"]),
+        "24h": sparkline(row["hourly"]),
+        "target": row["target"],
+        "code": row["code"],
+        "cause": cause(row) or None,
+        "message": _short(row["message"]),
     }
 
 
-def _record(row: Mapping[str, Any]) -> str | None:
-    return None if row["collection"] is None else f"{row['collection']}/{row['key']}"
-
-
-def _cause(row: Mapping[str, Any]) -> str:
-    """Return what the target named: SQLSTATE and constraint, status and endpoint."""
-    names = ("sqlstate", "constraint", "status", "endpoint")
-    return " ".join(str(row[name]) for name in names if row[name] is not None)
-
-
-def _hint(code: str) -> str | None:
-    from syncpipe.cli.explain import find_error
-
-    error = find_error(code)
-    return None if error is None else error.hint
-
-
-def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *row* with its times as people and programs read them."""
-    times = {f"{name}_seen": written(row[f"{name}_seen_ms"]) for name in ("first", "last")}
-    attempts = [
-        {"at": written(each["at_ms"]), **{n: v for n, v in each.items() if n != "at_ms"}}
-        for each in row.get("attempts", ())
-    ]
-    kept = {name: v for name, v in row.items() if name not in {"first_seen_ms", "last_seen_ms"}}
-    return {**kept, **times, **({"attempts": attempts} if attempts else {})}
-
-
-def _age(milliseconds: int) -> str:
-    """Return a duration in its largest unit."""
-    seconds = max(0, milliseconds // 1000)
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
+def _short(message: str | None) -> str | None:
+    """Return *message* so that it fits into a table, without what other columns say."""
+    if message is None:
+        return None
+    message = message.removeprefix(_LEAD)
+    if len(message) <= _WIDTH:
+        return message
+    return message[: _WIDTH - 1] + "…"

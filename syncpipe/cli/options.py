@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import wraps
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
     from syncpipe.app import App
     from syncpipe.settings import Loaded, Mistake
-    from syncpipe.store.store import Store
+    from syncpipe.store.store import OnCallStore
+
+#: Most rows that anybody may ask for.
+_MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,17 @@ class Configuration:
         return (*file, *profile, *(word for text in self.overrides for word in ("--set", text)))
 
 
+def limited(default: int | None = None) -> Callable[..., Any]:
+    """Give a command ``--limit``, which is *default* unless told otherwise."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, _MOST),
+        default=default,
+        show_default=True,
+        help="At most so many.",
+    )
+
+
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a *command* ``--config``, ``--profile``, ``--set`` as the argument ``configuration``."""
 
@@ -63,8 +78,14 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def opened_store(app: App) -> AbstractContextManager[Store | None]:
+def quiet_pools() -> None:
+    """Have pools not warn at every try to reach a database that is down: we say it once."""
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+
+
+def opened_store(app: App) -> AbstractContextManager[OnCallStore | None]:
     """Return the store, closed at the end of a block; None where the configuration names none."""
+    quiet_pools()
     store = app.store()
     return nullcontext() if store is None else closing(store)
 

@@ -113,6 +113,11 @@ def replacing(path: Path) -> Iterator[IO[str]]:
             raise
 
 
+def counted(number: int, thing: str = "dead letter") -> str:
+    """Return *number* of a *thing* in words, such as ``2 dead letters``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def note(text: str) -> None:
     """Write *text* to stderr: progress, warnings, what happens beside the result."""
     click.echo(text, err=True)
@@ -131,5 +136,14 @@ def _write_table(rows: list[Mapping[str, object]], columns: list[str]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
+def printable(text: str) -> str:
+    """Return *text* on one line, with nothing in it that a terminal would obey."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
 def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
+    return printable("-" if value is None else str(value))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

@@ -1,4 +1,4 @@
-"""Progress through a file, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on stderr: through a file, a bar on a terminal; otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from syncpipe.cli.output import note
 from syncpipe.errors import SendError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from rich.progress import Progress
@@ -68,6 +69,22 @@ class FileProgress:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             note(text)
+
+
+class Counting:
+    """Says now and then how many dead letters have been gone through."""
+
+    def __init__(self, done: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Say that so many are *done*, such as "exported"; *monotonic* tells seconds."""
+        self._done = done
+        self._monotonic = monotonic
+        self._said_at = monotonic()
+
+    def __call__(self, number: int) -> None:
+        """Say that it is *number*, unless something was said just now."""
+        if self._monotonic() - self._said_at > _LINE_S:
+            self._said_at = self._monotonic()
+            note(f"{number:,} dead letters {self._done} so far")
 
 
 def _size(file: IO[bytes]) -> int | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from syncpipe.cli.accountable import accountable
+from syncpipe.cli.asking import ask
 from syncpipe.cli.options import configured
 from syncpipe.cli.output import Exit, form_option, note, write
 
@@ -51,7 +50,7 @@ def list_queues(ctx: click.Context, configuration: Configuration, form: Form) ->
 @click.argument("patterns", nargs=-1, required=True, metavar="QUEUE...")
 @click.option("--dry-run", is_flag=True, help="Show the plan and delete nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--reason", default="none given", help="Why; goes into the log line.")
+@click.option("--reason", default="none given", help="Why; for the audit and the log line.")
 @click.pass_context
 def purge(
     ctx: click.Context,
@@ -68,12 +67,14 @@ def purge(
     QUEUE is a name, or a pattern such as 'sp.crm.*.low'; sp.dead has to be named itself. RabbitMQ's
     own names, such as 'sp.crm.*.low.v1', mean the same. What workers have taken stays with them.
     Shows the plan and asks for the number of messages; off a terminal it refuses without --yes.
+    It takes the role operator, and is an entry in the audit before it is done, where there is one.
     """
     from syncpipe.app import build
     from syncpipe.ops.purging import holding, matching
     from syncpipe.ops.purging import purge as purge_queues
 
-    with build(configuration.load().settings).broker() as broker:
+    app = build(configuration.load().settings)
+    with app.broker() as broker:
         plan = matching(holding(broker), patterns)
         if not plan:
             note("No queue with anything in it matches.")
@@ -82,12 +83,15 @@ def purge(
             write(map(_row, plan), form, _COLUMNS)
         if dry_run:
             return
-        if not yes:
-            _ask(sum(each.depth.ready for each in plan))
-        done = []
-        for purged in purge_queues(broker, [each.name for each in plan]):
-            _record(purged, reason)
-            done.append({"queue": purged.queue, "deleted": purged.messages})
+        with accountable(app, "purge queues") as somebody:
+            if not yes:
+                ask(sum(each.depth.ready for each in plan), "delete these messages for good")
+            waiting = {each.name: each.depth.ready for each in plan}
+            somebody.write("queue.purge", " ".join(patterns), reason, queues=waiting)
+            done = []
+            for purged in purge_queues(broker, [*waiting]):
+                _record(purged, somebody.identity.actor, reason)
+                done.append({"queue": purged.queue, "deleted": purged.messages})
         write(done, form, ("queue", "deleted"))
 
 
@@ -103,13 +107,16 @@ def rescue(ctx: click.Context, configuration: Configuration, key_prefix: str) ->
     Workers do this for each other by themselves. On Redis it takes some seconds, in which whoever
     lives says so and keeps what it holds. RabbitMQ returns them by itself, and has what was
     delivered very often set aside: that goes back. Exit code 4 says that some of it has no queue
-    that takes it.
+    that takes it. It takes the role operator, and is an entry in the audit, where there is one.
     """
-    from syncpipe.system import SystemClock
+    from syncpipe.app import build
     from syncpipe.transport import rescue as rescue_messages
 
-    url = configuration.load().settings.broker.url
-    done = rescue_messages(url, clock=SystemClock(), key_prefix=key_prefix)
+    app = build(configuration.load().settings)
+    with accountable(app, "rescue messages") as somebody:
+        somebody.write("queue.rescue", "*")
+        url = app.settings.broker.url
+        done = rescue_messages(url, clock=app.clock, key_prefix=key_prefix)
     click.echo(f"{done.returned} messages went back to their queues.")
     if done.left:
         note(
@@ -129,22 +136,13 @@ def _row(status: QueueStatus) -> dict[str, object]:
     }
 
 
-def _ask(messages: int) -> None:
-    """Return if a person confirms; the number of *messages* may have changed since the plan."""
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: give --yes, or --dry-run for the plan.")
-    typed = click.prompt(f"Type {messages} to delete these messages for good", err=True)
-    if typed.strip() != str(messages):
-        raise click.Abort
-
-
-def _record(purged: Purged, reason: str) -> None:
+def _record(purged: Purged, actor: str, reason: str) -> None:
     """Write who deleted what, and why, as a line of the log."""
     entry = {
         "event": "queue-purged",
         "queue": purged.queue,
         "messages": purged.messages,
-        "actor": f"{getpass.getuser()}@{socket.gethostname()}",
+        "actor": actor,
         "reason": reason,
     }
     note(json.dumps(entry))

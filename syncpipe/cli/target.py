@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import logging
-import socket
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from syncpipe.cli.options import configured, opened_store
+from syncpipe.cli.audit import head_noted
+from syncpipe.cli.identity import whoever
+from syncpipe.cli.options import configured, opened_store, quiet_pools
 from syncpipe.cli.output import Exit, form_option, note, write
 from syncpipe.cli.times import written
 
@@ -146,7 +145,8 @@ def pause(configuration: Configuration, form: Form, name: str, reason: str) -> N
     """Have all workers leave the target NAME alone until it is resumed.
 
     Its envelopes wait in the broker; what has begun is finished. Workers see it within two seconds,
-    and go on by what they knew last while the store is away. Needs a store.
+    and go on by what they knew last while the store is away. Needs a store, and the role operator;
+    with a key in [audit] it is an entry there.
     """
     from syncpipe.resilience.hold import Hold
 
@@ -164,7 +164,10 @@ def pause(configuration: Configuration, form: Form, name: str, reason: str) -> N
 def resume(
     configuration: Configuration, form: Form, name: str, reason: str, *, force_close: bool
 ) -> None:
-    """Have workers call the target NAME again, a little at first. Needs a store."""
+    """Have workers call the target NAME again, a little at first.
+
+    Needs a store, and the role operator; with a key in [audit] it is an entry there.
+    """
     from syncpipe.resilience.hold import Hold
 
     hold = Hold.CLOSED if force_close else Hold.NONE
@@ -184,14 +187,17 @@ def state_row(state: TargetState) -> dict[str, object]:
 
 def _hold(app: App, form: Form, name: str, hold: Hold, reason: str) -> None:
     """Want *hold* of a target, and show what is wanted then."""
+    from syncpipe.core.access import Role
     from syncpipe.errors import StoreMissing
 
     app.declared(name)
-    by = f"{getpass.getuser()}@{socket.gethostname()}"
     with opened_store(app) as store:
         if store is None:
             raise StoreMissing("The configuration names no store that would remember it.")
-        held = store.pauses.hold(name, hold, by=by, reason=reason)
+        identity = whoever(app, store)
+        identity.require(Role.OPERATOR, "pause and resume targets")
+        with head_noted(store) if app.settings.audit.key else nullcontext():
+            held = store.pauses.hold(name, hold, by=identity.actor, reason=reason)
     pause = held.pause
     row = {
         "target": name,
@@ -227,6 +233,5 @@ def _app(configuration: Configuration) -> App:
 
 def _opened(app: App, name: str) -> AbstractContextManager[ManagedTarget]:
     """Return the target *name*, closed at the end of a block. Raises UnknownTarget."""
-    # The pool would warn at every try to reach a database that is down, which we say once.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    quiet_pools()
     return closing(cast("ManagedTarget", app.target(name)))

@@ -10,10 +10,20 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
+#: A thousand years: what is further from now is no moment everywhere.
+_LONGEST_S = 31_536_000_000
+
 
 def duration(text: str) -> float:
     """Return the seconds of a number, or of one with a unit such as ``90s``, ``2h`` or ``1d``."""
-    from syncpipe.settings.units import parse_duration
+    seconds = _seconds(text)
+    if not 0 <= seconds <= _LONGEST_S:
+        raise click.BadParameter(f"{text!r} is not from 0 to {_LONGEST_S:,} seconds.")
+    return seconds
+
+
+def _seconds(text: str) -> float:
+    from syncpipe.core.units import parse_duration
 
     try:
         return float(text)
@@ -21,6 +31,8 @@ def duration(text: str) -> float:
         pass
     try:
         return float(parse_duration(text))
+    except OverflowError:
+        return float("inf")
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from error
 

@@ -27,6 +27,7 @@ _NEXT = (
 )
 _NEXT_KEPT = (
     ("{syncpipe} status", "what waits, and who works"),
+    ("{syncpipe} ui", "the same, and dead letters, in the browser"),
     ("""{syncpipe} op send orders 42 '{{"status": "paid"}}' --wait""", "one operation"),
     ("{syncpipe} target schema {target}", "what operations may write"),
     ("{syncpipe} down", "stop it, like `make down`"),

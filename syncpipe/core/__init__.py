@@ -18,6 +18,10 @@ module                    noun
 :mod:`.envelope`          the sealed bytes that travel through the broker
 :mod:`.deadletter`        an operation given up, as bytes
 :mod:`.document`          values as JSON text, for documents and columns
+:mod:`.filtering`         filters of dead letters, as trees
+:mod:`.filter_fields`     the fields that filters know, and their values
+:mod:`.filter_language`   filters as texts
+:mod:`.units`             durations and sizes as people write them
 :mod:`.routing`           shards, lanes, priorities and queue names
 :mod:`.outcome`           what became of an operation
 :mod:`.chance`            the clock and randomness that callers hand in

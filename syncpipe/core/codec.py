@@ -5,21 +5,28 @@ few operations have: ``n`` (not before, ms), ``x`` (expires, ms) and ``g`` (grou
 Values that MessagePack does not know travel as extension types, numbered below; lists and dicts are
 plain. An operation is encoded once, when it is enqueued: the same bytes go to every target, into
 the schedule and into dead letters.
+
+msgspec reads, because it makes and checks operations in one step; it would write decimals, times
+and UUIDs in ways of its own, so msgpack writes.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+import msgspec
 
-from syncpipe.core.operation import Kind, Operation
-from syncpipe.core.version import MAX_VERSION
-from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
+from syncpipe.core.operation import Data, Id, Kind, Milliseconds, Operation, Version
+from syncpipe.errors import (
+    InvalidValue,
+    MalformedEnvelope,
+    OperationTooLarge,
+    SyncpipeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,12 +35,16 @@ if TYPE_CHECKING:
 MAX_OPERATION_BYTES = 1024 * 1024
 
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
-_ID_BYTES = 16
-#: Milliseconds that fit into a hybrid logical clock stamp.
-_MAX_MS = 2**47
-#: Members of an operation without what few have.
-_MEMBERS = 6
-_KINDS = {kind.value: kind for kind in Kind}
+#: An operation that has nothing of what few have begins as an array of six.
+_SIX = 0x96
+
+
+class _Rare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What few operations have."""
+
+    n: Milliseconds = 0
+    x: Milliseconds = 0
+    g: Id | None = None
 
 
 def encode(operation: Operation) -> bytes:
@@ -68,22 +79,22 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
         MalformedEnvelope: something in it is not an operation of this format.
 
     """
-    unpacker = msgpack.Unpacker(
-        ext_hook=_unpack_extension, strict_map_key=True, max_buffer_size=max(len(body), 1)
-    )
-    unpacker.feed(body)
+    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
+    splitter.feed(body)
     start = 0
     while start < len(body):
         try:
-            fields = unpacker.unpack()
-        except Exception as fault:  # the library raises many kinds for malformed bytes
+            splitter.skip()
+            end = splitter.tell()
+            raw = body[start:end]
+            operation = _decode(raw)
+        except SyncpipeError:
+            raise
+        except Exception as fault:  # the libraries raise many kinds for malformed bytes
             raise MalformedEnvelope(
                 f"Operation bytes cannot be decoded: {type(fault).__name__}."
             ) from fault
-        end = unpacker.tell()
-        if end - start > MAX_OPERATION_BYTES:
-            raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
-        yield _operation(fields), body[start:end]
+        yield operation, raw
         start = end
 
 
@@ -93,39 +104,30 @@ def _rare(operation: Operation) -> dict[str, int | bytes]:
     return {name: value for name, value in members.items() if value}
 
 
-def _operation(fields: Any) -> Operation:
-    if type(fields) is list and len(fields) >= _MEMBERS:
-        id_, kind, collection, key, version, data, *rest = fields
-        if (
-            _is_id(id_)
-            and type(kind) is type(version) is int
-            and type(collection) is type(key) is str
-            and kind in _KINDS
-            and 0 < version <= MAX_VERSION
-            and (data is None if kind == Kind.DELETE else type(data) is dict)
-        ):
-            plain = Operation(id_, _KINDS[kind], collection, key, version, data)
-            return _with_rare(plain, *rest) if rest else plain
-    raise MalformedEnvelope("An operation does not have the form of this format.")
+def _decode(raw: bytes) -> Operation:
+    """Return the operation in *raw*. The library raises what it likes for malformed bytes."""
+    if len(raw) > MAX_OPERATION_BYTES:
+        raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
+    operation = _OPERATIONS.decode(raw) if raw[0] == _SIX else _decode_with_rare(raw)
+    if (operation.data is None) is not (operation.kind is Kind.DELETE):
+        raise MalformedEnvelope("An operation does not have the form of this format.")
+    return operation
 
 
-def _with_rare(plain: Operation, rare: Any, *more: Any) -> Operation:
-    if not more and type(rare) is dict and rare and rare.keys() <= {"n", "x", "g"}:
-        not_before_ms, expires_ms, group_id = rare.get("n", 0), rare.get("x", 0), rare.get("g")
-        times = all(type(ms) is int and 0 <= ms < _MAX_MS for ms in (not_before_ms, expires_ms))
-        if times and (group_id is None or _is_id(group_id)):
-            return replace(
-                plain, not_before_ms=not_before_ms, expires_ms=expires_ms, group_id=group_id
-            )
-    raise MalformedEnvelope("What follows an operation's data is not of this format.")
-
-
-def _is_id(value: Any) -> bool:
-    return type(value) is bytes and len(value) == _ID_BYTES
+def _decode_with_rare(raw: bytes) -> Operation:
+    id_, kind, collection, key, version, data, rare = _SEVEN.decode(raw)
+    if rare == _Rare():
+        raise MalformedEnvelope("What follows an operation's data is not of this format.")
+    return Operation(id_, kind, collection, key, version, data, rare.n, rare.x, rare.g)
 
 
 def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, default=_pack_extension, strict_types=True)
+    try:
+        packer = _PACKERS_AT_REST.pop()
+    except IndexError:
+        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
+    packed: bytes = packer.pack(value)
+    _PACKERS_AT_REST.append(packer)
     return packed
 
 
@@ -149,6 +151,10 @@ _PACKERS: dict[type, Callable[[Any], tuple[int, bytes]]] = {
     uuid.UUID: lambda value: (_UUID, value.bytes),
 }
 
+#: Packers that nobody uses now: making one takes longer than packing. One that is in use, or has
+#: met a fault, is not here, so that no thread or signal handler comes upon half of others' bytes.
+_PACKERS_AT_REST: list[msgpack.Packer] = []
+
 _UNPACKERS: dict[int, Callable[[bytes], Any]] = {
     _BIG_INT: lambda data: int.from_bytes(data, "big", signed=True),
     _DECIMAL: lambda data: Decimal(data.decode()),
@@ -159,8 +165,14 @@ _UNPACKERS: dict[int, Callable[[bytes], Any]] = {
 }
 
 
-def _unpack_extension(code: int, data: bytes) -> Any:
+def _unpack_extension(code: int, data: memoryview) -> Any:
     unpacker = _UNPACKERS.get(code)
     if unpacker is None:
         raise MalformedEnvelope(f"Extension type {code} is not part of this format.")
-    return unpacker(data)
+    return unpacker(bytes(data))
+
+
+_OPERATIONS = msgspec.msgpack.Decoder(Operation, ext_hook=_unpack_extension)
+_SEVEN = msgspec.msgpack.Decoder(
+    tuple[Id, Kind, str, str, Version, Data, _Rare], ext_hook=_unpack_extension
+)

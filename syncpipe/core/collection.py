@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping  # noqa: TC003 -- the settings read these annotations
+from dataclasses import dataclass, field
 
+from syncpipe.core.masks import MaskRule  # noqa: TC001 -- likewise
 from syncpipe.core.routing import Priority
 
 
@@ -48,3 +50,7 @@ class Collection:
     #: What undoes an applied member of a group that ended dead: delete (upserts and patches),
     #: negate (increments), or the function package.module:function; empty: nothing does.
     compensation: str = ""
+    #: What is shown of fields, by name, to people who may not see what is in operations: redact
+    #: (nothing), hash (the same for equal values), partial (the end of long texts) or show; "*" is
+    #: every field that is not named, and redacted unless it says otherwise.
+    mask: Mapping[str, MaskRule] = field(default_factory=dict, hash=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from syncpipe.core.attempt import Attempt, attempts_of
+from syncpipe.core.attempt import Attempt, attempts_of, one_more
 from syncpipe.core.codec import decode_all
 from syncpipe.core.routing import parse_queue
 from syncpipe.core.version import MAX_VERSION
@@ -73,16 +73,13 @@ class DeadLetter:
         record is part of it, so that whoever gives two operations one id loses neither.
         """
         subject = self.operation_id or hashlib.sha256(self.raw).hexdigest()
-        parts = ("dead letter", self.target, subject, self.collection, self.key)
-        text = "\0".join(part or "" for part in parts).encode()
-        value = int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
-        value = value & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62
-        return str(uuid.UUID(int=value))
+        return letter_id(self.target, subject, self.collection, self.key)
 
     @property
     def history(self) -> tuple[Attempt, ...]:
         """Every attempt that is known, or the last one alone, with what is known of it."""
-        return self.attempts or (Attempt(self.died_ms, self.worker, 0, self.code, self.message),)
+        last = Attempt(self.died_ms, self.worker, 0, self.code, self.message)
+        return self.attempts or one_more((), last)
 
     @property
     def target(self) -> str | None:
@@ -112,6 +109,15 @@ _RANGES = {
 }
 #: Quoted text, what PostgreSQL shows in parentheses, hexadecimal runs and numbers.
 _VARYING = re.compile(r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\b[0-9a-f]{8,}\b|\d+")
+
+
+def letter_id(target: str | None, subject: str, collection: str | None, key: str | None) -> str:
+    """Return the id of the dead letter of an operation, or message, *subject*."""
+    parts = ("dead letter", target, subject, collection, key)
+    text = "\0".join(part or "" for part in parts).encode()
+    value = int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
+    value = value & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62
+    return str(uuid.UUID(int=value))
 
 
 def encode_dead(letter: DeadLetter) -> bytes:

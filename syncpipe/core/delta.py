@@ -10,9 +10,10 @@ order cannot matter. A single version per folded record would not be enough: ``p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from syncpipe.core.numbers import add, number
 from syncpipe.core.operation import Kind, Operation
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """A patched field: when, and to what; None removes it."""
 
     #: Stamp of the patch.
@@ -32,8 +32,7 @@ class Write:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Increment:
+class Increment(msgspec.Struct, frozen=True):
     """An increment that is not folded into a number yet."""
 
     #: Operation id.
@@ -49,8 +48,7 @@ _NO_WRITES: Mapping[str, Write] = MappingProxyType({})
 _NO_INCREMENTS: Mapping[bytes, Increment] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(msgspec.Struct, frozen=True):
     """The folded effect of operations on one record."""
 
     #: Stamp of the newest upsert or delete; `ZERO` when there is none.
@@ -58,9 +56,9 @@ class Delta:
     #: Fields of that upsert; None for a delete, or when there is none.
     document: Mapping[str, Any] | None = None
     #: Newest patch of each field above the base.
-    writes: Mapping[str, Write] = field(default_factory=lambda: _NO_WRITES)
+    writes: Mapping[str, Write] = _NO_WRITES
     #: Increments above the base and above what set their field, by id.
-    increments: Mapping[bytes, Increment] = field(default_factory=lambda: _NO_INCREMENTS)
+    increments: Mapping[bytes, Increment] = _NO_INCREMENTS
 
     @property
     def oldest(self) -> Stamp:

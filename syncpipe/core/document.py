@@ -28,13 +28,24 @@ import uuid
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 #: Integers with more bits than this are tagged: Python and other readers limit decimal digits.
 _MAX_INT_BITS = 13_280
+
+#: So many digits such an integer has at least.
+_MAX_INT_DIGITS = 3_990
+#: Types that msgspec writes as we do, as far as `_at_once` looks at them.
+_SAME = frozenset({type(None), bool, int, float, str})
+#: Floats that everybody writes without exponent.
+_FLAT_FROM, _FLAT_TO = 1e-4, 1e15
+_JSON = msgspec.json.Encoder()
 
 _Writers = dict[type, "Callable[[Any], str]"]
 
@@ -52,6 +63,34 @@ def plain(value: Any) -> str:
 def json_object(members: Mapping[str, str]) -> str:
     """Return a JSON object of *members*, whose values are JSON text already."""
     return "{" + ",".join([_name(n) + text for n, text in members.items()]) + "}"
+
+
+def untagged(value: Any, *, exact: bool = True) -> Any:
+    """Return the value that *value*, a parsed JSON text with tags, stands for.
+
+    A text that begins with a tag but does not go on like one stays as it is. Unless *exact*,
+    numbers that were parsed as Decimal, and have no tag, become floats.
+    """
+    match value:
+        case str() if value[:1] == "~":
+            return _untagged_text(value)
+        case list():
+            return [untagged(item, exact=exact) for item in value]
+        case dict():
+            return {name: untagged(item, exact=exact) for name, item in value.items()}
+        case Decimal() if not exact:
+            return float(value)
+    return value
+
+
+def _untagged_text(text: str) -> Any:
+    read = _TAGS.get(text[1:2])
+    if read is None:
+        return text
+    try:
+        return read(text[2:])
+    except (ArithmeticError, ValueError):
+        return text
 
 
 def read_number(value: Any) -> Any:
@@ -82,13 +121,28 @@ def _object(writers: _Writers, value: dict[str, Any]) -> str:
 
 
 def _tagged_object(value: dict[str, Any]) -> str:
-    # Most values are text and most text has no tag, so it is written without a call of ours.
-    members = [
-        _name(n)
-        + (encode_basestring(v) if type(v) is str and v[:1] != "~" else _TAGGED[type(v)](v))
-        for n, v in value.items()
-    ]
-    return "{" + ",".join(members) + "}"
+    return _at_once(value, value.values()) or _object(_TAGGED, value)
+
+
+def _tagged_array(value: list[Any]) -> str:
+    return _at_once(value, value) or _array(_TAGGED, value)
+
+
+def _at_once(whole: Any, values: Collection[Any]) -> str | None:
+    """Return the JSON text of *whole* without a call for each of its *values*, if that is the same.
+
+    Most documents have only texts, numbers and the like, which msgspec writes as we do, several
+    times as fast. None where something may need a tag, or a float would get an exponent.
+    """
+    kinds = set(map(type, values))
+    if not kinds <= _SAME or (float in kinds and not all(map(_has_no_exponent, values))):
+        return None
+    text = _JSON.encode(whole).decode()
+    return text if "~" not in text and len(text) < _MAX_INT_DIGITS else None
+
+
+def _has_no_exponent(value: Any) -> bool:
+    return type(value) is not float or value == 0 or _FLAT_FROM <= abs(value) < _FLAT_TO
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +179,7 @@ _TAGGED: _Writers = {
     dt.date: lambda value: f'"~d{value.isoformat()}"',
     dt.time: lambda value: f'"~h{value.isoformat()}"',
     uuid.UUID: lambda value: f'"~u{value}"',
-    list: lambda value: _array(_TAGGED, value),
+    list: _tagged_array,
     dict: _tagged_object,
 }
 
@@ -142,3 +196,17 @@ _PLAIN: _Writers = {
     list: lambda value: _array(_PLAIN, value),
     dict: lambda value: _object(_PLAIN, value),
 }
+
+#: How what follows a tag is read.
+_TAGS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
+    {
+        "~": lambda text: "~" + text,
+        "f": Decimal,
+        "n": lambda text: int(text, 0),
+        "b": lambda text: base64.b64decode(text, validate=True),
+        "t": dt.datetime.fromisoformat,
+        "d": dt.date.fromisoformat,
+        "h": dt.time.fromisoformat,
+        "u": uuid.UUID,
+    }
+)

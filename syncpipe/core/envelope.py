@@ -12,7 +12,8 @@
     …       …     body: operations (see `codec`), compressed when that pays
 
 The header's members are those of `Header`, with the codec, the length of the raw body and the id of
-a key (none yet) after the time; earlier attempts, if there were any, come last.
+a key (none yet) after the time. What follows the trace context is there only if it is needed:
+earlier attempts, and after them, perhaps of none, the id of a replay.
 
 The checksum is checked before anything is parsed. Decompression stops at a cap whatever the frame
 declares. Readers accept this format and, once there is another, the one before.
@@ -75,6 +76,8 @@ class Header:
     trace: str | None = None
     #: Earlier attempts at its operations; who is tried again travels alone, or with its like.
     attempts: tuple[Attempt, ...] = ()
+    #: Id of the replay that sends its operations again, 16 bytes, if one does.
+    replay: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,10 @@ def seal(header: Header, operations: Sequence[bytes]) -> bytes:
         None,
         header.trace,
     ]
-    if header.attempts:
+    if header.attempts or header.replay:
         fields.append(header.attempts)
+    if header.replay:
+        fields.append(header.replay)
     packed: bytes = msgpack.packb(fields, unicode_errors="replace")
     total = _PREFIX.size + len(packed) + len(body)
     if total > MAX_ENVELOPE_BYTES:
@@ -175,11 +180,8 @@ def _header(packed: bytes) -> tuple[Header, str, int]:
     try:
         fields = msgpack.unpackb(packed)
         id_, target, shard, priority, count, created_ms, codec, raw_length, key_id, *rest = fields
-        trace, attempts = rest if rest[1:] else (*rest, [])
         lane = Lane(target, shard)
-        header = Header(
-            id_, lane, Priority(priority), count, created_ms, trace, attempts_of(attempts)
-        )
+        header = Header(id_, lane, Priority(priority), count, created_ms, *_rest(*rest))
     except Exception as fault:  # the library raises many kinds for malformed bytes
         raise MalformedEnvelope(f"The header cannot be read: {type(fault).__name__}.") from fault
     if key_id is not None or not _typed(header, raw_length):
@@ -189,15 +191,26 @@ def _header(packed: bytes) -> tuple[Header, str, int]:
     return header, codec, raw_length
 
 
+def _rest(
+    trace: Any, attempts: Any = None, replay: Any = None
+) -> tuple[Any, tuple[Attempt, ...], Any]:
+    """Return the members after the id of a key, of which those that are not needed are missing."""
+    return trace, () if attempts is None else attempts_of(attempts), replay
+
+
 def _typed(header: Header, raw_length: Any) -> bool:
     integers = (header.lane.shard, header.count, header.created_ms, raw_length)
     return (
-        isinstance(header.id, bytes)
-        and len(header.id) == 16  # noqa: PLR2004 - bytes of a UUID
+        _is_id(header.id)
+        and (header.replay is None or _is_id(header.replay))
         and isinstance(header.lane.target, str)
         and all(type(value) is int and value >= 0 for value in integers)
         and (header.trace is None or isinstance(header.trace, str))
     )
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, bytes) and len(value) == 16  # noqa: PLR2004 - bytes of a UUID
 
 
 def _compress(raw: bytes) -> tuple[str, bytes]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import enum
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from syncpipe.core.version import Stamp, tie_of
+import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from syncpipe.core.version import MAX_VERSION, Stamp, tie_of
 
 
 class Kind(enum.IntEnum):
@@ -37,15 +36,25 @@ MAX_DELAY_MS = 366 * 24 * 3600 * 1000
 KINDS = {kind.word: kind for kind in Kind}
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+#: 16 bytes.
+Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+#: What orders operations on a record.
+Version = Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
+#: Fields (upsert, patch), amounts (increment), or None (delete).
+Data = Mapping[str, Any] | None
+#: Milliseconds since the Unix epoch that fit into a hybrid logical clock stamp.
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**47)]
+
+
+class Operation(msgspec.Struct, frozen=True, array_like=True):
     """One intended change to the record ``(collection, key)``.
 
-    The same id, version and content travel to every target and come back in every retry.
+    The same id, version and content travel to every target and come back in every retry. It is a
+    struct because there are very many: made by `codec`, which also checks the types, in one step.
     """
 
-    #: UUIDv7, 16 bytes.
-    id: bytes
+    #: UUIDv7.
+    id: Id
     #: What it does.
     kind: Kind
     #: Name of the collection.
@@ -53,15 +62,15 @@ class Operation:
     #: Canonical key text, see :mod:`syncpipe.core.keys`.
     key: str
     #: What orders it among the operations of its record.
-    version: int
+    version: Version
     #: Fields (upsert, patch), amounts (increment), or None (delete).
-    data: Mapping[str, Any] | None
-    #: Not to be applied before this, milliseconds since the Unix epoch; 0 is at once.
-    not_before_ms: int = 0
-    #: Not to be tried from this on, milliseconds since the Unix epoch; 0 is never.
-    expires_ms: int = 0
-    #: Group whose members are compensated when one of them ends dead, 16 bytes.
-    group_id: bytes | None = None
+    data: Data
+    #: Not to be applied before this; 0 is at once.
+    not_before_ms: Milliseconds = 0
+    #: Not to be tried from this on; 0 is never.
+    expires_ms: Milliseconds = 0
+    #: Group whose members are compensated when one of them ends dead.
+    group_id: Id | None = None
 
     @property
     def stamp(self) -> Stamp:

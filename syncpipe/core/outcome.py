@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from syncpipe.core.operation import Operation
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 class Outcome(enum.Enum):
     """What became of one operation on one target."""
+
+    #: By identity: Python's own hashes the name, and each operation's outcome is looked up often.
+    __hash__ = object.__hash__
 
     #: It was written, as the newest of its record in the batch.
     APPLIED = "applied"
@@ -32,8 +36,7 @@ class Outcome(enum.Enum):
     TOO_LATE = "too_late"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The outcome of one operation, with the reason where it was not applied."""
 
     #: The operation.

@@ -18,6 +18,9 @@ TARGET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
 class Priority(enum.Enum):
     """How urgent an operation is: the same scale on every broker, always separate queues."""
 
+    #: By identity: Python's own hashes the name, and each operation's route is looked up by it.
+    __hash__ = object.__hash__
+
     CRITICAL = "critical"
     HIGH = "high"
     NORMAL = "normal"

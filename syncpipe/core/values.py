@@ -90,7 +90,8 @@ def _check(value: Any, path: _Path, depth: int) -> None:
 
 
 def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> None:
-    _check_depth(path, depth)
+    if depth > MAX_DEPTH:
+        raise _too_deep(path)
     for name, item in value.items():
         if type(name) is str and name.isascii() and "\0" not in name:
             kind = type(item)
@@ -106,14 +107,14 @@ def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> None:
 
 
 def _check_list(value: list[Any], path: _Path, depth: int) -> None:
-    _check_depth(path, depth)
+    if depth > MAX_DEPTH:
+        raise _too_deep(path)
     for index, item in enumerate(value):
         _check(item, (path, index), depth + 1)
 
 
-def _check_depth(path: _Path, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise InvalidValue(f"{path_text(path)} is nested deeper than {MAX_DEPTH} levels.")
+def _too_deep(path: _Path) -> InvalidValue:
+    return InvalidValue(f"{path_text(path)} is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _check_str(value: str, path: _Path, depth: int) -> None:  # noqa: ARG001 - one signature for all

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from syncpipe.app import STALLED, build
+from syncpipe.audit.keyfile import provide
 from syncpipe.demo.stream import COLLECTIONS
 from syncpipe.settings import load, without_ours
+from syncpipe.settings.listing import file_reference
 from syncpipe.supervisor import Command, Heartbeat
+from syncpipe.system import SystemRandom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 TARGET = "demo"
 #: Name of the configuration, where the command line finds it.
 CONFIG_NAME = "syncpipe.toml"
+#: Name of the file with the key of the audit.
+AUDIT_KEY_NAME = "audit.key"
 #: A collection for people to play with, which the demonstration leaves alone.
 PLAYGROUND = "orders"
 #: Seconds that a worker has beyond its own drain timeout before it is killed.
@@ -66,8 +71,10 @@ class Stage:
 def build_stage(services: Services) -> Stage:
     """Write a configuration for *services* and make the tables of target and store.
 
-    Nothing of the environment takes part in it. Raises TargetError, StoreError.
+    The key of their audit stays the same as long as they keep their data. Nothing of the
+    environment takes part. Raises TargetError, StoreError.
     """
+    provide(_audit_key(services), SystemRandom())
     config = services.state_dir / CONFIG_NAME
     config.write_text(_configuration(services), encoding="utf-8")
     app = build(load(config, environ={}).settings)
@@ -123,11 +130,18 @@ def scheduled_in(store: Store) -> int:
     return sum(each.count for each in store.schedule.outlook().values())
 
 
+def _audit_key(services: Services) -> Path:
+    return services.state_dir.absolute() / AUDIT_KEY_NAME
+
+
 def _configuration(services: Services) -> str:
     tables: dict[str, Mapping[str, object]] = {
         "broker": {"url": services.redis_url},
         "client": {"linger_ms": _LINGER_MS, "buffer_max_bytes": _BUFFER_BYTES},
         "store": {"dsn": services.dsn},
+        # Whoever may read this file may do anything with what it names.
+        "access": {"default": "admin"},
+        "audit": {"key": file_reference(_audit_key(services))},
         f"targets.{TARGET}": {"type": "postgres", "dsn": services.dsn},
         f"collections.{PLAYGROUND}": {"target": TARGET},
     }

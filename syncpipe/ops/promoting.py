@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from syncpipe.core.envelope import Header, seal
 from syncpipe.core.operation import uuid7
+from syncpipe.core.packing import parts
 from syncpipe.core.routing import Lane, Priority, shard_of
 from syncpipe.transport.broker import APPLY_TASK, Outbound
 
@@ -142,6 +143,7 @@ class Promoting:
             created_ms=now_ms,
             trace=first.trace,
             attempts=first.attempts,
+            replay=first.replay,
         )
         body = seal(header, [each.raw for each in parcel.operations])
         queue = parcel.lane.queue(parcel.priority)
@@ -164,27 +166,24 @@ def _packed(operations: Iterable[Scheduled], shards: int) -> Iterator[_Parcel]:
 
     Which lane is theirs is found anew: there may be another number of shards now.
     """
-    alike: dict[tuple[Lane, Priority, str | None], list[Scheduled]] = {}
+    alike: dict[tuple[Lane, Priority, str | None, bytes | None], list[Scheduled]] = {}
     for each in operations:
         lane = Lane(each.target, shard_of(each.collection, each.key, shards))
         if each.attempts:
             yield _Parcel(lane, each.priority, (each,))
         else:
-            alike.setdefault((lane, each.priority, each.trace), []).append(each)
-    for (lane, priority, _), members in alike.items():
+            key = (lane, each.priority, each.trace, each.replay)
+            alike.setdefault(key, []).append(each)
+    for (lane, priority, *_), members in alike.items():
         for part in _parts(members):
             yield _Parcel(lane, priority, part)
 
 
 def _parts(members: Iterable[Scheduled]) -> Iterator[list[Scheduled]]:
     """Yield *members* in parts that each fit an envelope, at least one in each."""
-    part: list[Scheduled] = []
-    size = 0
-    for each in members:
-        if part and (len(part) == _MOST_OPERATIONS or size + len(each.raw) > _MOST_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(each)
-        size += len(each.raw)
-    if part:
-        yield part
+    return parts(
+        members,
+        size_of=lambda each: len(each.raw),
+        most=_MOST_OPERATIONS,
+        most_bytes=_MOST_BYTES,
+    )

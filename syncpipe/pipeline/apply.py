@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import (
     RefusedForNow,
@@ -29,15 +31,16 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.fold import Identity
     from syncpipe.pipeline.refusals import Refusals
     from syncpipe.pipeline.retries import Retries
-    from syncpipe.targets.target import Group, Target
+    from syncpipe.pipeline.target_clock import TargetClock
+    from syncpipe.targets.target import Group
 
 
-def ask_time(batch: Batch, target: Target) -> Batch:
-    """Return *batch* with the target's clock, or with an outage."""
+def ask_time(batch: Batch, time: TargetClock) -> Batch:
+    """Return *batch* with the target's time, or with an outage."""
     if not batch.items:
         return batch
     try:
-        return replace(batch, now_ms=target.now_ms())
+        return replace(batch, now_ms=time.now_ms())
     except TargetError as error:
         return replace(batch, outage=error)
 
@@ -69,12 +72,14 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     groups = policy.pauses.admitted(_untried(_in_turn(batch, policy.refusals.busy(batch)), known))
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
-    results = known | {
-        identity(result.operation): result for result in policy.pauses.judged(isolation.results)
-    }
+    judged = policy.pauses.judged(isolation.results, _replayed(batch))
+    results = known | {identity(result.operation): result for result in judged}
     settled, waiting = [], []
     for item in batch.items:
         result = results.get(identity(item.operation))
+        if result is not None and result.outcome is not Outcome.RETRYING:
+            settled.append(Settled(item, result.outcome, "apply", result.error))
+            continue
         wait_ms = _pause_ms(item, result, policy.pauses)
         if wait_ms is not None:
             settled.append(Settled(item, Outcome.RETRYING, "apply", wait_ms=wait_ms))
@@ -96,6 +101,13 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     )
 
 
+def _replayed(batch: Batch) -> set[Identity]:
+    """Return what a replay has sent."""
+    if not batch.replays:
+        return set()
+    return {identity(item.operation) for item in batch.items if item.message in batch.replays}
+
+
 def _pause_ms(item: Item, result: Result | None, pauses: CollectionPauses) -> int | None:
     """Return how long *item* waits because its collection does; None if it does not."""
     if result is None:
@@ -111,7 +123,9 @@ def _untried(groups: Sequence[Group], known: Mapping[Identity, Result]) -> list[
     if not known:
         return list(groups)
     rest = (
-        replace(group, operations=tuple(o for o in group.operations if identity(o) not in known))
+        structs.replace(
+            group, operations=tuple(o for o in group.operations if identity(o) not in known)
+        )
         for group in groups
     )
     return [group for group in rest if group.operations]
@@ -143,10 +157,16 @@ def _in_turn(batch: Batch, busy: Collection[Identity]) -> list[Group]:
     """
     attempts: dict[tuple[str, str], tuple[bool, int]] = {}
     for item in batch.items:
-        record = item.operation.collection, item.operation.key
         tried = identity(item.operation) in busy, batch.attempts(item)
-        attempts[record] = max(attempts.get(record, tried), tried)
-    return sorted(batch.groups, key=lambda group: attempts[group.collection.name, group.key])
+        if any(tried):
+            record = item.operation.collection, item.operation.key
+            attempts[record] = max(attempts.get(record, tried), tried)
+    if not attempts:
+        return list(batch.groups)
+    return sorted(
+        batch.groups,
+        key=lambda group: attempts.get((group.collection.name, group.key), (False, 0)),
+    )
 
 
 def _throttling(results: Iterable[Result]) -> TargetError | None:

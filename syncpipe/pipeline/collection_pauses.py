@@ -11,26 +11,31 @@
               └───────────────────── probe of a few records ◄───────┘──────┘
 
 Meanwhile its operations wait, uncounted, and other collections of the target go on. What the target
-refuses in a probe waits as well. Each operation waits for as long as the collection has been paused
-already, so that it is not looked at again and again.
+refuses in a probe waits as well. What a replay has sent and is refused again does not count. Each
+operation waits for as long as the collection has been paused already, so that it is not looked at
+again and again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import Refused, RefusedForNow, TargetError, TargetMisconfigured
+from syncpipe.pipeline.fold import identity
 from syncpipe.resilience.backoff import equal_jitter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.outcome import Result
+    from syncpipe.pipeline.fold import Identity
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.targets.target import Group
 
@@ -75,14 +80,18 @@ class _Record:
     ) -> None:
         """Add the records of *results*, one batch in its order, of which some were *refused*."""
         self.batches += 1
-        for result in results:
+        newest: dict[str, tuple[str | tuple[str, int], TargetError | None]] = {}
+        for result in reversed(results):
             key = result.operation.key
             if key in refused:
-                self.latest.pop(key, None)
-                self.latest[key] = refused[key]
+                newest.setdefault(key, (key, refused[key]))
             elif result.outcome in _TAKEN:
-                self.latest.pop(key, None)
-                self.latest[key, self.batches] = None
+                newest.setdefault(key, ((key, self.batches), None))
+            if len(newest) == _WINDOW:
+                break  # what comes before these would be forgotten at once
+        for key, (entry, error) in reversed(newest.items()):
+            self.latest.pop(key, None)
+            self.latest[entry] = error
         for old in list(self.latest)[:-_WINDOW]:
             del self.latest[old]
 
@@ -118,13 +127,22 @@ class CollectionPauses:
             group for group in groups if group.collection.name not in paused or id(group) in probes
         ]
 
-    def judged(self, results: Sequence[Result]) -> list[Result]:
-        """Return *results*, what waits for the end of a pause retrying because of it."""
+    def judged(self, results: Sequence[Result], again: Container[Identity] = ()) -> list[Result]:
+        """Return *results*, what waits for the end of a pause retrying because of it.
+
+        That the target refuses what it has refused before, and somebody has sent *again*, says
+        nothing about others, and waits for nothing.
+        """
         members: dict[str, list[Result]] = {}
+        apart: list[Result] = []
         for result in results:
-            members.setdefault(result.operation.collection, []).append(result)
+            if again and identity(result.operation) in again and _is_refused(result):
+                apart.append(result)
+            else:
+                members.setdefault(result.operation.collection, []).append(result)
         with self._lock:
-            return [each for name, part in members.items() for each in self._judge(name, part)]
+            judged = [each for name, part in members.items() for each in self._judge(name, part)]
+        return [*judged, *apart]
 
     def reason(self, collection: str) -> TargetMisconfigured | None:
         """Return why *collection* is paused; None if it is not."""
@@ -164,7 +182,9 @@ class CollectionPauses:
         if reason := _reason(name, results, refused, taken):
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
-        fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
+        fitting: set[str] = set()
+        if refused:
+            fitting = {result.operation.key for result in results if result.outcome in _TAKEN}
         record.remember(
             results,
             {
@@ -203,7 +223,7 @@ class CollectionPauses:
 def _is_refused(result: Result) -> bool:
     """Return whether *result* may show that the target refuses everything like it."""
     error = result.error
-    if not isinstance(error, Refused | RefusedForNow):
+    if error is None or not isinstance(error, Refused | RefusedForNow):
         return False
     return error.sqlstate not in _OTHERS_SQLSTATES and error.status not in _OTHERS_STATUSES
 
@@ -264,4 +284,4 @@ def _waiting(result: Result, reason: TargetMisconfigured) -> Result:
     """Return *result* as one that waits, if it is refused."""
     if not (_is_refused(result) or _misfits(result)):
         return result
-    return replace(result, outcome=Outcome.RETRYING, error=reason)
+    return structs.replace(result, outcome=Outcome.RETRYING, error=reason)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.deadletter import DeadLetter, encode_dead
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import SyncpipeError, TargetError
-from syncpipe.transport.broker import Outbound
+from syncpipe.transport.broker import DEAD_TASK, Outbound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.batch import Item
     from syncpipe.transport.broker import Broker
 
-#: Celery task of dead letters.
-DEAD_TASK = "syncpipe.dead"
 _PUBLISH_TIMEOUT_S = 10.0
 #: Most bytes of dead letters published in one call.
 _MOST_BYTES = 8 * 1024 * 1024

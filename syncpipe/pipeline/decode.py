@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from syncpipe.core.codec import decode_all
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message
+
+if TYPE_CHECKING:
+    from syncpipe.core.envelope import Header
 
 #: Characters of the longest trace context that goes on with an operation; W3C's has 55.
 _MOST_TRACE = 256
@@ -19,15 +23,20 @@ def decode(batch: Batch) -> Batch:
     """Return *batch* with the operations of its messages; unreadable ones are set aside."""
     items: list[Item] = []
     faults: list[Fault] = []
+    replays: dict[int, bytes] = {}
     for index, message in enumerate(batch.messages):
         try:
-            items += _items(index, message)
+            header, found = _opened(index, message)
+            items += found
+            if header.replay:
+                replays[index] = header.replay
         except (EnvelopeError, UnexpectedMessage, Quarantined) as error:
             faults.append(Fault(index, error))
-    return replace(batch, items=tuple(items), faults=tuple(faults))
+    return replace(batch, items=tuple(items), faults=tuple(faults), replays=replays)
 
 
-def _items(index: int, message: Message) -> list[Item]:
+def _opened(index: int, message: Message) -> tuple[Header, list[Item]]:
+    """Return header and operations of *message*."""
     if message.fault:
         raise message.fault
     envelope = unseal(message.body)
@@ -43,4 +52,4 @@ def _items(index: int, message: Message) -> list[Item]:
         raise MalformedEnvelope(
             f"The envelope does not hold the {header.count} operations that its header announces."
         )
-    return items
+    return header, items

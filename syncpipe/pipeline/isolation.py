@@ -42,6 +42,11 @@ _MOST_BROKEN = 12
 _BROKE = 500
 
 
+#: Most records that are applied together. A batch may have more operations, so that more of them
+#: become one write; but a longer statement is no faster, and a refusal disturbs what is in it.
+MOST_TOGETHER = 2000
+
+
 class _EnoughError(Exception):
     """Nothing more of the batch is tried now; what has no result waits."""
 
@@ -77,13 +82,22 @@ class Isolation:
         They are left without reason when the time is over.
         """
         try:
-            if groups:
-                self._try(tuple(groups))
+            for start in range(0, len(groups), MOST_TOGETHER):
+                self._go_on(groups[start : start + MOST_TOGETHER])
             return self._settle_misfits()
         except _EnoughError as enough:
             return enough.reason
         except (TargetUnavailable, TargetThrottled) as outage:
             return outage
+
+    def _go_on(self, part: Sequence[Group]) -> None:
+        """Apply the next *part* of the batch, as carefully as what came before has taught."""
+        if self._until is not None:
+            self._check_time()
+        if self._dawdles:
+            self._each_alone(part)
+        else:
+            self._try(tuple(part))
 
     def _try(self, part: Sequence[Group]) -> None:
         """Apply *part*, of which nothing is known."""

@@ -11,6 +11,8 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import Refused, RefusedForNow, StoreError, TooLate
@@ -98,7 +100,9 @@ def _held_back(batch: Batch, applied: Iterable[Settled], error: StoreError) -> B
     return replace(
         batch,
         settled=tuple(
-            replace(each, outcome=Outcome.RETRYING, error=error) if id(each) in held else each
+            structs.replace(each, outcome=Outcome.RETRYING, error=error)
+            if id(each) in held
+            else each
             for each in batch.settled
         ),
     )

@@ -15,10 +15,11 @@ class WorkerOptions:
     prefetch: int = 64
     #: Envelopes of one queue that the process holds unacknowledged, on RabbitMQ.
     queue_prefetch: int = 8
-    #: Most operations in one batch; one envelope with more is a batch of its own.
-    batch_max_ops: int = 2000
+    #: Most operations in one batch, where those on one record become one write; one envelope with
+    #: more is a batch of its own.
+    batch_max_ops: int = 16_000
     #: Most bytes of envelopes in one batch, as they arrived.
-    batch_max_bytes: int = 4_000_000
+    batch_max_bytes: int = 1_000_000
     #: Milliseconds that a batch waits for more envelopes.
     batch_linger_ms: int = 5
     #: Seconds for which a batch is tried again at once after a deadlock, lock timeout and the like.

@@ -115,11 +115,13 @@ def unknown(batch: Batch) -> Counter[str]:
 
 def latencies(batch: Batch, committed_ms: int) -> Counter[int]:
     """Return the operations whose effect the target holds by their rounded latency in ms."""
-    return Counter(
-        _rounded(committed_ms - _due_ms(settled.item.operation))
-        for settled in batch.settled
-        if settled.outcome in HELD
+    exact = Counter(
+        _due_ms(settled.item.operation) for settled in batch.settled if settled.outcome in HELD
     )
+    tally: Counter[int] = Counter()
+    for due_ms, operations in exact.items():  # many are made in the same millisecond
+        tally[_rounded(committed_ms - due_ms)] += operations
+    return tally
 
 
 def _due_ms(operation: Operation) -> int:

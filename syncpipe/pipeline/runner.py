@@ -19,11 +19,13 @@ from syncpipe.pipeline.fold import fold
 from syncpipe.pipeline.membership import Membership
 from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.refusals import Refusals
+from syncpipe.pipeline.replayed import Replayed
 from syncpipe.pipeline.report import Report
 from syncpipe.pipeline.retries import Retries
 from syncpipe.pipeline.scheduling import Scheduling
 from syncpipe.pipeline.settle import settle
 from syncpipe.pipeline.stopwatch import Stopwatch
+from syncpipe.pipeline.target_clock import TargetClock
 from syncpipe.pipeline.verdict import Later
 from syncpipe.pipeline.verify import Declared, verify
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
     from syncpipe.store.groups import Groups
+    from syncpipe.store.replays import Outcomes
     from syncpipe.store.schedule import Schedule
     from syncpipe.targets.target import Target
     from syncpipe.transport.broker import Broker
@@ -59,14 +62,17 @@ class Pipeline:
         log: BatchLog,
         schedule: Schedule | None = None,
         groups: Groups | None = None,
+        outcomes: Outcomes | None = None,
     ) -> None:
         """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
 
         What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
-        Operations that belong to a group need *groups*; without them they are dead.
+        Operations that belong to a group need *groups*; without them they are dead. What became of
+        replayed operations goes into *outcomes*.
         """
         #: Where operations are applied.
         self.target = target
+        self._time = TargetClock(target, clock)
         self._declared = Declared(target.name, collections)
         self._dead_letters = DeadLetters(broker, clock, log.worker)
         self._broker = broker
@@ -78,6 +84,7 @@ class Pipeline:
         patience = Patience(clock=clock, random=random, log=log)
         self._scheduling = Scheduling(schedule, patience) if schedule else None
         self._membership = Membership(groups, patience) if groups else None
+        self._replayed = Replayed(outcomes, patience) if outcomes else None
         self._told_of_delays = False
         self._stopped = threading.Event()
 
@@ -107,7 +114,7 @@ class Pipeline:
 
     def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
         batch = watch("decode", decode, batch)
-        batch = watch("clock", ask_time, batch, self.target)
+        batch = watch("clock", ask_time, batch, self._time)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)
             batch = watch(
@@ -120,7 +127,7 @@ class Pipeline:
             if self._membership:
                 batch = self._membership.record(batch)
         self._tell_of_delays(batch)
-        return watch("settle", settle, batch, self._dead_letters, self._scheduling)
+        return watch("settle", settle, batch, self._dead_letters, self._scheduling, self._replayed)
 
     def _apply(self, batch: Batch, care: Care | None) -> Batch:
         if not batch.groups:

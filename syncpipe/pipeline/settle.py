@@ -5,38 +5,51 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncpipe.core.attempt import Attempt, one_more
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import TooLate
 from syncpipe.pipeline.fold import copies_in, identity
+from syncpipe.pipeline.replayed import replay_ids
 from syncpipe.store.schedule import Entry, Scheduled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from syncpipe.core.deadletter import DeadLetter
     from syncpipe.errors import SyncpipeError
     from syncpipe.pipeline.batch import Batch, Fault, Settled
     from syncpipe.pipeline.deadletters import DeadLetters
+    from syncpipe.pipeline.fold import Identity
+    from syncpipe.pipeline.replayed import Replayed
     from syncpipe.pipeline.scheduling import Scheduling
 
 _GIVEN_UP = frozenset({Outcome.DEAD, Outcome.TOO_LATE})
 
 
-def settle(batch: Batch, dead_letters: DeadLetters, scheduling: Scheduling | None) -> Batch:
+def settle(
+    batch: Batch,
+    dead_letters: DeadLetters,
+    scheduling: Scheduling | None,
+    replayed: Replayed | None = None,
+) -> Batch:
     """Return *batch*; what could not be kept now is retrying, and its message comes again.
 
     What is to be tried later goes into the schedule, if there is one, and what was given up becomes
     a dead letter. Both wait while their message comes again for another reason: for its last time,
-    or each time would count and bury them anew.
+    or each time would count and bury them anew. Whoever replays is told what became of it first.
     """
     if scheduling:
         batch = _schedule(batch, scheduling, dead_letters.worker)
     open_ = _open_messages(batch, _waits)
+    if replayed and (batch.replays or batch.faults):
+        batch = replayed.report(batch, open_)
+        open_ = _open_messages(batch, _waits)
     doomed = [each for each in batch.settled if _doomed(each) and each.item.message not in open_]
     others = [
-        replace(each, outcome=Outcome.RETRYING) if _doomed(each) else each
+        structs.replace(each, outcome=Outcome.RETRYING) if _doomed(each) else each
         for each in batch.settled
         if not _doomed(each) or each.item.message in open_
     ]
@@ -55,12 +68,14 @@ def _schedule(batch: Batch, scheduling: Scheduling, worker: str) -> Batch:
         return batch
     open_ = _open_messages(batch, lambda each: _waits(each) and each.wait_ms is None)
     ready = [each for each in timed if each.item.message not in open_]
-    error = scheduling.keep([_entry(batch, each, worker) for each in ready]) if ready else None
+    replays = replay_ids(batch) if batch.replays else {}
+    entries = [_entry(batch, each, worker, replays) for each in ready]
+    error = scheduling.keep(entries) if ready else None
     kept = set() if error else {each.item.message for each in ready}
     settled = (
         each
         if each.wait_ms is None
-        else replace(each, wait_ms=None, scheduled=each.item.message in kept)
+        else structs.replace(each, wait_ms=None, scheduled=each.item.message in kept)
         for each in batch.settled
     )
     return replace(batch, settled=tuple(settled))
@@ -96,7 +111,9 @@ def _open_messages(batch: Batch, waits: Callable[[Settled], bool]) -> set[int]:
 
 
 def _buried(settled: Settled, error: SyncpipeError | None) -> Settled:
-    return replace(settled, outcome=Outcome.RETRYING, error=error) if error else settled
+    if error is None:
+        return settled
+    return structs.replace(settled, outcome=Outcome.RETRYING, error=error)
 
 
 def _kept(fault: Fault, error: SyncpipeError | None) -> Fault:
@@ -119,7 +136,7 @@ def _of_operation(batch: Batch, settled: Settled, dead_letters: DeadLetters) -> 
     )
 
 
-def _entry(batch: Batch, settled: Settled, worker: str) -> Entry:
+def _entry(batch: Batch, settled: Settled, worker: str, replays: Mapping[Identity, bytes]) -> Entry:
     """Return what the schedule is to keep of *settled*, which was decoded, so its queue is one."""
     item = settled.item
     lane = parse_queue(batch.messages[item.message].queue)
@@ -135,6 +152,7 @@ def _entry(batch: Batch, settled: Settled, worker: str) -> Entry:
         attempts=_attempts(batch, settled, worker),
         trace=item.trace,
         group_id=item.operation.group_id,
+        replay=replays.get(identity(item.operation)),
     )
     return Entry(scheduled, settled.wait_ms)
 

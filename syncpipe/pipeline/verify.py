@@ -41,9 +41,10 @@ def verify(batch: Batch, declared: Declared) -> Batch:
     for item in batch.items:
         try:
             _check(item.operation, declared, batch.now_ms)
-            items.append(item)
         except (UnexpectedMessage, VersionAhead) as error:
             settled.append(Settled(item, Outcome.DEAD, "verify", error))
+        else:
+            items.append(item)
     return replace(batch, items=tuple(items), settled=(*batch.settled, *settled))
 
 
@@ -54,7 +55,8 @@ def _check(operation: Operation, declared: Declared, now_ms: int) -> None:
             f"The collection {operation.collection!r} is not declared for {declared.target}."
         )
     try:
-        _check_content(operation, collection)
+        key_values(collection, operation.key)
+        check_data(operation.kind, collection, operation.key, operation.data)
     except InvalidOperation as error:
         raise UnexpectedMessage(f"The operation breaks its declaration: {error.message}") from error
     except MemoryError:
@@ -66,11 +68,6 @@ def _check(operation: Operation, declared: Declared, now_ms: int) -> None:
     if operation.not_before_ms or operation.expires_ms:
         _check_times(operation, collection, now_ms)
     _check_version(operation, collection, now_ms)
-
-
-def _check_content(operation: Operation, collection: Collection) -> None:
-    key_values(collection, operation.key)
-    check_data(operation.kind, collection, operation.key, operation.data)
 
 
 def _check_times(operation: Operation, collection: Collection, now_ms: int) -> None:

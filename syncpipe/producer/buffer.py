@@ -12,8 +12,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted, Route
@@ -28,38 +30,30 @@ _ROUND_PARCELS = 64
 _ROUND_BYTES = 8 * 1024 * 1024
 
 
-class Ticket:
+class Ticket(msgspec.Struct, eq=False):
     """An operation on its way: its receipt, and what is still missing."""
 
-    __slots__ = ("epoch", "error", "missing", "receipt")
-
-    def __init__(self, receipt: Receipt, copies: int, epoch: int) -> None:
-        """Expect the confirmation of so many *copies*."""
-        #: What the caller holds.
-        self.receipt = receipt
-        #: Copies that are neither confirmed nor given up.
-        self.missing = copies
-        #: Epoch of its acceptance, see `tally`.
-        self.epoch = epoch
-        #: Why a copy was given up.
-        self.error: SyncpipeError | None = None
+    #: What the caller holds.
+    receipt: Receipt
+    #: Copies that are neither confirmed nor given up.
+    missing: int
+    #: Epoch of its acceptance, see `tally`.
+    epoch: int
+    #: Why a copy was given up.
+    error: SyncpipeError | None = None
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """One copy of an operation, for one queue."""
 
-    __slots__ = ("data", "error", "ticket", "try_until")
-
-    def __init__(self, data: bytes, ticket: Ticket, try_until: float) -> None:
-        """Hold *data* of the operation of *ticket*, to be sent until *try_until*."""
-        #: The operation's bytes.
-        self.data = data
-        #: The operation.
-        self.ticket = ticket
-        #: Monotonic seconds after which no further try may begin.
-        self.try_until = try_until
-        #: What the last try ended with.
-        self.error: SyncpipeError | None = None
+    #: The operation's bytes.
+    data: bytes
+    #: The operation.
+    ticket: Ticket
+    #: Monotonic seconds after which no further try may begin.
+    try_until: float
+    #: What the last try ended with.
+    error: SyncpipeError | None = None
 
     @property
     def size(self) -> int:
@@ -87,10 +81,6 @@ class _Group:
         self.due_at = 0.0
         #: Whether it waits to be tried again, so that neither fullness nor haste makes it due.
         self.held = False
-
-    def push(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        self.data_bytes += len(entry.data)
 
     def push_front(self, entries: tuple[Entry, ...]) -> None:
         self.entries.extendleft(reversed(entries))
@@ -130,8 +120,10 @@ class Buffer:
         if group is None:
             group = self._groups[route.queue] = _Group(route)
         first = not group.entries
-        group.push(entry)
-        self._bytes += entry.size
+        group.entries.append(entry)
+        size = len(entry.data)
+        group.data_bytes += size
+        self._bytes += size + ENTRY_BYTES
         if first:
             group.due_at = now + self._linger_s
             group.held = False
@@ -186,9 +178,9 @@ class Buffer:
                 expired.append(group.pop())
         return expired
 
-    def release(self, entry: Entry) -> None:
-        """Give back the room of *entry*, which is confirmed or given up."""
-        self._bytes -= entry.size
+    def release(self, entries: Collection[Entry]) -> None:
+        """Give back the room of *entries*, which are confirmed or given up."""
+        self._bytes -= sum([len(entry.data) for entry in entries]) + ENTRY_BYTES * len(entries)
 
     def waiting(self) -> list[Entry]:
         """Return everything that waits."""

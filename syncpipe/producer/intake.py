@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from syncpipe.core.codec import encode
 from syncpipe.core.collection import Collection, VersionSource
 from syncpipe.core.declaration import check_data
@@ -20,17 +22,20 @@ from syncpipe.errors import (
     InvalidVersion,
     UnknownCollection,
 )
+from syncpipe.producer.draft import Draft
 from syncpipe.producer.stamps import check_version
 from syncpipe.producer.timing import ANY_TIME, timing_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncpipe.producer.draft import Draft
     from syncpipe.producer.stamps import Stamper
     from syncpipe.producer.timing import Timing
 
 _UUID_VERSION = 7
+#: Where the members of a draft begin that few calls give, and what they are without.
+_CHOICES = Draft._fields.index("id")
+_NO_CHOICES = (None,) * (len(Draft._fields) - _CHOICES)
 _PRIORITIES = {priority.value: priority for priority in Priority}
 
 
@@ -46,9 +51,8 @@ class Route:
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An operation that is ready to be buffered."""
+class Accepted(msgspec.Struct, frozen=True):
+    """An operation that is ready to be buffered. A struct, because there are very many."""
 
     #: UUIDv7, 16 bytes.
     operation_id: bytes
@@ -58,6 +62,8 @@ class Accepted:
     data: bytes
     #: One route for each target.
     routes: tuple[Route, ...]
+    #: The queues of these routes.
+    queues: tuple[str, ...]
 
     @property
     def uuid(self) -> str:
@@ -89,11 +95,25 @@ class Intake:
         kind = _kind(draft.kind)
         key = canonical_key(collection, draft.key)
         check_data(kind, collection, key, draft.data)
-        priority = _priority(draft.priority, collection)
+        if draft[_CHOICES:] == _NO_CHOICES and collection.version is VersionSource.HLC:
+            # Most calls choose nothing, and there are very many of them.
+            priority = collection.priority
+            operation_id, version = self._stamper.next(None)
+            operation = Operation(operation_id, kind, collection.name, key, version, draft.data)
+        else:
+            priority = _priority(draft.priority, collection)
+            operation = self._chosen(collection, kind, key, draft)
+            operation_id, version = operation.id, operation.version
+        shard = shard_of(collection.name, key, self._shards)
+        routes, queues = self._routes(collection.targets, shard, priority)
+        return Accepted(operation_id, version, encode(operation), routes, queues)
+
+    def _chosen(self, collection: Collection, kind: Kind, key: str, draft: Draft) -> Operation:
+        """Return the operation on *key* with what *draft* chooses for it."""
         timing = _timing(draft, self._stamper)
         group_id = None if draft.group_id is None else _uuid(draft.group_id, "group_id").bytes
         operation_id, version = self._stamp(collection, kind, draft, timing.due_ms)
-        operation = Operation(
+        return Operation(
             operation_id,
             kind,
             collection.name,
@@ -104,9 +124,6 @@ class Intake:
             expires_ms=timing.expires_ms,
             group_id=group_id,
         )
-        shard = shard_of(collection.name, key, self._shards)
-        routes = self._routes(collection.targets, shard, priority)
-        return Accepted(operation_id, version, encode(operation), routes)
 
     def _collection(self, name: object) -> Collection:
         collection = self._collections.get(name) if isinstance(name, str) else None
@@ -122,12 +139,9 @@ class Intake:
         if collection.version is VersionSource.SOURCE:
             return given or self._stamper.new_id(), _source_version(collection, kind, draft)
         if draft.version is None and given is None:
-            version = (
-                self._stamper.due_version(due_ms, draft.after)
-                if due_ms
-                else self._stamper.next_version(draft.after)
-            )
-            return self._stamper.new_id(), version
+            if due_ms:
+                return self._stamper.new_id(), self._stamper.due_version(due_ms, draft.after)
+            return self._stamper.next(draft.after)
         return _repeated(given, draft, due_ms)
 
 
@@ -210,6 +224,10 @@ def _repeated(given: bytes | None, draft: Draft, due_ms: int) -> tuple[bytes, in
     return given, version
 
 
-def _routes(targets: tuple[str, ...], shard: int, priority: Priority) -> tuple[Route, ...]:
+def _routes(
+    targets: tuple[str, ...], shard: int, priority: Priority
+) -> tuple[tuple[Route, ...], tuple[str, ...]]:
+    """Return the routes to *targets*, and their queues."""
     lanes = [Lane(target, shard) for target in targets]
-    return tuple(Route(lane, priority, lane.queue(priority)) for lane in lanes)
+    routes = tuple(Route(lane, priority, lane.queue(priority)) for lane in lanes)
+    return routes, tuple(route.queue for route in routes)

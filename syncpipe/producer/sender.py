@@ -30,7 +30,7 @@ from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.errors import SyncpipeError
@@ -79,6 +79,7 @@ class Sender:
         self._random = random
         self._options = options
         self._try_timeout_s = options.delivery_timeout_s / _TRIES
+        self._begin_within_s = options.delivery_timeout_s - self._try_timeout_s
         self._closed = False
         self._begin()
         lifetime.renew_after_fork(self)
@@ -121,15 +122,18 @@ class Sender:
 
         """
         with self._progress.lock:
-            queues = tuple([route.queue for route in accepted.routes])
             receipt = Receipt(
-                accepted.operation_id, accepted.version, queues, self._progress, listener
+                accepted.operation_id, accepted.version, accepted.queues, self._progress, listener
             )
             if self._closed:
                 raise about(ClientClosed, "The client is closed.", receipt)
             if not self._buffer.has_room(accepted):
                 return None
-            self._append(accepted, receipt)
+            try:
+                self._append(accepted, receipt)
+            except BaseException:
+                self._recount()
+                raise
             return receipt
 
     def put(self, accepted: Accepted, listener: Listener | None = None) -> Receipt:
@@ -208,15 +212,8 @@ class Sender:
         return self.report(mark)
 
     def _append(self, accepted: Accepted, receipt: Receipt) -> None:
-        try:
-            self._count_and_buffer(accepted, receipt)
-        except BaseException:
-            self._recount()
-            raise
-
-    def _count_and_buffer(self, accepted: Accepted, receipt: Receipt) -> None:
         now = self._clock.monotonic()
-        try_until = now + self._options.delivery_timeout_s - self._try_timeout_s
+        try_until = now + self._begin_within_s
         ticket = Ticket(receipt, len(accepted.routes), self._tally.opened())
         sooner = False
         for route in accepted.routes:
@@ -364,18 +361,20 @@ class Sender:
     def _flying(self) -> list[Entry]:
         return [entry for parcel in self._in_flight for entry in parcel.entries]
 
-    def _settled(self, entries: Iterable[Entry], error: SyncpipeError | None) -> list[_News]:
+    def _settled(self, entries: Collection[Entry], error: SyncpipeError | None) -> list[_News]:
         """Count *entries* as confirmed or given up; return the receipts that this settles."""
-        news: list[_News] = []
+        self._buffer.release(entries)
+        settled: list[Ticket] = []
         for entry in entries:
-            self._buffer.release(entry)
             ticket = entry.ticket
             ticket.missing -= 1
             ticket.error = ticket.error or error
             if not ticket.missing:
-                self._tally.settled(ticket.epoch, failed=ticket.error is not None)
-                news.append((ticket.receipt, ticket.receipt.settle(ticket.error)))
-        return news
+                settled.append(ticket)
+        counts = Counter([(ticket.epoch, ticket.error is not None) for ticket in settled])
+        for (epoch, failed), number in counts.items():
+            self._tally.settled(epoch, failed=failed, number=number)
+        return [(ticket.receipt, ticket.receipt.settle(ticket.error)) for ticket in settled]
 
     def _tell(self, news: list[_News]) -> None:
         """Call listeners and watchers, without the lock."""

@@ -15,9 +15,10 @@ from syncpipe.producer.dues import Dues
 if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
 
-_ID_RANDOM_BITS = 74
+#: Bytes of chance for an id; it needs 74 bits.
+_ID_RANDOM_BYTES = 10
 #: Ids for which chance is drawn at once.
-_DRAWN_IDS = 64
+_DRAWN_IDS = 256
 
 
 class Stamper:
@@ -43,13 +44,7 @@ class Stamper:
 
     def new_id(self) -> bytes:
         """Return a new UUIDv7."""
-        try:
-            bits = self._drawn.pop()
-        except IndexError:
-            # Asking the kernel for each id would take longer than all the rest of a call.
-            bits, *rest = _divided(self._random.bits(_ID_RANDOM_BITS * _DRAWN_IDS))
-            self._drawn += rest
-        return uuid7(self._clock.now_ms(), bits)
+        return self._id_at(self._clock.now_ms())
 
     def next_version(self, after: int | None) -> int:
         """Return a version above every one given out before, and above *after*.
@@ -61,7 +56,23 @@ class Stamper:
             InvalidVersion: *after* is not a version, or lies too far ahead of this machine's clock.
 
         """
+        return self._version_at(self._clock.now_ms(), after)
+
+    def next(self, after: int | None) -> tuple[bytes, int]:
+        """Return a new id and the next version, with one look at the clock. Raises the same."""
         now_ms = self._clock.now_ms()
+        return self._id_at(now_ms), self._version_at(now_ms, after)
+
+    def _id_at(self, now_ms: int) -> bytes:
+        try:
+            bits = self._drawn.pop()
+        except IndexError:
+            # Asking the kernel for each id would take longer than all the rest of a call.
+            bits, *rest = _divided(self._random.bits(8 * _ID_RANDOM_BYTES * _DRAWN_IDS))
+            self._drawn += rest
+        return uuid7(now_ms, bits)
+
+    def _version_at(self, now_ms: int, after: int | None) -> int:
         newest = now_ms + MAX_AHEAD_MS
         if after is not None:
             _check_after(after, newest, "this machine's clock")
@@ -87,8 +98,9 @@ class Stamper:
 
 def _divided(bits: int) -> list[int]:
     """Return the chance of so many ids that *bits* holds."""
-    mask = (1 << _ID_RANDOM_BITS) - 1
-    return [bits >> _ID_RANDOM_BITS * number & mask for number in range(_DRAWN_IDS)]
+    drawn = bits.to_bytes(_ID_RANDOM_BYTES * _DRAWN_IDS)
+    starts = range(0, len(drawn), _ID_RANDOM_BYTES)
+    return [int.from_bytes(drawn[start : start + _ID_RANDOM_BYTES]) for start in starts]
 
 
 def check_version(version: object) -> int:

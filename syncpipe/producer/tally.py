@@ -36,10 +36,11 @@ class Tally:
         self._open[self._epoch] = self._open.get(self._epoch, 0) + 1
         return self._epoch
 
-    def settled(self, epoch: int, *, failed: bool) -> None:
-        """Count an operation of *epoch* as confirmed or *failed*."""
-        self._failed += failed
-        left = self._open[epoch] - 1
+    def settled(self, epoch: int, *, failed: bool, number: int = 1) -> None:
+        """Count so many operations of *epoch* as confirmed or *failed*."""
+        if failed:
+            self._failed += number
+        left = self._open[epoch] - number
         if left:
             self._open[epoch] = left
         else:

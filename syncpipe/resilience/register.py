@@ -10,6 +10,7 @@ wins over it. Of two that were written without knowing of each other, the more c
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class State(enum.IntEnum):
         return self.name.lower().replace("_", "-")
 
     @classmethod
+    @functools.cache  # it is asked several times for each message
     def named(cls, word: str) -> Self:
         """Return the state called *word*."""
         return cls[word.upper().replace("-", "_")]

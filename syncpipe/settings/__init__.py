@@ -8,7 +8,6 @@ module                noun
 :mod:`.search`        which files make up the configuration
 :mod:`.layer`         what each source says
 :mod:`.lines`         on which line of a file a key stands
-:mod:`.units`         durations and sizes as people write them
 :mod:`.interpolation` references to variables and files
 :mod:`.conversion`    from what was written to the declared type
 :mod:`.assembly`      from merged layers to the tree

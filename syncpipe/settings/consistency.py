@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncpipe.core.access import KINDS
 from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.compensation import DELETE, NEGATE, is_function
+from syncpipe.core.masks import EVERY
 from syncpipe.core.routing import TARGET_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
@@ -20,6 +22,7 @@ from syncpipe.transport.dialect import is_rabbitmq
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from syncpipe.core.access import Access
     from syncpipe.core.collection import Collection
     from syncpipe.resilience.options import GuardOptions
     from syncpipe.settings.tree import Settings
@@ -62,6 +65,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
     yield from _client_faults(settings)
     yield from _pause_faults(settings)
     yield from _stall_faults(settings)
+    yield from _access_faults(settings.access)
     for name in sorted(declared):
         yield from _target_name_faults(name)
     for name in settings.targets:
@@ -75,6 +79,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
         yield from _table_faults(collection, settings)
         yield from _horizon_faults(collection, settings, written)
         yield from _compensation_faults(collection)
+        yield from _mask_faults(collection)
     yield from _shared_tables(settings)
 
 
@@ -141,6 +146,16 @@ def _stall_faults(settings: Settings) -> Iterator[Fault]:
     if settings.worker.stall_timeout_s < MIN_STALL_TIMEOUT_S:
         hint = f"Write at least {MIN_STALL_TIMEOUT_S:g}."
         yield Fault(("worker", "stall_timeout_s"), "A worker that is well is silent so long.", hint)
+
+
+def _access_faults(access: Access) -> Iterator[Fault]:
+    for field in ("viewers", "operators", "admins"):
+        for name in getattr(access, field):
+            kind, colon, rest = name.partition(":")
+            if kind not in KINDS or not rest:
+                known = [f"{each}:{rest if colon and rest else 'NAME'}" for each in KINDS]
+                hint = did_you_mean(name, known) if colon else f"Write one of {', '.join(known)}."
+                yield Fault(("access", field), f"{name!r} names nobody.", hint)
 
 
 def _short_pause(name: str) -> Fault:
@@ -289,6 +304,16 @@ def _compensation_faults(collection: Collection) -> Iterator[Fault]:
     if form == NEGATE and collection.version is VersionSource.SOURCE:
         hint = "Leave it out, or name a function."
         yield Fault(path, "Source-versioned collections take no increments to negate.", hint)
+
+
+def _mask_faults(collection: Collection) -> Iterator[Fault]:
+    if collection.fields is None:
+        return
+    known = {*collection.fields, EVERY}
+    for name in collection.mask:
+        if name not in known:
+            path = ("collections", collection.name, "mask", name)
+            yield Fault(path, "None of its fields has this name.", did_you_mean(name, known))
 
 
 def _shared_tables(settings: Settings) -> Iterator[Fault]:

@@ -9,8 +9,8 @@ import types
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
+from syncpipe.core.units import parse_duration, parse_size
 from syncpipe.settings.mistake import did_you_mean
-from syncpipe.settings.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def _convert(key: Key, kind: Any, value: object) -> Any:
 
 def _each(key: Key, kind: Any, value: object) -> tuple[Any, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values:
+    if not values and key.default != ():
         raise UnfitError("The list is empty.", "Name at least one, or leave the key out.")
     return tuple(_convert(key, kind, each) for each in values)
 
@@ -93,7 +93,7 @@ def _number(key: Key, kind: type[int | float], value: object) -> int | float:
     exact, unit = _exact(key, value), _unit(key)
     if kind is int and exact.denominator != 1:
         raise UnfitError(f"{_shown(value)} is not a whole number.", _sample(key))
-    if exact < 0 or (exact == 0 and unit != "milliseconds"):
+    if exact < 0 or (exact == 0 and unit != "milliseconds" and not key.zero):
         raise UnfitError(f"{_shown(value)} is too small.", _sample(key))
     if exact > _MOST.get(unit, _MOST_UNITS):
         raise UnfitError(f"{_shown(value)} is too large.", _sample(key))

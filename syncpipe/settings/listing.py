@@ -10,11 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from syncpipe.core.collection import Collection
+from syncpipe.core.masks import MaskRule
 from syncpipe.resilience.classification import ErrorClass
 from syncpipe.settings import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from syncpipe.settings.schema import Key
 
@@ -38,6 +40,7 @@ _SAMPLES = {
     "table": "public.orders",
     "fields": ["status", "total"],
     "burst": 100,
+    "mask": {"status": MaskRule.SHOW, "total": MaskRule.HASH},
 }
 #: Names of the samples of a target, and what one may say of errors, by its type.
 _TARGETS = {
@@ -60,9 +63,15 @@ def listing() -> str:
     return "\n\n".join([_PREFACE.rstrip(), *plain, *commented]) + "\n"
 
 
-def starter() -> str:
-    """Return the TOML file that `syncpipe init` writes."""
-    return importlib.resources.files(__package__).joinpath("starter.toml").read_text("utf-8")
+def starter(audit_key: Path) -> str:
+    """Return the TOML file that `syncpipe init` writes; it names the file *audit_key*."""
+    text = importlib.resources.files(__package__).joinpath("starter.toml").read_text("utf-8")
+    return text.replace('"${file:audit.key}"', toml_value(file_reference(audit_key)))
+
+
+def file_reference(path: Path) -> str:
+    """Return what a configuration writes for the content of the file *path*."""
+    return f"${{file:{path}}}"
 
 
 def _target(kind: str, name: str, classify: Mapping[str, ErrorClass]) -> Iterator[str]:

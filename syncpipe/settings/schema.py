@@ -46,6 +46,8 @@ class Key:
     note: str
     #: Whether its value is shown nowhere.
     secret: bool = False
+    #: Whether 0 means something of its own, also where it is no time.
+    zero: bool = False
 
     @property
     def is_table(self) -> bool:
@@ -71,6 +73,7 @@ def keys_of(options: type) -> Mapping[str, Key]:
             _default_of(field),
             notes[field.name],
             field.metadata.get("secret", False),
+            field.metadata.get("zero", False),
         )
         for field in dataclasses.fields(options)
         if field.name not in _FROM_HEADER

@@ -6,11 +6,12 @@ from collections.abc import Mapping  # noqa: TC003 -- the schema reads these ann
 from dataclasses import dataclass, field
 from typing import Literal
 
+from syncpipe.core.access import Access
 from syncpipe.core.collection import Collection  # noqa: TC001 -- the schema reads these annotations
 from syncpipe.pipeline.options import WorkerOptions
 from syncpipe.producer.options import ClientOptions
 from syncpipe.resilience.options import GuardOptions
-from syncpipe.store.options import StoreOptions
+from syncpipe.store.options import AuditOptions, StoreOptions
 from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
 
@@ -55,6 +56,10 @@ class Settings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     #: Where syncpipe keeps its own memory.
     store: StoreOptions = field(default_factory=StoreOptions)
+    #: What its audit of people's acts is chained with.
+    audit: AuditOptions = field(default_factory=AuditOptions)
+    #: Who may do what.
+    access: Access = field(default_factory=Access)
     #: How clients buffer, wait and give up.
     client: ClientOptions = field(default_factory=ClientOptions)
     #: How worker processes batch, wait and give up.

@@ -6,6 +6,7 @@ module                noun
 :mod:`.options`       where it is
 :mod:`.store`         the port: what the other rooms ask of it
 :mod:`.deadletters`   the port of what was given up
+:mod:`.triage`        the port of what people do with it
 :mod:`.schedule`      the port of what is to be tried later
 :mod:`.groups`        the port of groups: who was applied, and which ended dead
 :mod:`.pauses`        the port of pauses: what people want of targets
@@ -13,5 +14,5 @@ module                noun
 ====================  ===========================================================================
 
 Each concern has a small port in a module of its own here, an adapter of the same name in
-:mod:`.postgres`, and a twin in memory in :mod:`syncpipe.testing`.
+:mod:`.postgres`, and, as far as pipelines need it, a twin in memory in :mod:`syncpipe.testing`.
 """

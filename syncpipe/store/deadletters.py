@@ -6,14 +6,30 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from syncpipe.core.attempt import one_more
+from syncpipe.store.triage import DISCARDED, EDITED, REPLAYING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from syncpipe.core.attempt import Attempt
     from syncpipe.core.deadletter import DeadLetter
 
 #: State of a dead letter of which nothing has become yet.
 OPEN = "open"
+#: States of those that can still be sent again.
+REPLAYABLE = frozenset({OPEN, REPLAYING, DISCARDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Why a dead letter is in its state."""
+
+    #: Milliseconds since the Unix epoch since which it is.
+    at_ms: int
+    #: Who gave it that, as `Identity.actor`, or the worker process that gave it up again.
+    actor: str
+    #: Why, as they said it.
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,14 @@ class Kept:
     times_seen: int = 1
     #: What became of it.
     state: str = OPEN
+    #: Why it is in that state; None if it has been since it came.
+    change: Change | None = None
+    #: Id of the one whose place it took, edited; None if of none.
+    edited_from: str | None = None
+    #: Id of the edited one that took its place; None if none did.
+    edited_to: str | None = None
+    #: Id of the replay that took it last; None if none did.
+    replay: str | None = None
 
     @classmethod
     def new(cls, letter: DeadLetter) -> Self:
@@ -44,17 +68,36 @@ class Kept:
     def again(self, letter: DeadLetter) -> Kept:
         """Return what is kept when *letter*, of the same id, arrives too.
 
-        One that has arrived already, or was given up before the last, changes nothing: brokers
-        deliver at least once, and in any order.
+        One that has arrived already changes nothing: brokers deliver at least once, and in any
+        order. Otherwise it is open again, whatever had become of it, unless an edited one took its
+        place: that is the one to be replayed.
+
+        The clock that it was given up by is that of a worker's machine, and may be behind that of
+        the last: what tells of an attempt that nobody knew of has not arrived yet.
         """
-        if letter.died_ms <= self.last_seen_ms:
-            return self
         attempts = self.letter.attempts
-        for attempt in letter.history:
-            if attempt not in attempts:
-                attempts = one_more(attempts, attempt)
-        latest = replace(letter, raw=self.letter.raw, attempts=attempts)
-        return replace(self, letter=latest, times_seen=self.times_seen + 1)
+        known = set(map(_one, attempts))
+        fresh = [attempt for attempt in letter.history if _one(attempt) not in known]
+        if letter.died_ms <= self.last_seen_ms and not fresh:
+            return self
+        for attempt in fresh:
+            attempts = one_more(attempts, attempt)
+        # What is replayed may travel without its producer's trace.
+        trace = letter.trace or self.letter.trace
+        died_ms = max(letter.died_ms, self.last_seen_ms)
+        latest = replace(
+            letter, raw=self.letter.raw, attempts=attempts, trace=trace, died_ms=died_ms
+        )
+        kept = replace(self, letter=latest, times_seen=self.times_seen + 1)
+        if self.state in {OPEN, EDITED}:
+            return kept
+        reason = f"It was {self.state}, and given up again."
+        return replace(kept, state=OPEN, change=Change(died_ms, letter.worker, reason))
+
+
+def _one(attempt: Attempt) -> tuple[int, str, int]:
+    """Return what tells *attempt* from others; its text may have been cut, or lost its NULs."""
+    return attempt.at_ms, attempt.worker, attempt.duration_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +154,6 @@ class Position(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which dead letters are wanted; None is any."""
-
-    #: Target.
-    target: str | None = None
-    #: Collection.
-    collection: str | None = None
-    #: Stable code.
-    code: str | None = None
-    #: Fingerprint.
-    fingerprint: str | None = None
-
-
 class KeptLetters(Protocol):
     """The dead letters that the store keeps, each once. Safe to use from several threads.
 
@@ -140,18 +169,15 @@ class KeptLetters(Protocol):
         """
         ...
 
-    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
-        """Return up to *limit* of those chosen, the newest first, from behind *after* on."""
-        ...
-
     def find(self, id_: str) -> list[Kept]:
         """Return those whose own id, or whose operation's id, is *id_*."""
         ...
 
     def open_keys(self, target: str) -> dict[str, set[str]]:
-        """Return the keys that have an open dead letter of *target*, by collection.
+        """Return the keys of dead letters of *target* that can be sent again, by collection.
 
-        Those that are being recorded meanwhile are among them.
+        These are the open ones, and those in `REPLAYABLE` states. Those that are being recorded
+        meanwhile are among them.
         """
         ...
 

@@ -47,7 +47,9 @@ class Pauses(Protocol):
     def hold(self, target: str, hold: Hold, *, by: str, reason: str) -> Held:
         """Want *hold* of *target* from now on, until somebody wants something else.
 
-        What is wanted already stays as it was, with who and why.
+        What is wanted already stays as it was, with who and why. A store with an audit and its key
+        writes a change down there, in the same transaction; without a key the change is made all
+        the same, as nothing may keep somebody from pausing a target.
         """
         ...
 

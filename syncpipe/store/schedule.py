@@ -38,6 +38,8 @@ class Scheduled:
     trace: str | None = None
     #: Group that it belongs to, if there is one: it is due when that ends dead.
     group_id: bytes | None = None
+    #: Replay that waits for its outcome, 16 bytes, if one does.
+    replay: bytes | None = None
 
     @property
     def identity(self) -> tuple[bytes, str, str, str]:
@@ -86,8 +88,8 @@ class Schedule(Protocol):
 
         There is one entry for each operation, target and record. One that tells of fewer attempts
         than what is there changes nothing of it; any other takes its place, with its time. Either
-        way a lease of it ends: what was lent is due again, so that whoever sent it on cannot
-        remove what has come since.
+        way the replay that the new one tells of waits for it, and a lease of it ends: what was lent
+        is due again, so that whoever sent it on cannot remove what has come since.
         """
         ...
 

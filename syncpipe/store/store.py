@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from syncpipe.store.audit import Audit
     from syncpipe.store.deadletters import KeptLetters
     from syncpipe.store.groups import Groups
     from syncpipe.store.pauses import Pauses
+    from syncpipe.store.replays import Outcomes, Replaying, Replays
     from syncpipe.store.schedule import Schedule
+    from syncpipe.store.triage import Triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Store(Protocol):
         """What people want of targets."""
         ...
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """What became of replayed operations."""
+        ...
+
     def check(self) -> None:
         """Return if the store can be used now. Raises StoreError."""
         ...
@@ -65,4 +73,35 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections. Idempotent."""
+        ...
+
+
+class OnCallStore(Store, Protocol):
+    """A store that keeps what people do, too."""
+
+    @property
+    def audit(self) -> Audit:
+        """What people did."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """What people have sent again."""
+        ...
+
+    @property
+    def replaying(self) -> Replaying:
+        """The same, for whoever sends it."""
+        ...
+
+    @property
+    def triage(self) -> Triage:
+        """What was given up, for people."""
+        ...
+
+    def memberships(self, roles: Iterable[str]) -> frozenset[str]:
+        """Return which of these *roles* of the database its user is a member of.
+
+        Raises StoreUnavailable.
+        """
         ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from syncpipe.errors import (
     Refused,
@@ -16,15 +18,15 @@ from syncpipe.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Keys
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from syncpipe.core.collection import Collection
+    from syncpipe.core.memory import Memory
     from syncpipe.core.operation import Operation
     from syncpipe.core.outcome import Result
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """The operations of one record in one batch."""
 
     #: The record's collection.
@@ -72,6 +74,17 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class Present:
+    """A record as a target has it now."""
+
+    #: Its fields, the values as operations have them, as far as the target can tell; None where
+    #: there is no such record.
+    document: Mapping[str, Any] | None
+    #: What the target remembers of it.
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     """What `Target.collect` has forgotten."""
 
@@ -116,6 +129,18 @@ class Target(Protocol):
         Writes nothing. A target that remembers nothing, or no longer remembers, knows of none.
 
         Raises:
+            TargetError: it cannot be reached.
+
+        """
+        ...
+
+    def read(self, collection: Collection, keys: Sequence[str]) -> dict[str, Present] | None:
+        """Return the records of *keys*, canonical ones, as they are now; None: it cannot say.
+
+        One round trip, which locks nothing. Each key has an answer.
+
+        Raises:
+            Refused: a key is none that the target can have.
             TargetError: it cannot be reached.
 
         """

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from syncpipe.store.deadletters import OPEN, Entry, Kept
+from syncpipe.store.deadletters import OPEN, REPLAYABLE, Kept
 from syncpipe.store.groups import death_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.core.deadletter import DeadLetter
-    from syncpipe.store.deadletters import Choice, Position
     from syncpipe.testing.groups import MemoryGroups
 
 
@@ -37,31 +35,18 @@ class MemoryLetters:
                 self._groups.die([death for death in deaths if death])
             return [self._kept[id_] for id_ in {letter.id for letter in letters}]
 
-    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
-        """Return those chosen, the newest first."""
-        wanted = {name: value for name, value in asdict(choice).items() if value is not None}
-        with self._lock:
-            entries = [_entry(kept) for kept in self._kept.values()]
-        chosen = [
-            entry
-            for entry in entries
-            if all(getattr(entry, name) == value for name, value in wanted.items())
-            and (after is None or entry.position < after)
-        ]
-        return sorted(chosen, key=lambda entry: entry.position, reverse=True)[:limit]
-
     def find(self, id_: str) -> list[Kept]:
         """Return those whose own id, or whose operation's id, is *id_*."""
         with self._lock:
             return [k for k in self._kept.values() if id_ in {k.id, k.letter.operation_id}]
 
     def open_keys(self, target: str) -> dict[str, set[str]]:
-        """Return the keys that have an open dead letter of *target*, by collection."""
+        """Return the keys of those of *target* that can be sent again, by collection."""
         keys: dict[str, set[str]] = {}
         with self._lock:
             for kept in self._kept.values():
                 letter = kept.letter
-                if kept.state == OPEN and letter.target == target and letter.collection:
+                if kept.state in REPLAYABLE and letter.target == target and letter.collection:
                     keys.setdefault(letter.collection, set()).add(letter.key or "")
         return keys
 
@@ -69,13 +54,3 @@ class MemoryLetters:
         """Return how many are open."""
         with self._lock:
             return sum(kept.state == OPEN for kept in self._kept.values())
-
-
-def _entry(kept: Kept) -> Entry:
-    """Return what a list shows of *kept*."""
-    own = {
-        name: getattr(kept, name)
-        for name in ("id", "state", "first_seen_ms", "last_seen_ms", "times_seen")
-    }
-    names = {field.name for field in fields(Entry)} - own.keys()
-    return Entry(**own, **{name: getattr(kept.letter, name) for name in names})

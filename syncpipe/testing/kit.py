@@ -250,6 +250,7 @@ class Harness:
             options=options,
             log=BatchLog(_logger(), target.name, "harness"),
             groups=self.store.groups,
+            outcomes=self.store.outcomes,
         )
 
     def _declared(self, collection: str) -> Collection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncpipe.store.schedule import Entry, Lease, Outlook, Scheduled
@@ -43,11 +43,14 @@ class MemorySchedule:
             self._raise_planned()
             for scheduled, wait_ms in entries:
                 row = self._rows.get(scheduled.identity)
+                replay = scheduled.replay or (row.scheduled.replay if row else None)
                 if row is None or len(scheduled.attempts) >= len(row.scheduled.attempts):
                     due_ms = self._clock.now_ms() + wait_ms
-                    self._rows[scheduled.identity] = _Row(scheduled, due_ms)
+                    kept = replace(scheduled, replay=replay)
+                    self._rows[scheduled.identity] = _Row(kept, due_ms)
                 else:
                     row.token = None
+                    row.scheduled = replace(row.scheduled, replay=replay)
 
     def lease(self, targets: Sequence[str], *, limit: int, max_bytes: int, seconds: float) -> Lease:
         """Lend what is due."""

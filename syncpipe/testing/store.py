@@ -8,6 +8,7 @@ from syncpipe.system import SystemClock
 from syncpipe.testing.deadletters import MemoryLetters
 from syncpipe.testing.groups import MemoryGroups
 from syncpipe.testing.pauses import MemoryPauses
+from syncpipe.testing.replays import MemoryOutcomes
 from syncpipe.testing.schedule import MemorySchedule
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class MemoryStore:
         self.schedule = MemorySchedule(clock)
         self.groups = MemoryGroups(self.schedule, clock)
         self.pauses = MemoryPauses(clock)
+        self.outcomes = MemoryOutcomes()
         self.dead_letters = MemoryLetters(self.groups)
 
     def check(self) -> None:

@@ -15,7 +15,7 @@ from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.version import at_milliseconds
 from syncpipe.errors import TooLate
-from syncpipe.targets.target import Collected, apply_one_by_one
+from syncpipe.targets.target import Collected, Present, apply_one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Keys
@@ -76,6 +76,12 @@ class MemoryTarget:
                 for operation in group.operations
                 if judge(operation, record.memory, record.ledger) is Outcome.DUPLICATE
             }
+
+    def read(self, collection: Collection, keys: Sequence[str]) -> dict[str, Present]:
+        """Return the records of *keys* as they are now."""
+        with self._lock:
+            found = {key: self._records.get((collection.name, key)) or _Record() for key in keys}
+            return {key: Present(each.document, each.memory) for key, each in found.items()}
 
     def apply(
         self,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 QUEUE_PREFIX = "sp."
 #: The Celery task that takes envelopes.
 APPLY_TASK = "syncpipe.apply"
+#: The Celery task that takes dead letters.
+DEAD_TASK = "syncpipe.dead"
 #: The content type of the opaque bytes that travel as a message's body.
 CONTENT_TYPE = "application/x-syncpipe"
 

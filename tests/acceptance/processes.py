@@ -8,8 +8,10 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Ours must not be configured by the environment of the tests.
-ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("SYNCPIPE_")}
+#: Neither ours nor Flower must be configured by the environment of the tests.
+ENVIRONMENT = {
+    name: text for name, text in os.environ.items() if not name.startswith(("SYNCPIPE_", "FLOWER_"))
+}
 SYNCPIPE = (sys.executable, "-m", "syncpipe.cli")
 #: Longest wait for the end of a command; reached only when something is broken.
 PATIENCE_S = 240

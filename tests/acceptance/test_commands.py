@@ -146,7 +146,8 @@ def test_a_purge_shows_its_plan_and_refuses_where_nobody_can_be_asked(kept, fore
     assert "--yes" in refused.stderr
     done = kept("queue", "purge", "sp.foreign.*", "--yes", "--reason", "a test", "-o", "json")
     assert json.loads(done.stdout) == [{"queue": foreign_queue, "deleted": 3}]
-    entry = json.loads(done.stderr)
+    entry, head = json.loads(done.stderr.splitlines()[1]), done.stderr.splitlines()[0]
+    assert head.startswith("Audit: ")
     assert (entry["event"], entry["messages"], entry["reason"]) == ("queue-purged", 3, "a test")
     kept("queue", "purge", "sp.foreign.*", "--yes", status=3)
 
@@ -274,3 +275,12 @@ def test_without_a_store_dead_letters_are_looked_for_in_the_broker(kept):
     error = kept("dlq", "list", "--set", "store.dsn=", status=1).stderr
     assert "SP-E703" in error
     assert "sp.dead" in error
+
+
+def test_private_services_have_a_key_for_their_audit(kept):
+    path = kept.directory / ".syncpipe" / "audit.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "${file:" in (kept.directory / ".syncpipe" / "syncpipe.toml").read_text(encoding="utf-8")
+    head = json.loads(kept("audit", "export").stdout.splitlines()[-1])["head"]
+    (found,) = json.loads(kept("audit", "verify", "--head", head, "-o", "json").stdout)
+    assert found["ok"]

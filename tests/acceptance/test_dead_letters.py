@@ -8,19 +8,18 @@ import signal
 import subprocess
 import sys
 import uuid
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg import conninfo, sql
 
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter, encode_dead
+from syncpipe.core.filtering import ALL
 from syncpipe.core.operation import Kind
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority
-from syncpipe.pipeline.deadletters import DEAD_TASK
-from syncpipe.store.deadletters import Choice
-from syncpipe.transport.broker import Outbound
+from syncpipe.transport.broker import DEAD_TASK, Outbound
 from tests.acceptance.fleet import ROOT, Fleet, end, until
 from tests.acceptance.test_flower import flower_of
 
@@ -89,8 +88,7 @@ class Graveyard(Fleet):
 
     def kept(self):
         """What the store keeps, each with everything."""
-        entries = self.store.dead_letters.entries(Choice(), limit=100_000)
-        return [self.store.dead_letters.find(entry.id)[0] for entry in entries]
+        return self.store.triage.letters(ALL, limit=100_000)
 
     def holds(self, number):
         """Whether the store keeps so many, and the broker none."""
@@ -273,7 +271,7 @@ def test_ten_thousand_letters_hold_up_nobody(fleet):
     fleet.send(500)
     fleet.arrive()
     until(lambda: fleet.holds(10_000), "ten thousand letters", within_s=300)
-    rows = fleet.store.dead_letters.entries(Choice(), limit=20_000)
+    rows = fleet.store.triage.entries(ALL, limit=20_000)
     assert {entry.times_seen for entry in rows} == {1}
     assert all(events["stalled"] == 0 for events in map(fleet.events, range(2)))
 

@@ -17,6 +17,9 @@ from urllib.parse import quote
 
 import pytest
 
+from syncpipe.core.routing import DEAD_QUEUE
+from syncpipe.pipeline.deadletters import DEAD_TASK
+from syncpipe.transport.broker import Outbound
 from tests.acceptance.fleet import PATIENCE_S, ROOT, Fleet, until
 from tests.acceptance.processes import ENVIRONMENT
 
@@ -142,6 +145,17 @@ def test_the_broker_tab_shows_how_much_waits_in_each_lane(fleet, flower, physica
     finally:
         os.kill(worker.pid, signal.SIGCONT)
     fleet.arrive()
+
+
+def test_flower_has_our_tabs_and_shows_the_queue_of_dead_letters(fleet, flower, physical):
+    letter = Outbound(DEAD_QUEUE, b"x", "1", DEAD_TASK)
+    assert fleet.broker.publish([letter], timeout_s=20) == [None]
+    for tab in ("dead-letters", "pipeline"):
+        page = flower.get(f"/syncpipe/{tab}")
+        assert "Dead letters" in page
+        assert f'href="/syncpipe/{tab}"' in flower.get("/tasks")
+    until(lambda: physical(DEAD_QUEUE) in flower.lengths(), "its length")
+    assert f"<td>{physical(DEAD_QUEUE)}</td>" in flower.get("/broker")
 
 
 def test_consumers_are_added_and_cancelled_by_both_names(fleet, flower, physical):

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from syncpipe import app as wiring
+from syncpipe.core.filtering import ALL
 from syncpipe.core.routing import queues_of
-from syncpipe.store.deadletters import Choice
 from tests.acceptance.fleet import PATIENCE_S, ROOT, until
 from tests.acceptance.test_dead_letters import Graveyard
 
@@ -136,7 +136,7 @@ class Team(Graveyard):
         self.client.upsert("bills", 2 * number + 1, {"total": total}, group_id=group_id)
 
     def codes(self):
-        entries = self.store.dead_letters.entries(Choice(), limit=100_000)
+        entries = self.store.triage.entries(ALL, limit=100_000)
         return sorted((entry.code, entry.target) for entry in entries)
 
     def undone(self, *groups):

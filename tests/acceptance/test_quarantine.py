@@ -6,6 +6,7 @@ import subprocess
 import textwrap
 
 import pytest
+from msgspec import structs
 
 from syncpipe.core.codec import encode
 from syncpipe.core.routing import Lane, Priority, shard_of
@@ -84,10 +85,11 @@ def upserts(fleet, count, **data):
     """Upserts of new records, remembered as sent unless they are meant to kill."""
     found = []
     while len(found) < count:
-        for each in fleet.operations(1, keys=10**9):
-            if each.kind.word == "upsert":
-                object.__setattr__(each, "data", {**each.fields, **data})
-                found.append(each)
+        found += [
+            structs.replace(each, data={**each.fields, **data})
+            for each in fleet.operations(1, keys=10**9)
+            if each.kind.word == "upsert"
+        ]
     if not data:
         for each in found:
             fleet.sent[each.key].append(each)

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
 from syncpipe.app import REFUSED

@@ -1,4 +1,4 @@
-"""Both clients behind one door, on brokers in memory; and every store."""
+"""Both clients behind one door, on brokers in memory; every store; and every target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from syncpipe.store.postgres.store import PostgresStore
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.store import MemoryStore
+from tests.contract.targets import TARGETS
 from tests.doors import LoopDoor, running_loop
+from tests.integration.targets.places import OLD, YOUNG, new_key
 from tests.unit.producer.parts import COLLECTIONS
 
 #: Nothing is sent by itself within a test.
@@ -97,3 +99,21 @@ def store(request):
         opened.migrate()
         yield opened
     server.drop_database(dsn)
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def place(request):
+    opened, server = TARGETS[request.param]
+    with opened(request.getfixturevalue(server) if server else None) as place:
+        yield place
+
+
+@pytest.fixture(params=[YOUNG, OLD], ids=["young", "old"])
+def at(request):
+    """The version that a test begins at: young ones may take a shorter way."""
+    return request.param
+
+
+@pytest.fixture
+def key():
+    return new_key()

@@ -15,10 +15,8 @@ from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter
 from syncpipe.core.masking import masked_reason
 from syncpipe.core.operation import Kind, Operation
-from syncpipe.store.deadletters import Choice
 
 NOW = 1_767_225_600_123
-ANY = Choice()
 
 
 @pytest.fixture
@@ -201,52 +199,6 @@ def test_what_no_client_sends_is_kept_and_told_like_any_other(letters, data):
     assert masked_reason(odd)
 
 
-def test_lists_begin_with_the_newest_and_go_on_where_they_ended(letters):
-    letters.record([dead(number, died_ms=NOW + number // 3) for number in range(10)])
-
-    whole = letters.entries(ANY, limit=100)
-    pages, after = [], None
-    while page := letters.entries(ANY, limit=3, after=after):
-        pages.append(page)
-        after = page[-1].position
-
-    assert [entry.last_seen_ms for entry in whole] == [NOW + n // 3 for n in reversed(range(10))]
-    assert [entry for page in pages for entry in page] == whole
-    assert [len(page) for page in pages] == [3, 3, 3, 1]
-
-
-def test_an_entry_tells_what_there_is_to_know(letters):
-    letter = dead(sqlstate="23514", constraint="positive", endpoint="/x", status=409)
-    letters.record([letter])
-    letters.record([replace(letter, died_ms=NOW + 5)])
-
-    entry = only(letters.entries(ANY, limit=5))
-
-    for name in ("operation_id", "collection", "key", "target", "stage", "code", "message"):
-        assert getattr(entry, name) == getattr(letter, name)
-    for name in ("id", "sqlstate", "constraint", "status", "endpoint", "fingerprint"):
-        assert getattr(entry, name) == getattr(letter, name)
-    times = (entry.first_seen_ms, entry.last_seen_ms, entry.times_seen, entry.state)
-    assert times == (NOW, NOW + 5, 2, "open")
-
-
-def test_letters_are_chosen_by_what_they_have_in_common(letters):
-    crm, erp = dead(1), dead(2, queue="sp.erp.0.low", code="SP-E513")
-    customers, garbage = dead(3, collection="customers"), unreadable()
-    letters.record([crm, erp, customers, garbage])
-
-    def chosen(**choice):
-        return {entry.id for entry in letters.entries(Choice(**choice), limit=10)}
-
-    assert chosen() == {crm.id, erp.id, customers.id, garbage.id}
-    assert chosen(target="erp") == {erp.id}
-    assert chosen(collection="orders") == {crm.id, erp.id}
-    assert chosen(collection="orders", target="crm") == {crm.id}
-    assert chosen(code="SP-E301") == {garbage.id}
-    assert chosen(fingerprint=crm.fingerprint) == {crm.id, customers.id}
-    assert chosen(fingerprint=crm.fingerprint, collection="none") == set()
-
-
 def test_open_letters_name_the_keys_that_they_need(letters):
     letters.record(
         [
@@ -283,16 +235,14 @@ def test_several_who_keep_the_same_keep_it_once(letters):
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(record, range(0, 40, 5)))
 
-    assert {entry.times_seen for entry in letters.entries(ANY, limit=100)} == {2}
+    assert {only(letters.find(each.id)).times_seen for each in everything} == {2}
     assert letters.count() == 40
 
 
-def test_ten_thousand_letters_are_kept_and_listed(letters):
+def test_ten_thousand_letters_are_kept(letters):
     everything = [dead(number) for number in range(10_000)]
     for at in range(0, 10_000, 500):
         letters.record(everything[at : at + 500])
 
     assert letters.count() == 10_000
-    newest = letters.entries(ANY, limit=50)
-    assert [entry.key for entry in newest] == [f"k{n}" for n in range(9_999, 9_949, -1)]
     assert len(letters.open_keys("crm")["orders"]) == 10_000

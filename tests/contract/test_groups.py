@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from syncpipe.core.codec import encode
 from syncpipe.core.compensation import Compensation
@@ -81,7 +82,7 @@ def groups(timed):
 def operation(number=0, group=G1, **members):
     id_ = uuid.UUID(int=0x0197A000_0000_7000_8000_000000000000 + number).bytes
     known = Operation(id_, Kind.UPSERT, "orders", f"k{number}", 7, {"n": number}, group_id=group)
-    return replace(known, **members)
+    return structs.replace(known, **members)
 
 
 def member(number=0, group=G1, target="crm", **members):
@@ -108,7 +109,7 @@ def letter(number=0, group=G1, code="SP-E511", died_ms=5, queue="sp.crm.0.normal
 
 
 def undoing(number=0, **members):
-    made = replace(operation(1000 + number, None), key=f"k{number}", **members)
+    made = structs.replace(operation(1000 + number, None), key=f"k{number}", **members)
     return Compensation(made, encode(made), Priority.LOW)
 
 

@@ -100,6 +100,19 @@ def test_what_is_lent_is_not_lent_to_others_until_that_ends(schedule, timed):
     assert len(leased(schedule)) == 1
 
 
+def test_the_replay_that_came_last_waits_for_an_operation(schedule, timed):
+    first, second = b"1" * 16, b"2" * 16
+    schedule.put([entry(1, 3)])
+    schedule.put([entry(1, 1, replay=first)])
+    assert leased(schedule) == [scheduled(1, 3, replay=first)]
+    schedule.put([entry(1, 4)])
+    timed.advance(2 * HOUR)
+    assert leased(schedule) == [scheduled(1, 4, replay=first)]
+    schedule.put([entry(1, 4, replay=second)])
+    timed.advance(2 * HOUR)
+    assert leased(schedule) == [scheduled(1, 4, replay=second)]
+
+
 def test_what_is_removed_does_not_come_back(schedule, timed):
     schedule.put([entry(1), entry(2)])
     held = lease(schedule)

@@ -206,9 +206,12 @@ def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for requirement in project["dependencies"]:
         declared.add(re.match(r"[\w-]+", requirement)[0])
-    # An extra of psycopg; and what whoever uses our pytest plugin has anyway.
+    # An extra of psycopg; an extra of ours, and what it needs; and what whoever uses our pytest
+    # plugin has anyway.
     optional = {
         "psycopg_pool": ("syncpipe/database", "syncpipe/targets"),
+        "flower": ("syncpipe/ui",),
+        "tornado": ("syncpipe/ui",),
         "pytest": ("syncpipe/testing",),
     }
 

@@ -7,9 +7,12 @@ module               noun
 :mod:`.connections`  the pool, with database errors translated, and the check of the tables
 :mod:`.migrating`    the numbered migrations in ``migrations/``
 :mod:`.deadletters`  what was given up
+:mod:`.filtering`    filters as conditions on what was given up
+:mod:`.triage`       what people do with what was given up
 :mod:`.schedule`     what is to be tried later
 :mod:`.groups`       groups: who was applied, and which ended dead
 :mod:`.pauses`       what people want of targets
+:mod:`.audit`        what people did
 :mod:`.statements`   the named SQL statements in ``sql/``
 ===================  ============================================================================
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -15,7 +15,7 @@ from syncpipe.core.deadletter import DeadLetter, encode_dead, operation_of
 from syncpipe.core.document import json_object, tagged
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import MalformedEnvelope
-from syncpipe.store.deadletters import Entry, Kept
+from syncpipe.store.deadletters import Change, Kept
 from syncpipe.store.groups import death_of
 from syncpipe.store.postgres.groups import Deaths
 from syncpipe.store.postgres.statements import statement
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from syncpipe.core.operation import Operation
-    from syncpipe.store.deadletters import Choice, Position
     from syncpipe.store.postgres.connections import Connections
 
 #: Place of the attempts among the members of a letter.
@@ -44,7 +43,7 @@ class PostgresLetters:
             "schema": sql.Identifier(schema),
             "whole": statement("deadletters", "whole"),
         }
-        names = ("insert", "present", "update", "find", "entries", "wait", "open_keys", "count")
+        names = ("insert", "present", "update", "find", "wait", "open_keys", "count")
         self._statements = {name: statement("deadletters", name, **slots) for name in names}
 
     def record(self, letters: Sequence[DeadLetter]) -> list[Kept]:
@@ -57,18 +56,6 @@ class PostgresLetters:
             except _UNFIT:
                 return [self._record_alone(connection, letter) for letter in letters]
 
-    def entries(self, choice: Choice, *, limit: int, after: Position | None = None) -> list[Entry]:
-        """Return those chosen, the newest first."""
-        arguments = {
-            **asdict(choice),
-            "limit": limit,
-            "after_ms": after and after.last_seen_ms,
-            "after_id": after and after.id,
-        }
-        with self._connections.current() as connection:
-            rows = connection.execute(self._statements["entries"], arguments).fetchall()
-        return [Entry(*row) for row in rows]
-
     def find(self, id_: str) -> list[Kept]:
         """Return those whose own id, or whose operation's id, is *id_*."""
         try:
@@ -77,10 +64,10 @@ class PostgresLetters:
             return []
         with self._connections.current() as connection:
             rows = connection.execute(self._statements["find"], arguments).fetchall()
-        return [_kept(row) for row in rows]
+        return [kept_of(row) for row in rows]
 
     def open_keys(self, target: str) -> dict[str, set[str]]:
-        """Return the keys that have an open dead letter of *target*, by collection."""
+        """Return the keys of those of *target* that can be sent again, by collection."""
         keys: dict[str, set[str]] = {}
         with self._connections.current() as connection, connection.transaction():
             connection.execute(self._statements["wait"])
@@ -103,15 +90,19 @@ class PostgresLetters:
         for letter in sorted(letters, key=lambda each: (each.id, each.died_ms)):
             arrived.setdefault(letter.id, []).append(letter)
         fresh = {id_: _folded(Kept.new(first), more) for id_, (first, *more) in arrived.items()}
+        inserted: set[str] = set()
+        before: dict[str, Kept] = {}
         with connection.transaction(), connection.cursor() as cursor:
-            rows = [_row(kept) | forced for kept in fresh.values()]
-            cursor.executemany(self._statements["insert"], rows, returning=True)
-            inserted = {id_ for (id_,) in _results(cursor)}
-            ids = [id_ for id_ in fresh if id_ not in inserted]
-            present = cursor.execute(self._statements["present"], {"ids": ids}) if ids else ()
-            before = [_kept(row) for row in present]
-            after = [_folded(kept, arrived[kept.id]) for kept in before]
-            changed = [_row(new) for old, new in zip(before, after, strict=True) if new != old]
+            while left := [id_ for id_ in fresh if id_ not in inserted and id_ not in before]:
+                # Again, if what was there has been purged between the two statements.
+                rows = [row_of(fresh[id_]) | forced for id_ in left]
+                cursor.executemany(self._statements["insert"], rows, returning=True)
+                inserted |= {id_ for (id_,) in _results(cursor)}
+                if ids := [id_ for id_ in left if id_ not in inserted]:
+                    present = cursor.execute(self._statements["present"], {"ids": ids})
+                    before |= {kept.id: kept for kept in map(kept_of, present)}
+            after = [_folded(kept, arrived[kept.id]) for kept in before.values()]
+            changed = [row_of(kept) for kept in after if kept != before[kept.id]]
             cursor.executemany(self._statements["update"], changed)
             deaths = [death_of(letter) for letters in arrived.values() for letter in letters]
             self._deaths.record(connection, [death for death in deaths if death])
@@ -143,7 +134,7 @@ def _results(cursor: psycopg.Cursor[Any]) -> Iterator[tuple[Any, ...]]:
         more = cursor.nextset()
 
 
-def _row(kept: Kept) -> dict[str, Any]:
+def row_of(kept: Kept) -> dict[str, Any]:
     """Return what the columns of *kept* get, by name."""
     letter = kept.letter
     texts = {
@@ -162,6 +153,11 @@ def _row(kept: Kept) -> dict[str, Any]:
         "first_seen_ms": kept.first_seen_ms,
         "last_seen_ms": kept.last_seen_ms,
         "times_seen": kept.times_seen,
+        "edited_from": kept.edited_from,
+        "state": kept.state,
+        "changed_ms": kept.change and kept.change.at_ms,
+        "changed_by": kept.change and _storable(kept.change.actor),
+        "reason": kept.change and _storable(kept.change.reason),
         **{name: _storable(text) for name, text in texts.items()},
     }
 
@@ -203,11 +199,13 @@ def _members(operation: Operation) -> str:
     return json_object(members)
 
 
-def _kept(row: Sequence[Any]) -> Kept:
+def kept_of(row: Sequence[Any]) -> Kept:
     """Return what the statement ``whole`` has selected."""
-    id_, *members, first_seen_ms, times_seen, state = row
+    id_, *members = row[:-9]
+    first_seen_ms, times_seen, state, changed_ms, changed_by, reason, *links = row[-9:]
     members[_ATTEMPTS] = attempts_of(members[_ATTEMPTS])
-    return Kept(id_, DeadLetter(*members), first_seen_ms, times_seen, state)
+    change = None if changed_ms is None else Change(changed_ms, changed_by or "", reason or "")
+    return Kept(id_, DeadLetter(*members), first_seen_ms, times_seen, state, change, *links)
 
 
 def _unreadable(letter: DeadLetter) -> DeadLetter:

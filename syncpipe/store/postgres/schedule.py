@@ -50,6 +50,7 @@ class PostgresSchedule:
             "attempts": [_attempts_text(each) for each in scheduled],
             "trace": [None if each.trace is None else _storable(each.trace) for each in scheduled],
             "group_id": [each.group_id and uuid.UUID(bytes=each.group_id) for each in scheduled],
+            "replay": [each.replay and uuid.UUID(bytes=each.replay) for each in scheduled],
             "wait_ms": [entry.wait_ms for entry in wanted.values()],
         }
         with self._connections.current() as connection:
@@ -112,7 +113,7 @@ def _storable(text: str) -> str:
 
 
 def _scheduled(row: Sequence[Any]) -> Scheduled:
-    operation_id, target, collection, key, priority, raw, attempts, trace, group_id, _ = row
+    operation_id, target, collection, key, priority, raw, attempts, trace, group_id, replay, _ = row
     return Scheduled(
         operation_id.bytes,
         target,
@@ -123,4 +124,5 @@ def _scheduled(row: Sequence[Any]) -> Scheduled:
         attempts_of(attempts),
         trace,
         group_id and group_id.bytes,
+        replay and replay.bytes,
     )

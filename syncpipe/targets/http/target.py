@@ -67,6 +67,13 @@ class HttpTarget:
         """Return nothing: an endpoint cannot be asked what it knows."""
         return set()
 
+    def read(
+        self,
+        collection: Collection,
+        keys: Sequence[str],
+    ) -> None:
+        """Return that nobody can say: an endpoint cannot be asked for its records."""
+
     def apply(
         self,
         groups: Sequence[Group],

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import uuid
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
 from syncpipe.core.collection import KeyType
-from syncpipe.core.document import plain, tagged
+from syncpipe.core.document import plain, tagged, untagged
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.errors import Refused, TargetMisconfigured
 from syncpipe.targets.postgres.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import psycopg
 
@@ -27,6 +31,19 @@ _KEY_TYPES = {
     KeyType.INT: {"int2", "int4", "int8", "text", "varchar"},
     KeyType.UUID: {"uuid", "text", "varchar"},
 }
+#: How values of a type are read that JSON does not know.
+_READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "bytea": lambda text: bytes.fromhex(text.removeprefix("\\x")),
+        "date": dt.date.fromisoformat,
+        "float4": float,
+        "float8": float,
+        "numeric": Decimal,
+        "time": dt.time.fromisoformat,
+        "timestamptz": dt.datetime.fromisoformat,
+        "uuid": uuid.UUID,
+    }
+)
 _COUNTABLE_TYPES = {"int2", "int4", "int8", "numeric", *_JSON_TYPES}
 
 
@@ -54,6 +71,21 @@ class Column:
     def text(self, value: Any) -> str:
         """Return *value* as JSON text for this column."""
         return tagged(value) if self.type_name in _JSON_TYPES else plain(value)
+
+    def value(self, stored: Any) -> Any:
+        """Return a value of this column, given as JSON has it, as operations have it.
+
+        What JSON cannot say and no operation holds, such as the time "infinity", stays a text.
+        """
+        if self.type_name in _JSON_TYPES:
+            return untagged(stored, exact=False)
+        read = _READERS.get(self.type_name)
+        if read is None:
+            return stored
+        try:
+            return read(stored)
+        except (ArithmeticError, TypeError, ValueError):
+            return stored
 
     def key_fault(self, kind: KeyType) -> str | None:
         """Return why two keys of type *kind* could name one row by this column, or None.
@@ -87,6 +119,18 @@ class Columns:
     key: tuple[Column, ...]
     #: Declared columns besides the key.
     declared: Mapping[str, Column]
+
+    def document(self, text: str) -> dict[str, Any]:
+        """Return the declared columns of a row, given as the text of a JSON object, without NULLs.
+
+        Values are as operations have them where JSON and the column's type tell.
+        """
+        row = json.loads(text, parse_float=Decimal)
+        return {
+            name: column.value(row[name])
+            for name, column in self.declared.items()
+            if row.get(name) is not None
+        }
 
     def fault(self, operation: Operation) -> str | None:
         """Return why *operation* does not fit the columns, or None."""

@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.delta import document_of
-from syncpipe.core.document import json_object, tagged
+from syncpipe.core.document import json_object, tagged, untagged
 from syncpipe.core.memory import Memory, recall
 from syncpipe.core.version import Stamp
 from syncpipe.targets.postgres.merging import Locked, incremented_fields
 from syncpipe.targets.postgres.payload import array, names, record_of, remembered, whole
 from syncpipe.targets.postgres.statements import own_tables, statement
+from syncpipe.targets.target import Present
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from syncpipe.core.change import Change
+    from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.payload import Record
     from syncpipe.targets.target import Group
@@ -31,9 +33,9 @@ class Documents:
         """Prepare the statements for *schema*."""
         tables = own_tables(schema)
         documents = tables["documents"]
-        self._put, self._patch, self._lock, self._read, self._write = (
+        self._put, self._patch, self._lock, self._read, self._present, self._write = (
             statement("documents", name, documents=documents)
-            for name in ("put", "patch", "lock", "read", "write")
+            for name in ("put", "patch", "lock", "read", "present", "write")
         )
 
     def write_newest(
@@ -42,19 +44,20 @@ class Documents:
         """Write deltas without increments whose every stamp is above what is stored.
 
         Returns:
-            The records that were written; the others hold something newer and were left alone.
+            The records that were not written: they hold something newer and were left alone.
 
         """
         puts = [pair for pair in deltas.values() if pair[1].base.version]
         patches = [pair for pair in deltas.values() if not pair[1].base.version]
-        written: set[Record] = set()
+        left: set[Record] = set()
         for query, pairs in ((self._put, puts), (self._patch, patches)):
             if pairs:
                 # Each is a transaction of its own, so that rows are locked in key order; it ends
                 # within the server, so that who is stopped meanwhile keeps nothing locked.
                 records = array(_fresh(record_of(group), delta) for group, delta in pairs)
-                written.update(connection.execute(query, {"records": records}).fetchall())
-        return written
+                arguments = {"records": records, "number": len(pairs)}
+                left.update(connection.execute(query, arguments).fetchall())
+        return left
 
     def lock(
         self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
@@ -70,6 +73,17 @@ class Documents:
             (collection, key): Locked(recall(Stamp(version, tie), detail), floor, current or {})
             for collection, key, version, tie, detail, floor, current in rows
         }
+
+    def present(
+        self, connection: psycopg.Connection[Any], collection: Collection, keys: Sequence[str]
+    ) -> dict[str, Present]:
+        """Return the records of *keys* as they are now; locks nothing."""
+        arguments = {"collection": collection.name, "keys": list(keys)}
+        found = dict.fromkeys(keys, Present(None, Memory()))
+        for key, text, version, tie, detail in connection.execute(self._present, arguments):
+            document = None if text is None else untagged(json.loads(text))
+            found[key] = Present(document, recall(Stamp(version, tie), detail))
+        return found
 
     def write(
         self, connection: psycopg.Connection[Any], changes: Sequence[tuple[Group, Change]]

@@ -38,11 +38,16 @@ def names(record: Record) -> dict[str, str]:
 def whole(record: Record, document: Mapping[str, Any] | None, stamp: Stamp) -> str:
     """Return the row of a record that one upsert or delete decides: the common case, and fast."""
     collection, key = record
+    text = "null" if document is None else tagged(_plain_dict(document))
     return (
         f'{{"collection":{encode_basestring(collection)},"key":{encode_basestring(key)},'
-        f'"document":{"null" if document is None else tagged(dict(document))},'
+        f'"document":{text},'
         f'"version":{stamp.version},"tie":{stamp.tie},"detail":null}}'
     )
+
+
+def _plain_dict(document: Mapping[str, Any]) -> dict[str, Any]:
+    return document if type(document) is dict else dict(document)
 
 
 def keys(records: Iterable[Record]) -> str:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import psycopg_pool
 
+from syncpipe.core.masking import OWN_WORDS
+
 if TYPE_CHECKING:
     from syncpipe.errors import TargetError
     from syncpipe.resilience.classification import Classification
+
+#: Where in PostgreSQL functions of the user raise: any SQLSTATE, in any words.
+_LANGUAGES = frozenset({"pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"})
 
 
 def translate(fault: psycopg.Error, target: str, classification: Classification) -> TargetError:
@@ -21,9 +26,10 @@ def translate(fault: psycopg.Error, target: str, classification: Classification)
         kind = "data" if isinstance(fault, psycopg.DataError) else "connection"
         return classification.of_fault(kind, f"Target {target!r}: {_first_line(fault)}.")
     diagnostic = fault.diag
+    own = f", {OWN_WORDS}" if diagnostic.source_file in _LANGUAGES else ""
     return classification.of_sqlstate(
         fault.sqlstate,
-        f"Target {target!r} answered {fault.sqlstate}: {diagnostic.message_primary or fault}.",
+        f"Target {target!r} answered {fault.sqlstate}{own}: {diagnostic.message_primary or fault}.",
         constraint=diagnostic.constraint_name,
     )
 

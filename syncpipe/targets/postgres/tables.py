@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -15,6 +16,7 @@ from syncpipe.core.version import Stamp
 from syncpipe.targets.postgres.merging import Locked, incremented_fields
 from syncpipe.targets.postgres.payload import array, keys, names, record_of, remembered
 from syncpipe.targets.postgres.statements import own_tables, statement
+from syncpipe.targets.target import Present
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,6 +50,7 @@ class Table:
             name: statement("tables", name, **slots)
             for name in ("put", "fill", "patch", "delete", "current")
         }
+        self._present = statement("tables", "present", records=records, **slots)
 
     def write_newest(
         self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
@@ -55,7 +58,7 @@ class Table:
         """Write deltas without increments whose every stamp is above what is stored.
 
         Returns:
-            The records that were written; the others hold something newer and were left alone.
+            The records that were not written: they hold something newer and were left alone.
 
         """
         written: set[Record] = set()
@@ -63,7 +66,7 @@ class Table:
             chosen = {r: p for r, p in deltas.items() if bool(p[1].base.version) is with_base}
             if chosen:
                 written |= self._write_won(connection, name, chosen)
-        return written
+        return deltas.keys() - written
 
     def lock(
         self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
@@ -79,6 +82,20 @@ class Table:
             )
             for collection, key, version, tie, detail, floor in remembered_rows
         }
+
+    def present(
+        self, connection: psycopg.Connection[Any], collection: Collection, keys: Sequence[str]
+    ) -> dict[str, Present]:
+        """Return the records of *keys* as they are now; locks nothing."""
+        rows = array(
+            json_object({"key": encode_basestring(key), "row": self._row(key, {})}) for key in keys
+        )
+        arguments = {"collection": collection.name, "rows": rows}
+        found: dict[str, Present] = {}
+        for key, text, version, tie, detail in connection.execute(self._present, arguments):
+            memory = Memory() if version is None else recall(Stamp(version, tie), detail)
+            found[key] = Present(None if text is None else self.columns.document(text), memory)
+        return found
 
     def write(
         self, connection: psycopg.Connection[Any], changes: Sequence[tuple[Group, Change]]

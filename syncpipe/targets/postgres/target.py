@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.options import PostgresOptions
     from syncpipe.targets.postgres.payload import Record
-    from syncpipe.targets.target import Check, Collected, Description
+    from syncpipe.targets.target import Check, Collected, Description, Present
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
 _YOUNG_MS = 12 * 3600 * 1000
@@ -86,6 +86,11 @@ class PostgresTarget:
         """Return the ids that are known to have been applied, as `Target.seen` promises."""
         with self._connections.connection() as connection:
             return self._merging.seen(connection, groups)
+
+    def read(self, collection: Collection, keys: Sequence[str]) -> dict[str, Present]:
+        """Return the records of *keys* as they are now, as `Target.read` promises."""
+        with self._connection() as connection:
+            return self._layout(connection, collection).present(connection, collection, keys)
 
     def init(self) -> list[str]:
         """Make syncpipe's own tables; may run again and again. Returns their names."""
@@ -178,18 +183,20 @@ class PostgresTarget:
         """Write what is newest at once; merge what is not, or what increments."""
         newest: dict[Record, tuple[Group, Delta]] = {}
         rest: list[Group] = []
+        collections = {group.collection.name: group.collection for group in groups}
+        young = {name: _young_from(each, now_ms) for name, each in collections.items()}
         for group in groups:
-            if delta := _newest_candidate(group, now_ms):
+            if delta := _newest_candidate(group, young[group.collection.name]):
                 newest[record_of(group)] = group, delta
             else:
                 rest.append(group)
-        written = layout.write_newest(connection, newest) if newest else set()
+        left = layout.write_newest(connection, newest) if newest else set()
         results: list[Result] = []
         for record, (group, _) in newest.items():
-            if record in written:
-                results += written_results(group.operations)
-            else:
+            if record in left:
                 rest.append(group)
+            else:
+                results += written_results(group.operations)
         if rest:
             results += self._merging.apply(connection, layout, rest)
         return results
@@ -226,22 +233,25 @@ def _ends_pass(answer: Judgement) -> bool:
     return isinstance(answer.error, TargetBusy | TooSlow)
 
 
-def _newest_candidate(group: Group, now_ms: int) -> Delta | None:
+def _young_from(collection: Collection, now_ms: int) -> int:
+    """Return the version from which on an operation cannot lie below the floor of *collection*."""
+    if collection.version is not VersionSource.HLC:
+        return 0
+    young_ms = min(_YOUNG_MS, collection.horizon_s * 1000 // 2)
+    return at_milliseconds(max(now_ms - young_ms, 0))
+
+
+def _newest_candidate(group: Group, young: int) -> Delta | None:
     """Return the group's delta if the fast path may try it.
 
-    Increments need the ledger. What is not young may lie below the floor, which only the
-    merging path reads, under its lock.
+    Increments need the ledger. What is older than the version *young* may lie below the floor,
+    which only the merging path reads, under its lock.
     """
     delta = deltas.fold(group.operations)
     if delta.increments:
         return None
-    collection = group.collection
-    if collection.version is VersionSource.HLC:
-        young_ms = min(_YOUNG_MS, collection.horizon_s * 1000 // 2)
-        oldest = delta.oldest if delta.writes else delta.base
-        if oldest.version < at_milliseconds(max(now_ms - young_ms, 0)):
-            return None
-    return delta
+    oldest = delta.oldest if delta.writes else delta.base
+    return None if oldest.version < young else delta
 
 
 def _fitting(table: Table, groups: Iterable[Group]) -> tuple[list[Group], list[Result]]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 
 from syncpipe import app as wiring
+from syncpipe.core.filtering import ALL
 from syncpipe.core.routing import DEAD_QUEUE, queues_of
 from syncpipe.settings import load
-from syncpipe.store.deadletters import Choice
 from syncpipe.supervisor import Command, Supervisor
 from tests.chaos.processes import until
 from tests.resumable import ROOT
@@ -251,8 +251,7 @@ class Works:
 
     def letters(self) -> list[Kept]:
         """Return the dead letters in the store."""
-        entries = self.store.dead_letters.entries(Choice(), limit=100_000)
-        return [self.store.dead_letters.find(entry.id)[0] for entry in entries]
+        return self.store.triage.letters(ALL, limit=100_000)
 
     def settle(self, within_s: float = PATIENCE_S) -> bool:
         """Wait until nothing waits anywhere; return whether that was so in time."""

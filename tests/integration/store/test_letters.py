@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from syncpipe.errors import StoreOutdated, StoreUnavailable
-from syncpipe.store.deadletters import Choice
 from syncpipe.store.options import StoreOptions
 from syncpipe.store.postgres.store import PostgresStore
 from tests.contract.test_deadletters import dead, unreadable
@@ -65,7 +64,7 @@ def test_who_writes_is_waited_for_before_the_keys_are_named(every_dsn):
         writer.execute("LOCK TABLE syncpipe.dead_letters IN ROW EXCLUSIVE MODE")
         with pytest.raises(StoreUnavailable, match="55P03"):
             store.dead_letters.open_keys("crm")
-        assert store.dead_letters.entries(Choice(), limit=5) == []
+        assert store.dead_letters.count() == 0
         writer.rollback()
         assert store.dead_letters.open_keys("crm") == {}
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from syncpipe.core.masking import wording
 from syncpipe.core.operation import KINDS, Operation
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import RefusedForNow, TargetMisconfigured
@@ -111,6 +112,23 @@ def test_constraints_refuse_for_good_or_for_now(opened, at):
     execute(table.dsn, "INSERT INTO parents VALUES (5)")
     table.apply("patch", "a", {"parent": 5}, at=at)
     assert table.row("SELECT parent FROM things") == (5,)
+
+
+def test_what_a_trigger_says_is_told_from_what_postgresql_says(opened, at):
+    table = opened("CREATE TABLE things (id text PRIMARY KEY, name text)")
+    execute(
+        table.dsn,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION '% is on the list', new.name USING ERRCODE = 'check_violation'; END $$",
+    )
+    execute(
+        table.dsn,
+        "CREATE TRIGGER refuse BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    with refused(table, "upsert", "a", {"name": "canary"}, at=at) as error:
+        assert error.sqlstate == "23514"
+        assert "canary" in error.message
+        assert not wording(error.message, sqlstate=error.sqlstate, status=None)
 
 
 def test_a_refused_batch_leaves_neither_row_nor_memory(opened, at):

@@ -116,6 +116,15 @@ def test_init_writes_a_configuration_that_is_right(run):
     assert run("config", "check").stderr == "The configuration is right.\n"
 
 
+def test_init_makes_a_key_for_the_audit_once(run, tmp_path):
+    assert "keep it out of version control" in run("init").stderr
+    path = tmp_path / "syncpipe.audit.key"
+    kept = path.read_text(encoding="ascii")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "version control" not in run("init", "--force").stderr
+    assert path.read_text(encoding="ascii") == kept
+
+
 def test_init_leaves_a_file_alone_unless_forced(run, tmp_path):
     (tmp_path / "syncpipe.toml").write_text("shards = 1\n", encoding="utf-8")
     done = run("init")

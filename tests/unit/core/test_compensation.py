@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncpipe.core.collection import Collection, VersionSource
 from syncpipe.core.compensation import (
@@ -51,7 +52,7 @@ def test_functions_are_told_from_words(form, names):
 
 @given(ids)
 def test_ids_are_those_of_a_uuid7_of_the_same_moment(id_):
-    undone = replace(operation(), id=id_)
+    undone = structs.replace(operation(), id=id_)
     found = uuid.UUID(bytes=compensation_id(undone))
     assert (found.version, found.variant) == (7, uuid.RFC_4122)
     assert created_ms(found.bytes) == created_ms(id_)
@@ -63,7 +64,7 @@ def test_ids_are_those_of_a_uuid7_of_the_same_moment(id_):
 def test_nothing_stands_between_an_operation_and_what_undoes_it_at_its_version(low):
     undone = operation(number=low)
     tie = undone.stamp.tie
-    assert replace(undone, id=compensation_id(undone)).stamp.tie == tie + 1
+    assert structs.replace(undone, id=compensation_id(undone)).stamp.tie == tie + 1
 
 
 def test_upserts_and_patches_are_deleted_by_what_is_new():

@@ -17,6 +17,7 @@ from syncpipe.core.operation import Kind, Operation
 from syncpipe.errors import MalformedEnvelope
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+codes = st.text(st.characters(exclude_categories=["Cs"]), max_size=16)
 letters = st.builds(
     DeadLetter,
     raw=st.binary(max_size=200),
@@ -35,7 +36,7 @@ letters = st.builds(
     status=st.none() | st.integers(100, 599),
     endpoint=st.none() | texts,
     attempts=st.lists(
-        st.builds(Attempt, st.integers(0, 2**48), texts, st.integers(0, 10**6), texts, texts),
+        st.builds(Attempt, st.integers(0, 2**48), texts, st.integers(0, 10**6), codes, texts),
         max_size=3,
     ).map(tuple),
     trace=st.none() | texts,

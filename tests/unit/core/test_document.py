@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
-from syncpipe.core.document import json_object, plain, read_number, tagged
+from syncpipe.core.document import json_object, plain, read_number, tagged, untagged
 from tests.unit.core import samples
 
 _READERS = {
@@ -87,3 +87,16 @@ def test_stored_numbers_are_read_for_adding():
 
 def test_members_are_joined_as_they_are():
     assert json_object({'a"': "[1]", "b": "null"}) == '{"a\\"":[1],"b":null}'
+
+
+@given(samples.documents)
+def test_documents_are_read_back_as_they_were_written(document):
+    assert untagged(json.loads(tagged(document))) == document
+    exact = json.loads(tagged(document), parse_float=Decimal)
+    # With types; text has no place for which of two equal times of day in a year is meant.
+    assert repr(untagged(exact, exact=False)) == repr(document).replace(", fold=1", "")
+
+
+@pytest.mark.parametrize("text", ["~", "~x1", "~fmany", "~t yesterday", "~b!", "~u1", "~nope"])
+def test_what_only_begins_like_a_tag_is_a_text(text):
+    assert untagged([text]) == [text]

@@ -220,3 +220,24 @@ def test_attempts_travel_in_the_header():
     header = replace(_header(1), attempts=attempts)
 
     assert unseal(seal(header, [b"x"])).header == header
+
+
+def test_the_replay_travels_behind_the_attempts_perhaps_of_none():
+    tried = (Attempt(1, "w1", 12, "SP-E510", "No."),)
+    for attempts in ((), tried):
+        header = replace(_header(1), attempts=attempts, replay=bytes(range(16)))
+        assert unseal(seal(header, [b"x"])).header == header
+
+
+def test_without_a_replay_the_bytes_are_those_of_earlier_releases():
+    plain, tried = _header(1), replace(_header(1), attempts=(Attempt(1, "w", 1, "", ""),))
+    for header, members in ((plain, 10), (tried, 11)):
+        sealed = seal(header, [b"x"])
+        length = PREFIX.unpack_from(sealed)[4]
+        assert len(msgpack.unpackb(sealed[PREFIX.size : PREFIX.size + length])) == members
+
+
+@pytest.mark.parametrize("tail", [[[], b"short"], [[], "x" * 16], [[], bytes(16), 1], [b"x", None]])
+def test_what_follows_the_trace_is_checked(tail):
+    with pytest.raises(MalformedEnvelope):
+        unseal(_forged([*_fields(), *tail], b"abc"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter, operation_of
-from syncpipe.core.masking import masked_reason, shape, without_values, wording
+from syncpipe.core.masking import OWN_WORDS, masked_reason, shape, without_values, wording
 from syncpipe.core.operation import Kind, Operation
 
 ID = "0197a000-0000-7000-8000-00000000000a"
@@ -114,3 +114,37 @@ def test_no_value_of_the_operation_is_ever_shown(value, before, after):
 
     assert value not in shown_message(letter(before + value + after, {"a": value}))
     assert value not in masked_reason(letter(before + value + after, {"a": value}))
+
+
+@pytest.mark.parametrize("quote", ['"', "'", "`", "(", "“", "» «"])
+def test_a_list_shows_nothing_of_a_value_that_holds_other_quotes(quote):
+    said = f'invalid input syntax for type date: "ca{quote} and \' and nary"'
+    text = f"Target 'crm' answered 22007: {said}."
+
+    shown = wording(text, sqlstate="22007", status=None)
+
+    assert shown == "Target *** answered ***: invalid input syntax for type date: ***."
+
+
+def test_a_list_shows_nothing_that_functions_of_the_user_say_as_if_they_were_postgresql():
+    text = f"Target 'crm' answered 23514, {OWN_WORDS}: the canary is dead."
+
+    assert not wording(text, sqlstate="23514", status=None)
+
+
+@pytest.mark.parametrize("cut", range(4, 60))
+def test_what_was_cut_off_in_the_middle_of_a_value_is_hidden(cut):
+    value = "canary that is longer than what is kept of a message in all"
+    for end in ("", ".", "…", "…."):
+        shown = shown_message(letter(f'not a date: "{value[:cut]}{end}', {"a": value}))
+        assert shown == f'not a date: "***{end}'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [r"ca\"na\nry  é", r"ca\"na\nry  \u00e9", 'ca"na ry é', r"ca\"na\nry  \u00e9 and more"],
+)
+def test_a_value_is_hidden_as_json_and_in_one_line(written):
+    value = 'ca"na\nry  é'
+
+    assert "na" not in shown_message(letter(f"said {written}", {"a": value})).replace("and", "")

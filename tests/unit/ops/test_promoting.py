@@ -131,6 +131,15 @@ def test_what_was_tried_travels_alone_with_its_attempts(promoting, schedule, bro
     assert {envelope.header.attempts for envelope in found} >= {attempts(3), attempts(19)}
 
 
+def test_what_a_replay_has_sent_is_still_its_own(promoting, schedule, broker):
+    replays = (b"1" * 16, b"2" * 16, None)
+    schedule.put([entry(n, key="same", replay=each) for n, each in enumerate(replays)])
+    schedule.put([entry(9, tries=2, replay=replays[0])])
+    assert promoting.promote() == 4
+    found = {(each.header.replay, len(each.header.attempts)) for _, each in sent(broker)}
+    assert found == {(replays[0], 0), (replays[1], 0), (None, 0), (replays[0], 2)}
+
+
 def test_only_those_of_one_trace_travel_together(promoting, schedule, broker):
     schedule.put([entry(1, key="same"), entry(2, key="same", trace=TRACE)])
     promoting.promote()

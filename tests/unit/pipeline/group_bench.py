@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 
 from syncpipe.core.collection import Collection
 from syncpipe.core.deadletter import decode_dead

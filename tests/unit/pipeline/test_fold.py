@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncpipe.core.attempt import Attempt
 from syncpipe.core.outcome import Outcome

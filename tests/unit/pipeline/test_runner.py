@@ -23,6 +23,7 @@ from syncpipe.errors import (
 from syncpipe.pipeline import BatchLog, Done, Later, Message, Pipeline, WorkerOptions
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
+from syncpipe.testing.replays import MemoryOutcomes
 from syncpipe.testing.schedule import MemorySchedule
 from syncpipe.testing.target import MemoryTarget
 from tests.unit.pipeline.envelopes import COLLECTIONS, QUEUE, message, operation
@@ -52,6 +53,7 @@ class Bench:
 
     options: WorkerOptions = field(default_factory=WorkerOptions)
     stored: bool = False
+    outcomes: MemoryOutcomes = field(default_factory=MemoryOutcomes)
 
     def __post_init__(self):
         self.clock = FakeClock()
@@ -69,6 +71,7 @@ class Bench:
             options=self.options,
             log=BatchLog(logger, "crm", "w1"),
             schedule=self.schedule,
+            outcomes=self.outcomes,
         )
 
     def _write(self, _logger, _method, event):

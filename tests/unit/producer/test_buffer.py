@@ -29,7 +29,7 @@ def _entry(data: bytes = b"x", *, until: float = 100.0) -> Entry:
 
 
 def _accepted(size: int) -> Accepted:
-    return Accepted(bytes(16), 1, bytes(size - ENTRY_BYTES), (route(),))
+    return Accepted(bytes(16), 1, bytes(size - ENTRY_BYTES), (route(),), (route().queue,))
 
 
 def _data(parcels: list[Parcel]) -> list[list[bytes]]:
@@ -178,7 +178,7 @@ def test_room_is_taken_until_an_entry_is_released():
 
     buffer.take(9.0)
     assert buffer.bytes == entry.size == 100 + ENTRY_BYTES
-    buffer.release(entry)
+    buffer.release([entry])
     assert buffer.bytes == 0
 
 

@@ -15,6 +15,7 @@ BLOCK = key(("client",), "max_block_s")
 BYTES = key(("client",), "batch_max_bytes")
 THREADS = key(("worker",), "threads")
 HORIZON = key(("collections", "orders"), "horizon")
+KEEP = key(("store",), "discarded_keep_s")
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,8 @@ HORIZON = key(("collections", "orders"), "horizon")
         (BYTES, "64KiB", 65536),
         (THREADS, 4.0, 4),
         (HORIZON, "30d", 2_592_000),
+        (KEEP, "1d", 86_400.0),
+        (KEEP, 0, 0.0),
     ],
 )
 def test_numbers_come_in_the_unit_of_their_field(key, written, value):
@@ -42,6 +45,7 @@ def test_numbers_come_in_the_unit_of_their_field(key, written, value):
         (LINGER, "0.5ms", "not a whole number"),
         (LINGER, -1, "too small"),
         (BLOCK, 0, "too small"),
+        (KEEP, -1, "too small"),
         (BLOCK, float("nan"), "not a number"),
         (BLOCK, float("inf"), "not a number"),
         (BLOCK, 10**400, "too large"),

@@ -8,6 +8,7 @@ from syncpipe.settings import Settings, check, load, schema
 from syncpipe.settings.listing import listing, starter, toml_value
 from syncpipe.settings.tree import TARGET_TYPES
 
+KEY = bytes(range(32))
 CONFIG = Path(__file__).parents[3] / "config"
 
 
@@ -69,8 +70,11 @@ def test_the_production_profile_only_differs(tmp_path):
 
 
 def test_the_starter_file_is_right_and_shows_the_common_case(tmp_path):
-    (tmp_path / "syncpipe.toml").write_text(starter(), encoding="utf-8")
+    key = tmp_path / 'a "key"'
+    key.write_text(f"{KEY.hex()}\n", encoding="utf-8")
+    (tmp_path / "syncpipe.toml").write_text(starter(key), encoding="utf-8")
     settings = load(tmp_path / "syncpipe.toml", environ={}).settings
+    assert settings.audit.secret() == KEY
     assert list(settings.targets) == ["main"]
     assert settings.collections["orders"].targets == ("main",)
 

@@ -167,7 +167,7 @@ class Bench:
     def begin(self):
         self.begun += 1
 
-    def count(self, report):
+    def count(self, _target, report):
         self.reports.append(report)
 
     def aside(self, action, *arguments):

@@ -33,6 +33,34 @@ def test_a_full_batch_does_not_linger():
     assert len(bench.consumer.jobs) == 1
 
 
+def test_what_comes_while_a_batch_is_applied_waits_a_moment_to_go_together():
+    bench = Bench("crm", threads=4, batch_max_ops=9)
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.give(delivery(operation()), delivery(operation()))
+    bench.advance(0.015)
+    assert len(bench.consumer.jobs) == 1
+    bench.consumer.work()
+    assert [len(args[1]) for _, args, _ in bench.consumer.jobs] == [2]
+
+
+def test_a_batch_begins_beside_one_that_does_not_end():
+    bench = Bench("crm", threads=4, batch_max_ops=9)
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.give(delivery(operation()))
+    bench.advance(0.03)
+    assert len(bench.consumer.jobs) == 2
+
+
+def test_a_full_batch_waits_for_no_other():
+    bench = Bench("crm", threads=4, batch_max_ops=2)
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.give(delivery(operation()), delivery(operation()))
+    assert len(bench.consumer.jobs) == 2
+
+
 def test_no_more_batches_than_threads_run_at_once():
     bench = Bench("crm", threads=2, batch_max_ops=1)
     bench.give(*(delivery(operation()) for _ in range(5)))

@@ -8,9 +8,9 @@ from celery.utils.quorum_queues import detect_quorum_queues
 from syncpipe import app as wiring
 from syncpipe.core.routing import Priority
 from syncpipe.pipeline import WorkerOptions
-from syncpipe.pipeline.deadletters import DEAD_TASK
 from syncpipe.settings import BrokerSettings, Settings
 from syncpipe.targets.postgres.options import PostgresOptions
+from syncpipe.transport.broker import DEAD_TASK
 from workers.configuration import celery_app
 from workers.consumer import Consumer
 from workers.recorder import most_extra

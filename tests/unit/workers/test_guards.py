@@ -52,6 +52,18 @@ def test_what_people_pause_is_not_claimed_and_what_waits_goes_back(bench):
     assert (bench.pipelines["crm"].pings, bench.consumer.jobs) == (0, [])
 
 
+def test_why_a_target_is_left_alone_is_told():
+    bench = Bench("crm", guard=HASTY)
+    assert (bench.guards.why("crm"), bench.guards.why("nobody")) == ("", "")
+    bench.guards.wanted({"crm": pause()})
+    assert bench.guards.why("crm") == "paused by ada@h"
+    bench.guards.wanted({})
+    heard = Register(4, State.OPEN, 1, 700, 5, 501, digest("other@h"))
+    bench.guards.heard([peer(breaker__crm=heard.pack())])
+    bench.guards.heed()
+    assert bench.guards.why("crm") == "its breaker is open"
+
+
 def test_what_has_begun_is_finished_and_what_is_resumed_begins_with_a_little():
     bench = Bench("crm", threads=4, batch_max_ops=1)
     running = delivery(operation())

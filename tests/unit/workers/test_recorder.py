@@ -10,7 +10,6 @@ from syncpipe.core.deadletter import DeadLetter, encode_dead
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import StoreOutdated, StoreUnavailable
 from syncpipe.pipeline import WorkerOptions
-from syncpipe.store.deadletters import Choice
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.testing.store import MemoryStore
 from syncpipe.transport.dialect import dialect_of
@@ -42,8 +41,7 @@ class Store(MemoryStore):
 
     @property
     def raws(self):
-        entries = self.dead_letters.entries(Choice(), limit=10_000)
-        return {self.dead_letters.find(entry.id)[0].letter.raw for entry in entries}
+        return {kept.letter.raw for kept in self.dead_letters._kept.values()}
 
 
 class Thread:

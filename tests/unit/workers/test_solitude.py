@@ -54,6 +54,7 @@ def test_others_go_on_beside_them(bench):
     first, second, other = suspect(), suspect(), delivery(operation())
     bench.give(first, second, other)
     bench.linger()
+    bench.advance(0.03)
     assert len(bench.consumer.jobs) == 2
     bench.consumer.jobs.reverse()
     bench.consumer.work()

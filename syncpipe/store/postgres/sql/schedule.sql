@@ -2,16 +2,19 @@
 
 -- name: put
 INSERT INTO {schema}.scheduled AS s (
-    operation_id, target, collection, key, priority, raw, tries, attempts, trace, group_id, due
+    operation_id, target, collection, key, priority, raw, tries, attempts, trace, group_id, replay,
+    due
 )
 SELECT d.operation_id, d.target, d.collection, d.key, d.priority, d.raw, d.tries,
-       d.attempts::jsonb, d.trace, d.group_id, now() + d.wait_ms * interval '1 millisecond'
+       d.attempts::jsonb, d.trace, d.group_id, d.replay,
+       now() + d.wait_ms * interval '1 millisecond'
 FROM unnest(
     %(operation_id)s::uuid[], %(target)s::text[], %(collection)s::text[], %(key)s::text[],
     %(priority)s::text[], %(raw)s::bytea[], %(tries)s::integer[], %(attempts)s::text[],
-    %(trace)s::text[], %(group_id)s::uuid[], %(wait_ms)s::bigint[]
+    %(trace)s::text[], %(group_id)s::uuid[], %(replay)s::uuid[], %(wait_ms)s::bigint[]
 ) AS d (
-    operation_id, target, collection, key, priority, raw, tries, attempts, trace, group_id, wait_ms
+    operation_id, target, collection, key, priority, raw, tries, attempts, trace, group_id,
+    replay, wait_ms
 )
 ORDER BY d.operation_id, d.target COLLATE "C", d.collection COLLATE "C", d.key COLLATE "C"
 ON CONFLICT (operation_id, target, collection, key) DO UPDATE SET
@@ -21,6 +24,7 @@ ON CONFLICT (operation_id, target, collection, key) DO UPDATE SET
     attempts = CASE WHEN excluded.tries < s.tries THEN s.attempts ELSE excluded.attempts END,
     trace = CASE WHEN excluded.tries < s.tries THEN s.trace ELSE excluded.trace END,
     due = CASE WHEN excluded.tries < s.tries THEN s.due ELSE excluded.due END,
+    replay = coalesce(excluded.replay, s.replay),
     token = NULL;
 
 -- name: lease
@@ -50,7 +54,7 @@ WHERE s.operation_id = d.operation_id AND s.target = d.target
   AND s.collection = d.collection AND s.key = d.key
   AND (d.until <= %(max_bytes)s OR d.until = d.bytes)
 RETURNING s.operation_id, s.target, s.collection, s.key, s.priority, s.raw, s.attempts, s.trace,
-          s.group_id, d.due;
+          s.group_id, s.replay, d.due;
 
 -- name: remove
 -- What has been scheduled anew since it was lent has another token, or none.

@@ -1,52 +1,69 @@
 -- Document mode. One statement locks, compares and writes a record's row: ON CONFLICT DO UPDATE takes
 -- the newest committed version of the row, so no snapshot can be stale. Rows are taken in key order, so
 -- that two workers cannot deadlock.
+--
+-- `put` and `patch` return what they have NOT written of so many records as %(number)s says: mostly
+-- nothing, and then nothing is looked for.
 
 -- name: put
 -- Deltas with a base (an upsert or delete) above everything that is stored.
-INSERT INTO {documents} AS t (collection, key, document, version, tie, detail)
-SELECT d.collection, d.key, d.document, d.version, d.tie, d.detail
-FROM jsonb_to_recordset(%(records)s::jsonb) AS d (
-    collection text, key text, document jsonb, version bigint, tie bigint, detail jsonb
+WITH given AS MATERIALIZED (SELECT %(records)s::jsonb AS records),
+written AS (
+    INSERT INTO {documents} AS t (collection, key, document, version, tie, detail)
+    SELECT d.collection, d.key, d.document, d.version, d.tie, d.detail
+    FROM given, jsonb_to_recordset(given.records) AS d (
+        collection text, key text, document jsonb, version bigint, tie bigint, detail jsonb
+    )
+    ORDER BY d.collection COLLATE "C", d.key COLLATE "C"
+    ON CONFLICT (collection, key) DO UPDATE SET
+        document = excluded.document,
+        version = excluded.version,
+        tie = excluded.tie,
+        detail = excluded.detail
+    WHERE (t.version, t.tie) < (
+        coalesce((excluded.detail -> 'b' ->> 0)::bigint, excluded.version),
+        coalesce((excluded.detail -> 'b' ->> 1)::bigint, excluded.tie)
+    )
+    RETURNING collection, key
 )
-ORDER BY d.collection COLLATE "C", d.key COLLATE "C"
-ON CONFLICT (collection, key) DO UPDATE SET
-    document = excluded.document,
-    version = excluded.version,
-    tie = excluded.tie,
-    detail = excluded.detail
-WHERE (t.version, t.tie) < (
-    coalesce((excluded.detail -> 'b' ->> 0)::bigint, excluded.version),
-    coalesce((excluded.detail -> 'b' ->> 1)::bigint, excluded.tie)
-)
-RETURNING collection, key;
+SELECT d.collection, d.key
+FROM given, jsonb_to_recordset(given.records) AS d (collection text, key text)
+WHERE (SELECT count(*) FROM written) < %(number)s::int
+  AND NOT EXISTS (SELECT FROM written AS w WHERE w.collection = d.collection AND w.key = d.key);
 
 -- name: patch
 -- Deltas of patches alone, all above everything that is stored. A field that is in the detail but not
 -- in the document is removed.
-INSERT INTO {documents} AS t (collection, key, document, version, tie, detail)
-SELECT d.collection, d.key, d.document, d.version, d.tie, d.detail
-FROM jsonb_to_recordset(%(records)s::jsonb) AS d (
-    collection text, key text, document jsonb, version bigint, tie bigint, detail jsonb
+WITH given AS MATERIALIZED (SELECT %(records)s::jsonb AS records),
+written AS (
+    INSERT INTO {documents} AS t (collection, key, document, version, tie, detail)
+    SELECT d.collection, d.key, d.document, d.version, d.tie, d.detail
+    FROM given, jsonb_to_recordset(given.records) AS d (
+        collection text, key text, document jsonb, version bigint, tie bigint, detail jsonb
+    )
+    ORDER BY d.collection COLLATE "C", d.key COLLATE "C"
+    ON CONFLICT (collection, key) DO UPDATE SET
+        document = (
+            coalesce(t.document, jsonb_build_object())
+            - ARRAY(SELECT jsonb_object_keys(excluded.detail -> 'f'))
+        ) || excluded.document,
+        version = excluded.version,
+        tie = excluded.tie,
+        detail = jsonb_strip_nulls(jsonb_build_object(
+            'b', coalesce(t.detail -> 'b', jsonb_build_array(t.version, t.tie)),
+            'f', coalesce(t.detail -> 'f', jsonb_build_object()) || (excluded.detail -> 'f'),
+            'i', t.detail -> 'i'
+        ))
+    WHERE NOT EXISTS (
+        SELECT FROM jsonb_each(excluded.detail -> 'f') AS f (name, stamp)
+        WHERE ((f.stamp ->> 0)::bigint, (f.stamp ->> 1)::bigint) <= (t.version, t.tie)
+    )
+    RETURNING collection, key
 )
-ORDER BY d.collection COLLATE "C", d.key COLLATE "C"
-ON CONFLICT (collection, key) DO UPDATE SET
-    document = (
-        coalesce(t.document, jsonb_build_object())
-        - ARRAY(SELECT jsonb_object_keys(excluded.detail -> 'f'))
-    ) || excluded.document,
-    version = excluded.version,
-    tie = excluded.tie,
-    detail = jsonb_strip_nulls(jsonb_build_object(
-        'b', coalesce(t.detail -> 'b', jsonb_build_array(t.version, t.tie)),
-        'f', coalesce(t.detail -> 'f', jsonb_build_object()) || (excluded.detail -> 'f'),
-        'i', t.detail -> 'i'
-    ))
-WHERE NOT EXISTS (
-    SELECT FROM jsonb_each(excluded.detail -> 'f') AS f (name, stamp)
-    WHERE ((f.stamp ->> 0)::bigint, (f.stamp ->> 1)::bigint) <= (t.version, t.tie)
-)
-RETURNING collection, key;
+SELECT d.collection, d.key
+FROM given, jsonb_to_recordset(given.records) AS d (collection text, key text)
+WHERE (SELECT count(*) FROM written) < %(number)s::int
+  AND NOT EXISTS (SELECT FROM written AS w WHERE w.collection = d.collection AND w.key = d.key);
 
 -- name: lock
 -- Locks records in key order, those that are new by making a row; version 0 stands before every
@@ -76,6 +93,12 @@ JOIN {documents} AS t ON t.collection = d.collection AND t.key = d.key;
 SELECT t.collection, t.key, t.version, t.tie, t.detail
 FROM jsonb_to_recordset(%(keys)s::jsonb) AS d (collection text, key text)
 JOIN {documents} AS t ON t.collection = d.collection AND t.key = d.key;
+
+-- name: present
+-- Records as they are now, for a look that locks nothing.
+SELECT t.key, t.document::text, t.version, t.tie, t.detail
+FROM {documents} AS t
+WHERE t.collection = %(collection)s AND t.key = ANY(%(keys)s);
 
 -- name: write
 -- Writes resolved changes to locked records.

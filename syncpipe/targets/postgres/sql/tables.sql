@@ -70,6 +70,15 @@ JOIN {table} AS t ON {match}
 ORDER BY d.position
 FOR UPDATE OF t;
 
+-- name: present
+-- Rows as they are now, with what is remembered of them, for a look that locks nothing. Each element
+-- holds a record's key and the values of its key columns.
+SELECT d.element ->> 'key', to_jsonb(t.*)::text, m.version, m.tie, m.detail
+FROM jsonb_array_elements(%(rows)s::jsonb) AS d (element)
+CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, d.element -> 'row') AS r
+LEFT JOIN {table} AS t ON {match}
+LEFT JOIN {records} AS m ON m.collection = %(collection)s AND m.key = d.element ->> 'key';
+
 -- name: put_update
 UPDATE SET {assignments}
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from syncpipe.settings.units import parse_duration, parse_size
+from syncpipe.core.units import parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

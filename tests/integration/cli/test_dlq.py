@@ -7,50 +7,17 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from click.testing import CliRunner
 
 from syncpipe import app as wiring
-from syncpipe.cli import main
-from syncpipe.cli.dlq import _COLUMNS, _age
+from syncpipe.cli.desk import age
+from syncpipe.cli.dlq import _COLUMNS
 from syncpipe.cli.output import Exit
 from syncpipe.core.attempt import Attempt
-from syncpipe.errors import StoreOutdated
-from syncpipe.testing.broker import MemoryBroker
-from syncpipe.testing.clock import FakeClock
-from syncpipe.testing.store import MemoryStore
 from tests.contract.test_deadletters import dead, unreadable
 from tests.contract.test_groups import G1
 from tests.contract.test_groups import letter as group_letter
+from tests.integration.cli.conftest import NOW
 from tests.unit.ops.brokers import put
-
-NOW = FakeClock().now_ms()
-
-
-@pytest.fixture
-def store():
-    return MemoryStore()
-
-
-@pytest.fixture
-def broker():
-    return MemoryBroker(FakeClock())
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, store, broker):
-    """Runs ``syncpipe dlq`` on a store and a broker in memory."""
-    (tmp_path / "syncpipe.toml").write_text('[store]\ndsn = "host=h"\n')
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(wiring.App, "store", lambda _: store)
-    monkeypatch.setattr(wiring.App, "broker", lambda _: broker)
-    monkeypatch.setattr(wiring.SystemClock, "now_ms", lambda _: NOW)
-
-    def run(*arguments, status=Exit.OK):
-        done = CliRunner().invoke(main, ["dlq", *arguments], prog_name="syncpipe")
-        assert done.exit_code == status, done.output
-        return done
-
-    return run
 
 
 def letter(number=1, **members):
@@ -115,7 +82,7 @@ def test_more_letters_than_one_page_are_listed(run, store):
 
 
 def test_nothing_that_matches_is_exit_code_3(run, store, broker):
-    assert "There is no dead letter." in run("list", status=Exit.NOTHING).stderr
+    assert "There is no open dead letter." in run("list", status=Exit.NOTHING).stderr
     store.dead_letters.record([letter()])
     put(broker, "sp.dead", 4)
     done = run("list", "--target", "none", status=Exit.NOTHING)
@@ -140,10 +107,10 @@ def test_everything_about_a_letter_is_shown_but_no_value(run, store):
         "SP-E511 *** is not positive",
         "23514 positive",
         "what to do",
-        "1 times, by apply in w1@h",
+        "1 time, by apply in w1@h",
         "2025-12-31T23:59:55.000Z  w1@h after 12 ms: SP-E510 Key (name)=(***) is not there.",
-        "name: str",
-        "lines: list of 2",
+        "name   str",
+        "lines  list of 2",
         kept.fingerprint,
         trace,
     ):
@@ -157,9 +124,10 @@ def test_a_letter_for_programs(run, store):
     done = run("show", kept.operation_id, "-o", "json")
     (row,) = json.loads(done.stdout)
     assert (row["id"], row["bytes"], row["version"]) == (kept.id, len(kept.raw), 7)
-    assert row["operation"]["fields"] == {"name": "str", "total": "int", "lines": "list of 2"}
+    assert row["operation"]["types"] == {"name": "str", "total": "int", "lines": "list of 2"}
+    assert set(row["operation"]["fields"].values()) == {"***"}
     assert row["attempts"][0]["at"] == row["last_seen"] == "2026-01-01T00:00:00.000Z"
-    assert row["hint"]
+    assert row["hint"]["text"]
     assert "canary" not in done.stdout
 
 
@@ -204,12 +172,9 @@ def test_without_a_store_it_says_where_they_are_and_what_to_do(run, monkeypatch,
     assert "[store]" in error
 
 
-def test_a_store_without_tables_says_what_to_do(run, store, monkeypatch):
-    def outdated(*_, **__):
-        raise StoreOutdated("It has none.")
-
-    monkeypatch.setattr(store.dead_letters, "entries", outdated)
-    assert "Run `syncpipe migrate`." in run("list", status=Exit.FAILED).stderr
+def test_a_store_without_tables_says_what_to_do(run, dsn):
+    done = run("list", "--set", f"store.dsn={dsn}", status=Exit.FAILED)
+    assert "Run `syncpipe migrate`." in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -224,7 +189,7 @@ def test_a_store_without_tables_says_what_to_do(run, store, monkeypatch):
     ],
 )
 def test_ages_are_told_in_their_largest_unit(milliseconds, text):
-    assert _age(milliseconds) == text
+    assert age(milliseconds) == text
 
 
 def test_the_group_of_an_operation_is_shown(run, store):
