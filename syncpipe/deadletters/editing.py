@@ -55,7 +55,7 @@ def edited(
 
     Raises:
         InvalidOperation: it is none that a client could send.
-        NotPossible: there would be no difference.
+        NotPossible: there would be no difference, or a field that is to be removed is not there.
 
     """
     data = None if original.data is None else _data(original, wish)
@@ -107,6 +107,8 @@ def edited_letter(letter: DeadLetter, original: Operation, operation: Operation)
 
 
 def _data(original: Operation, wish: Wish) -> dict[str, Any]:
+    if absent := wish.removes - original.fields.keys():
+        raise NotPossible(f"The operation has no field {min(absent)!r} that could be removed.")
     data = {name: v for name, v in original.fields.items() if name not in wish.removes}
     for name, value in wish.sets.items():
         exact = original.kind is Kind.INCREMENT or isinstance(data.get(name), Decimal)

@@ -50,7 +50,7 @@ PostgresSchedule.remove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])
 """
 #: Seconds for which the store is away.
-OUTAGE_S = 30
+OUTAGE_S = 10
 
 
 class Timetable(Graveyard):

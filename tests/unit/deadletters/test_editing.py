@@ -41,6 +41,11 @@ def test_fields_are_set_and_removed_and_the_rest_stays():
     assert made.id == b"\2" * 16
 
 
+def test_a_field_that_is_not_there_cannot_be_removed():
+    with pytest.raises(NotPossible, match="no field 'nmae'"):
+        edit(Wish({"total": 5}, frozenset({"nmae", "name"})))
+
+
 def test_values_keep_the_types_that_json_lacks():
     made = edit(Wish({"total": Decimal("1.50"), "at": "~d2026-01-02", "share": Decimal("0.5")}))
     assert made.data["total"] == Decimal("1.50")
