@@ -64,7 +64,9 @@ class Batcher:
         self._stuck: set[str] = set()
         self._guards, self._limits = station.guards, station.limits
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        #: When `pump` is to be called, and the timer that does so.
         self._wake_at: float | None = None
+        self._timer: Any = None
         self._most_extra = 0 if station.dialect.prefetch_per_queue else self._options.prefetch
         self._extra = 0
         self._closed = False
@@ -372,11 +374,17 @@ class Batcher:
         self._extra = extra
 
     def _wake(self, at: float, now: float) -> None:
-        """Have `pump` called at *at*, unless it will be called before."""
-        if self._wake_at is None or at < self._wake_at:
-            self._wake_at = at
-            self._consumer.timer.call_after(max(0.0, at - now), self._woken)
+        """Have `pump` called at *at*, unless it will be called before.
+
+        One timer at a time: kombu's loop sleeps for a second even if an eleventh is due at once.
+        """
+        if self._wake_at is not None and self._wake_at <= at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake_at = at
+        self._timer = self._consumer.timer.call_after(max(0.0, at - now), self._woken)
 
     def _woken(self) -> None:
-        self._wake_at = None
+        self._wake_at = self._timer = None
         self.pump()

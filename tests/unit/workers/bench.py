@@ -43,7 +43,9 @@ class Consumer:
         self.calls.append((function, args))
 
     def call_after(self, seconds, function):
-        self.alarms.append((self.clock.monotonic() + seconds, function))
+        alarm = Alarm(self, self.clock.monotonic() + seconds, function)
+        self.alarms.append(alarm)
+        return alarm
 
     def increment_eventually(self, number):
         self.extra += number
@@ -62,10 +64,20 @@ class Consumer:
         while self.calls:
             function, args = self.calls.pop(0)
             function(*args)
-        due = [alarm for alarm in self.alarms if alarm[0] <= self.clock.monotonic() + 1e-6]
+        due = [alarm for alarm in self.alarms if alarm.at <= self.clock.monotonic() + 1e-6]
         self.alarms = [alarm for alarm in self.alarms if alarm not in due]
-        for _, function in due:
-            function()
+        for alarm in due:
+            alarm.function()
+
+
+class Alarm:
+    """A timer of the hub."""
+
+    def __init__(self, hub, at, function):
+        self.hub, self.at, self.function = hub, at, function
+
+    def cancel(self):
+        self.hub.alarms.remove(self)
 
 
 class Channel:

@@ -77,6 +77,19 @@ def test_of_several_targets_each_gets_at_most_half_of_the_threads():
     assert len(bench.consumer.jobs) == 4
 
 
+def test_there_is_one_timer_at_a_time_however_many_batches_there_are():
+    bench = Bench("crm", "erp", threads=4, prefetch=8, batch_max_ops=2)
+    for _ in range(20):
+        bench.give(*(delivery(operation()) for _ in range(7)))
+        assert len(bench.consumer.alarms) == 1  # crm is in the way of erp
+        bench.consumer.work()
+        bench.consumer.work()
+        bench.give(delivery(operation(), target="erp"))  # may wait for company
+        assert len(bench.consumer.alarms) == 1
+        bench.linger()
+        bench.work()
+
+
 def test_a_counted_retry_waits_unacknowledged_and_comes_back_with_its_attempt(bench):
     bench.pipelines["crm"].answers = [(Later(0.5, counted=True), None)]
     each = delivery(operation())

@@ -204,8 +204,7 @@ def test_the_store_is_looked_at_after_pauses_that_grow_and_without_letters(bench
         if not bench.consumer.alarms:
             bench.advance(0.01)
             continue
-        (due, _) = bench.consumer.alarms[0]
-        looks.append(due - bench.clock.monotonic())
+        looks.append(bench.consumer.alarms[0].at - bench.clock.monotonic())
         passed += looks[-1]
         bench.advance(looks[-1] + 0.001)
     assert 0.5 <= looks[0] <= 1.0
@@ -229,7 +228,7 @@ def test_pauses_grow_on_when_the_store_answers_but_takes_nothing(bench):
         bench.give(LETTER)
         bench.work()
         bench.store.error = None
-        pauses.append(bench.consumer.alarms[0][0] - bench.clock.monotonic())
+        pauses.append(bench.consumer.alarms[0].at - bench.clock.monotonic())
         bench.advance(pauses[-1] + 0.001)
         bench.work()
         assert bench.consumed
