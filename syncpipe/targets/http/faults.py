@@ -15,6 +15,9 @@ FAULTS = (
     httpcore2.TimeoutException,
     httpcore2.UnsupportedProtocol,
 )
+#: A connection that merely ended during the handshake says nothing about trust. Which of these it
+#: is differs between releases of OpenSSL.
+_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 #: Kinds by the first class that fits, with words that continue the name of the target.
 _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
     (httpcore2.PoolTimeout, "connections", "was not asked, because all connections are in use"),
@@ -40,8 +43,7 @@ def _kind(fault: Exception, cause: object) -> tuple[str, str]:
     if isinstance(fault, httpcore2.ConnectError):
         if isinstance(cause, gaierror | UnicodeError):
             return "dns", "has no address"
-        # A connection that merely ended during the handshake says nothing about trust.
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _ENDED):
             return "tls", "cannot be trusted"
     if isinstance(fault, httpcore2.RemoteProtocolError) and isinstance(cause, Exception):
         return "protocol", "does not speak HTTP"

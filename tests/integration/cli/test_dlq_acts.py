@@ -231,7 +231,10 @@ def test_a_file_holds_all_fields(run):
 
 
 def test_what_cannot_be_edited_says_why(run, target):
-    assert "same as the original" in run("edit", dead(1).id, "--unset", "x", status=1).stderr
+    assert "no field 'x'" in run("edit", dead(1).id, "--unset", "x", status=1).stderr
+    shown = json.dumps(only(run("show", dead(1).id, "-o", "json"))["operation"]["fields"])
+    unchanged = run("edit", dead(1).id, "--file", "-", input=shown, status=1)
+    assert "same as the original" in unchanged.stderr
     assert "no dead letter" in run("edit", "ffffffff", "--unset", "x", status=1).stderr
     apply(target, operation(1))
     assert "applied after all" in run("edit", dead(1).id, "--field", "a=1", status=1).stderr

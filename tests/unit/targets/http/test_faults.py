@@ -17,6 +17,7 @@ from syncpipe.targets.http.faults import FAULTS, meaning
         (httpcore2.ConnectError(ConnectionResetError(104, "reset")), "connection"),
         (httpcore2.ConnectError(OSError(101, "Network is unreachable")), "connection"),
         (httpcore2.ConnectError(ssl.SSLEOFError(8, "EOF occurred")), "connection"),
+        (httpcore2.ConnectError(ssl.SSLZeroReturnError(6, "has been closed (EOF)")), "connection"),
         (httpcore2.ConnectError(ssl.SSLCertVerificationError(1, "self-signed")), "tls"),
         (httpcore2.ConnectError(ssl.SSLError(1, "wrong version number")), "tls"),
         (httpcore2.ConnectError(socket.gaierror(-2, "Name or service not known")), "dns"),
