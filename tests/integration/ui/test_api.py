@@ -207,3 +207,11 @@ def test_nothing_that_is_masked_is_on_any_page(site, buried):
     assert site.audited() == []
     assert CANARY in site.ask("/syncpipe/dead-letters", "ann", body=body)[1]
     assert [act.verb for act in site.audited()] == ["dlq.reveal"]
+
+
+def test_what_reveals_or_exports_has_its_command_to_copy(site, buried):
+    id_ = buried[0].id
+    shown = site.ask(f"/syncpipe/dead-letters?part=drawer&open=letter:{id_}", "ann")[1]
+    assert f'data-copy="syncpipe dlq show {id_} --reveal --reason ' in shown
+    cause = site.ask("/syncpipe/dead-letters?part=drawer&open=where:code:23514")[1]
+    assert 'data-copy="syncpipe dlq export --where code:23514"' in cause
