@@ -65,8 +65,7 @@ class Batcher:
         self._guards, self._limits = station.guards, station.limits
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         #: When `pump` is to be called, and the timer that does so.
-        self._wake_at: float | None = None
-        self._timer: Any = None
+        self._alarm: tuple[float, Any] | None = None
         self._most_extra = 0 if station.dialect.prefetch_per_queue else self._options.prefetch
         self._extra = 0
         self._closed = False
@@ -378,13 +377,13 @@ class Batcher:
 
         One timer at a time: kombu's loop sleeps for a second even if an eleventh is due at once.
         """
-        if self._wake_at is not None and self._wake_at <= at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._wake_at = at
-        self._timer = self._consumer.timer.call_after(max(0.0, at - now), self._woken)
+        if self._alarm is not None:
+            due, timer = self._alarm
+            if due <= at:
+                return
+            timer.cancel()
+        self._alarm = at, self._consumer.timer.call_after(max(0.0, at - now), self._woken)
 
     def _woken(self) -> None:
-        self._wake_at = self._timer = None
+        self._alarm = None
         self.pump()

@@ -95,9 +95,7 @@ def list_letters(
     elif form is not Form.TABLE:
         write(map(dated, rows), form, ())
     if not rows:
-        note("No dead letter matches." if where else "There is no open dead letter.")
-        _note_waiting(app)
-        ctx.exit(Exit.NOTHING)
+        _end_with_none(ctx, app, where)
     if len(rows) == limit and after is not None:
         note(f"There may be more than these {limit}: --limit shows them.")
 
@@ -133,9 +131,7 @@ def groups(
     elif form is not Form.TABLE:
         write(map(dated, rows), form, ())
     if not rows:
-        note("No dead letter matches." if where else "There is no open dead letter.")
-        _note_waiting(app)
-        ctx.exit(Exit.NOTHING)
+        _end_with_none(ctx, app, where)
 
 
 @dlq.command()
@@ -183,6 +179,13 @@ def stats(configuration: Configuration, form: Form) -> None:
         click.echo("\n".join(stats_lines(row, now_ms)))
     else:
         write([dated(row)], form, ())
+
+
+def _end_with_none(ctx: click.Context, app: App, where: str) -> None:
+    """Say that there is nothing to list, and end with the code for that."""
+    note("No dead letter matches." if where else "There is no open dead letter.")
+    _note_waiting(app)
+    ctx.exit(Exit.NOTHING)
 
 
 def _note_waiting(app: App) -> None:

@@ -169,12 +169,7 @@ def exported(kept: Kept, veil: Veil) -> Row:
 def plan_row(plan: Plan, order: Order) -> Row:
     """Return what a replay would take, and how it would go."""
     return {
-        "filter": order.text,
-        "limit": order.limit,
-        "rate": order.rate,
-        "canary": order.canary,
-        "stop_on_error_rate": order.stop_on_error_rate,
-        "as_of_now": order.as_of_now,
+        **order.row,
         **plan._asdict(),
         "by_target": _most_first(plan.by_target),
         "by_code": _most_first(plan.by_code),

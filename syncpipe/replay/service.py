@@ -74,17 +74,11 @@ class Replays:
 
 def described(replay: Replay) -> dict[str, Any]:
     """Return everything about *replay*."""
-    order = replay.order
     return {
         "id": replay.id,
         "state": replay.state.value,
         "stopped": replay.stopped,
-        "filter": order.text,
-        "limit": order.limit,
-        "rate": order.rate,
-        "canary": order.canary,
-        "stop_on_error_rate": order.stop_on_error_rate,
-        "as_of_now": order.as_of_now,
+        **replay.order.row,
         "actor": replay.actor,
         "reason": replay.reason,
         "created_ms": replay.created_ms,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import NotPossible
@@ -88,6 +88,18 @@ class Order:
                 f"A replay takes a limit above 0, a rate of {_SLOWEST} a second or more, a canary "
                 f"of 0 or more, none of them above {_MOST:,}, and an error rate from 0 to 1."
             )
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What it says, ready for JSON."""
+        return {
+            "filter": self.text,
+            "limit": self.limit,
+            "rate": self.rate,
+            "canary": self.canary,
+            "stop_on_error_rate": self.stop_on_error_rate,
+            "as_of_now": self.as_of_now,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from syncpipe.store.postgres.connections import Connections
 
+#: Ids that an act names, of what it has changed.
+MOST_NAMED = 100
 #: Entries that are read at once.
 _PART = 1000
 
@@ -38,8 +40,7 @@ def append(connection: psycopg.Connection[Any], schema: str, key: bytes | None, 
         psycopg.Error: the database refuses it, or does not answer.
 
     """
-    if key is None:
-        raise AuditKeyMissing(f"{act.verb} was refused: it could not be audited.")
+    key = require_key(key, act)
     if connection.info.transaction_status is not TransactionStatus.INTRANS:
         raise ValueError("An act is written down in the transaction that does it.")
     slot = sql.Identifier(schema)
@@ -53,6 +54,13 @@ def append(connection: psycopg.Connection[Any], schema: str, key: bytes | None, 
     record = sealed(act, after=last, at_ms=now_ms, key=key)
     connection.execute(statement("audit", "insert", schema=slot), _row(record))
     return record.head
+
+
+def require_key(key: bytes | None, act: Act) -> bytes:
+    """Return *key*, without which *act* is not done. Raises AuditKeyMissing."""
+    if key is None:
+        raise AuditKeyMissing(f"{act.verb} was refused: it could not be audited.")
+    return key
 
 
 class PostgresAudit:

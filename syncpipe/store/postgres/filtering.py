@@ -43,6 +43,8 @@ _SIZES = {
 _DIGITS = re.compile("[0-9a-f]{1,32}")
 _STATUS = re.compile(r"\d{3}", re.ASCII)
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
+#: Fewest digits of an id that tell which is meant.
+_FEWEST_DIGITS = 8
 #: PostgreSQL's bigint.
 _MOST = 2**63 - 1
 #: Digits of the longest number that is compared as one.
@@ -64,6 +66,14 @@ def uuid_range(beginning: str) -> tuple[str, str] | None:
     if not _DIGITS.fullmatch(digits):
         return None
     return digits.ljust(32, "0"), digits.ljust(32, "f")
+
+
+def named_range(id_: str) -> tuple[str, str] | None:
+    """Return the first and the last UUID that *id_*, or the beginning of one, means.
+
+    None where it means none: a beginning has 8 hexadecimal digits at least.
+    """
+    return uuid_range(id_) if len(id_.replace("-", "")) >= _FEWEST_DIGITS else None
 
 
 class _Conditions:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from syncpipe.store.postgres.replays import replay_of, run
-from syncpipe.store.postgres.statements import statement
+from syncpipe.store.postgres.replays import replay_of
+from syncpipe.store.postgres.statements import run, statement
 from syncpipe.store.replays import SENT, SKIPPED, Item, ReplayState, Turn
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from syncpipe.core.filter_language import parse
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.version import MAX_AHEAD_MS
 from syncpipe.database.session import now_ms
-from syncpipe.errors import AuditKeyMissing, NotPossible
-from syncpipe.store.postgres.audit import append
-from syncpipe.store.postgres.filtering import condition, storable, uuid_range
-from syncpipe.store.postgres.statements import statement
+from syncpipe.errors import NotPossible
+from syncpipe.store.postgres.audit import MOST_NAMED, append, require_key
+from syncpipe.store.postgres.filtering import condition, named_range, storable
+from syncpipe.store.postgres.statements import run, statement
 from syncpipe.store.replays import DEAD, GOOD, SKIPPED, Order, Plan, Replay, ReplayState
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 #: How many ids a plan names.
 _FIRST = 10
-#: Ids that an act names.
-_NAMED = 100
-#: Fewest digits of an id that tell which is meant.
-_FEWEST_DIGITS = 8
 _NAMES = (
     *("has_sources", "insert", "tallies", "pause", "resume", "cancel"),
     *("lock_unsent", "open_unsent", "old", "forget_items", "forget"),
@@ -76,8 +72,7 @@ class PostgresReplays:
 
     def create(self, order: Order, act: Act, declared: Declared | None = None) -> Replay:
         """Take what *order* means, as `Replays.create` promises."""
-        if self._key is None:
-            raise AuditKeyMissing(f"{act.verb} was refused: it could not be audited.")
+        require_key(self._key, act)
         act = replace(act, actor=storable(act.actor), reason=storable(act.reason))
         id_ = str(uuid.uuid4())
         with self._connections.current() as connection, connection.transaction():
@@ -93,7 +88,7 @@ class PostgresReplays:
 
     def find(self, id_: str) -> Replay | None:
         """Return the replay *id_*, as `Replays.find` promises."""
-        ends = uuid_range(id_) if len(id_) >= _FEWEST_DIGITS else None
+        ends = named_range(id_)
         found = self._read(limit=2, ends=ends) if ends else []
         return found[0] if len(found) == 1 else None
 
@@ -125,7 +120,7 @@ class PostgresReplays:
             if run(connection, self._statements["forget"], {"ids": ids}).rowcount != len(ids):
                 # An outcome came, or somebody else deletes them: they are left as they are.
                 raise psycopg.Rollback
-            act = replace(act, details={**act.details, "number": len(ids), "ids": ids[:_NAMED]})
+            act = replace(act, details={**act.details, "number": len(ids), "ids": ids[:MOST_NAMED]})
             append(connection, self._schema, self._key, act)
             return len(ids)
         return 0
@@ -227,17 +222,6 @@ class PostgresOutcomes:
         with self._connections.current() as connection, connection.transaction():
             run(connection, self._lock, arguments)
             run(connection, self._report, arguments)
-
-
-def run(
-    connection: psycopg.Connection[Any], query: sql.Composed, arguments: Any = None
-) -> psycopg.Cursor[Any]:
-    """Execute *query* with a plan of its own.
-
-    One that is kept may be of a time when the tables held nothing, and take minutes when they hold
-    very much.
-    """
-    return connection.execute(query, arguments, prepare=False)
 
 
 def replay_of(row: Sequence[Any], outcomes: Mapping[str, int], sent: int) -> Replay:

@@ -11,11 +11,10 @@ from psycopg import sql
 
 from syncpipe.errors import NotPossible
 from syncpipe.store.deadletters import OPEN, Entry, Kept
-from syncpipe.store.postgres.audit import append
+from syncpipe.store.postgres.audit import MOST_NAMED, append
 from syncpipe.store.postgres.deadletters import kept_of, row_of
-from syncpipe.store.postgres.filtering import condition, storable, uuid_range
-from syncpipe.store.postgres.replays import run
-from syncpipe.store.postgres.statements import statement
+from syncpipe.store.postgres.filtering import condition, named_range, storable, uuid_range
+from syncpipe.store.postgres.statements import run, statement
 from syncpipe.store.triage import DISCARDED, EDITED, RESOLVED, Cause, Changed, Stats
 
 if TYPE_CHECKING:
@@ -29,12 +28,8 @@ if TYPE_CHECKING:
     from syncpipe.store.deadletters import Position
     from syncpipe.store.postgres.connections import Connections
 
-#: Fewest hexadecimal digits that an id begins with, to be looked for.
-_FEWEST = 8
 #: Most that `find` returns: more have the same beginning by accident, or are of one operation.
 _MOST_FOUND = 100
-#: Ids that an act and its result name.
-_NAMED = 100
 #: Hours that are counted each.
 _HOURS = 24
 #: States of those that can be deleted.
@@ -69,8 +64,8 @@ class PostgresTriage:
 
     def find(self, id_: str) -> list[Kept]:
         """Return those that *id_*, or the beginning of an id, names."""
-        ends = uuid_range(id_)
-        if ends is None or len(id_.replace("-", "")) < _FEWEST:
+        ends = named_range(id_)
+        if ends is None:
             return []
         arguments = {"first": ends[0], "last": ends[1], "limit": _MOST_FOUND}
         return [kept_of(row) for row in self._rows(self._statement("find"), arguments)]
@@ -196,7 +191,7 @@ class PostgresTriage:
         """
         run(connection, statement("replays", "take_time"))
         ids = [id_ for (id_,) in run(connection, query, arguments)]
-        changed = Changed(len(ids), tuple(ids[:_NAMED]))
+        changed = Changed(len(ids), tuple(ids[:MOST_NAMED]))
         if ids:
             run(connection, self._statement(name), {**said, "ids": ids})
             details = {**act.details, "number": changed.number, "ids": list(changed.ids)}
