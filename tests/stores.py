@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+#: Key of its audit.
+AUDIT_KEY = bytes(range(32))
 #: Tables that stay as they are: the audit can only grow.
 _KEPT = {"audit", "migrations"}
 

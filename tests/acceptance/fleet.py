@@ -222,3 +222,19 @@ def end(worker, how=signal.SIGTERM):
     """Send a signal and return the exit status."""
     os.kill(worker.pid, how)
     return worker.wait(PATIENCE_S)
+
+
+class StoredFleet(Fleet):
+    """A fleet with a store."""
+
+    def __init__(self, folder, broker_url, dsn, extra, **options):
+        super().__init__(folder, broker_url, dsn, extra, **options)
+        self.store = self.parts.store()
+
+    def __enter__(self):
+        self.store.migrate()
+        return super().__enter__()
+
+    def __exit__(self, *exc_info):
+        super().__exit__(*exc_info)
+        self.store.close()

@@ -13,7 +13,7 @@ from syncpipe.app import Client
 from syncpipe.core.filter_language import parse
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.core.version import next_version
-from tests.acceptance.fleet import Fleet, until
+from tests.acceptance.fleet import StoredFleet, until
 
 #: What a customer's order must be, and the three ways in which they break it.
 TABLES = """
@@ -51,7 +51,7 @@ key = "%s"
 GUARD = 'classify = { "23503" = "refused-permanent" }'
 
 
-class Incident(Fleet):
+class Incident(StoredFleet):
     """A shop whose orders break their table."""
 
     def __init__(self, folder, broker_url, dsn):
@@ -59,15 +59,6 @@ class Incident(Fleet):
             connection.execute(TABLES)
         extra = COLLECTION % (dsn, bytes(range(32)).hex())
         super().__init__(folder, broker_url, dsn, extra, guard=GUARD)
-        self.store = self.parts.store()
-
-    def __enter__(self):
-        self.store.migrate()
-        return super().__enter__()
-
-    def __exit__(self, *exc_info):
-        super().__exit__(*exc_info)
-        self.store.close()
 
     def happen(self):
         """Send all orders, the wrong ones among the others, and wait for the dead letters."""

@@ -20,7 +20,7 @@ from syncpipe.core.filtering import ALL
 from syncpipe.core.operation import Kind
 from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority
 from syncpipe.transport.broker import DEAD_TASK, Outbound
-from tests.acceptance.fleet import ROOT, Fleet, end, until
+from tests.acceptance.fleet import ROOT, StoredFleet, end, until
 from tests.acceptance.test_flower import flower_of
 
 LANE = Lane("crm", 0)
@@ -37,22 +37,13 @@ main(sys.argv[1:])
 """
 
 
-class Graveyard(Fleet):
+class Graveyard(StoredFleet):
     """A fleet with a store, in a database of its own."""
 
     def __init__(self, folder, broker_url, dsn, store_dsn, **options):
         extra = f'[store]\ndsn = "{store_dsn}"\nconnect_timeout_s = 2\n{options.pop("extra", "")}'
         super().__init__(folder, broker_url, dsn, extra, **options)
         self.store_dsn = store_dsn
-        self.store = self.parts.store()
-
-    def __enter__(self):
-        self.store.migrate()
-        return super().__enter__()
-
-    def __exit__(self, *exc_info):
-        super().__exit__(*exc_info)
-        self.store.close()
 
     def bury(self, number, at=0):
         """Put so many dead letters into the broker, as a pipeline does; return them."""

@@ -8,7 +8,7 @@ from syncpipe.core.audit import Act
 from syncpipe.core.filtering import ALL, Comparison, Term
 from syncpipe.resilience.hold import Hold
 from tests.acceptance.browser import Visitor, browser, pages
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.fleet import StoredFleet
 from tests.integration.deadletters.samples import CANARY, dead, operation
 
 #: A key and a constraint that would be more than text, if anybody let them.
@@ -32,23 +32,18 @@ def running():
         yield started
 
 
-class Desk(Fleet):
+class Desk(StoredFleet):
     """Dead letters in a store, and nobody who works."""
 
     def __init__(self, folder, broker_url, dsn, role):
         super().__init__(folder, broker_url, dsn, EXTRA.format(dsn=dsn, role=role))
 
     def __enter__(self):
-        self.store = self.parts.store()
-        self.store.migrate()
+        super().__enter__()
         letters = [dead(n) for n in range(1, 41)]
         letters.append(dead(of=operation(99, key=FORGED), constraint=FORGED, sqlstate="23505"))
         self.store.dead_letters.record(letters)
-        return super().__enter__()
-
-    def __exit__(self, *exc_info):
-        super().__exit__(*exc_info)
-        self.store.close()
+        return self
 
 
 @pytest.fixture

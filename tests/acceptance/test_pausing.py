@@ -9,23 +9,14 @@ import sys
 import psycopg
 import pytest
 
-from tests.acceptance.fleet import ROOT, Fleet, until
+from tests.acceptance.fleet import ROOT, StoredFleet, until
 
 
-class Paused(Fleet):
+class Paused(StoredFleet):
     """A fleet with a store."""
 
     def __init__(self, folder, broker_url, dsn, store_dsn, **options):
         super().__init__(folder, broker_url, dsn, f'[store]\ndsn = "{store_dsn}"\n', **options)
-        self.store = self.parts.store()
-
-    def __enter__(self):
-        self.store.migrate()
-        return super().__enter__()
-
-    def __exit__(self, *exc_info):
-        super().__exit__(*exc_info)
-        self.store.close()
 
     def run(self, *arguments, status=0):
         """Run a command, and return what it writes."""

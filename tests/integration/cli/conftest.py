@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -12,15 +11,12 @@ from click.testing import CliRunner
 from syncpipe import app as wiring
 from syncpipe.cli import main
 from syncpipe.cli.output import Exit
-from syncpipe.store.options import StoreOptions
-from syncpipe.store.postgres.store import PostgresStore
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.target import MemoryTarget
-from tests.stores import emptied
+from tests.stores import AUDIT_KEY
 
 NOW = FakeClock().now_ms()
-KEY = bytes(range(32))
 CONFIGURATION = """
 [store]
 dsn = "{dsn}"
@@ -37,20 +33,6 @@ mask = {{ status = "show" }}
 """
 
 
-@pytest.fixture(scope="module")
-def opened_store(module_dsn):
-    with closing(PostgresStore(StoreOptions(module_dsn), KEY)) as store:
-        store.migrate()
-        yield store
-
-
-@pytest.fixture
-def store(opened_store, module_dsn):
-    """The store, empty."""
-    emptied(module_dsn)
-    return opened_store
-
-
 @pytest.fixture
 def broker():
     return MemoryBroker(FakeClock())
@@ -59,13 +41,6 @@ def broker():
 @pytest.fixture
 def target():
     return MemoryTarget("crm", clock=FakeClock())
-
-
-@pytest.fixture
-def acts(store):
-    """What the audit has got during the test, the oldest first."""
-    before = store.audit.head().number
-    return lambda: [record.act for record in store.audit.records() if record.number > before]
 
 
 @pytest.fixture
@@ -79,7 +54,7 @@ def run(tmp_path, monkeypatch, store, module_dsn, broker, target):
     user = pwd.getpwuid(os.geteuid()).pw_name
 
     def run(*arguments, status=Exit.OK, role="admins", noun="dlq", **options):
-        text = CONFIGURATION.format(dsn=module_dsn, key=KEY.hex(), user=user, role=role)
+        text = CONFIGURATION.format(dsn=module_dsn, key=AUDIT_KEY.hex(), user=user, role=role)
         (tmp_path / "syncpipe.toml").write_text(text)
         done = CliRunner().invoke(main, [noun, *arguments], prog_name="syncpipe", **options)
         assert done.exit_code == status, done.output

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 
 from syncpipe.core.access import Identity, Role
@@ -12,35 +10,18 @@ from syncpipe.core.masks import MaskRule, Masks
 from syncpipe.deadletters.letters import DeadLetters
 from syncpipe.deadletters.records import Records
 from syncpipe.replay.service import Replays
-from syncpipe.store.options import StoreOptions
-from syncpipe.store.postgres.store import PostgresStore
 from syncpipe.store.replays import Declared
 from syncpipe.system import SystemRandom
 from syncpipe.testing.clock import FakeClock
 from syncpipe.testing.target import MemoryTarget
-from tests.stores import emptied
+from tests.stores import AUDIT_KEY
 
-KEY = bytes(range(32))
 COLLECTIONS = {
     "orders": Collection(
         "orders", ("crm", "erp"), mask={"status": MaskRule.SHOW, "name": MaskRule.HASH}
     ),
     "notes": Collection("notes", ("crm",), version=VersionSource.SOURCE),
 }
-
-
-@pytest.fixture(scope="module")
-def opened_store(module_dsn):
-    with closing(PostgresStore(StoreOptions(module_dsn), KEY)) as store:
-        store.migrate()
-        yield store
-
-
-@pytest.fixture
-def store(opened_store, module_dsn):
-    """The store, empty."""
-    emptied(module_dsn)
-    return opened_store
 
 
 @pytest.fixture
@@ -66,7 +47,7 @@ def letters_of(store, targets, clock):
             identity,
             Records(COLLECTIONS, targets.__getitem__),
             replays=Replays(store.replays, identity, declared),
-            masks=Masks({name: each.mask for name, each in COLLECTIONS.items()}, KEY),
+            masks=Masks({name: each.mask for name, each in COLLECTIONS.items()}, AUDIT_KEY),
             clock=clock,
             random=SystemRandom(),
         )
@@ -78,10 +59,3 @@ def letters_of(store, targets, clock):
 def letters(letters_of):
     """The verbs for an operator."""
     return letters_of()
-
-
-@pytest.fixture
-def acts(store):
-    """What the audit has got during the test, the oldest first."""
-    before = store.audit.head().number
-    return lambda: [record.act for record in store.audit.records() if record.number > before]

@@ -9,6 +9,7 @@ from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import DeadLetter
 from syncpipe.core.operation import KINDS, Operation
 from syncpipe.testing.clock import FakeClock
+from tests.contract import test_deadletters as contract
 
 NOW = FakeClock().now_ms()
 #: What must be seen nowhere.
@@ -46,13 +47,4 @@ def dead(number: int = 1, *, of: Operation | None = None, **members: Any) -> Dea
 
 def unreadable(**members: Any) -> DeadLetter:
     """A message that nobody can read."""
-    known = {
-        "raw": f"garbage {CANARY}".encode(),
-        "queue": "sp.crm.0.low",
-        "stage": "decode",
-        "code": "SP-E301",
-        "message": "No envelope.",
-        "died_ms": NOW,
-        "worker": "w1@h",
-    }
-    return DeadLetter(**known | members)
+    return contract.unreadable(f"garbage {CANARY}".encode(), **{"died_ms": NOW} | members)

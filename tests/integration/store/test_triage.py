@@ -50,13 +50,6 @@ def store(opened, superuser):
 
 
 @pytest.fixture
-def acts(store):
-    """Returns what has been written down since the test began; the audit only grows."""
-    before = store.audit.head().number
-    return lambda: [each.act for each in store.audit.records() if each.number > before]
-
-
-@pytest.fixture
 def triage(store):
     return store.triage
 

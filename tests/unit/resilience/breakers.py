@@ -68,3 +68,9 @@ class Ringside:
             self[name].probe_failed(call, error)
         else:
             self[name].probe_passed(call)
+
+    def let_one_try(self):
+        """Let all know that the target is down, and a probe of the first process pass."""
+        self.open()
+        self.share()
+        self.probe()

@@ -141,9 +141,7 @@ def test_only_the_prober_tries_after_its_probe_and_then_all():
 
 def test_a_prober_without_a_message_soon_lets_all_try():
     ring = Ringside("a", "b")
-    ring.open()
-    ring.share()
-    ring.probe()
+    ring.let_one_try()
     assert ring["a"].wakes(leads=True) == ring.clock.monotonic() + TRIAL_S
     ring.clock.advance(TRIAL_S)
     ring["a"].tick()
@@ -153,9 +151,7 @@ def test_a_prober_without_a_message_soon_lets_all_try():
 
 def test_a_trial_that_fails_concerns_nobody_else():
     ring = Ringside("a", "b")
-    ring.open()
-    ring.share()
-    ring.probe()
+    ring.let_one_try()
     ring.fail(error=TargetMisconfigured("no table"))
     ring.share()
     assert (ring["b"].state, ring["b"].register.failures) == (State.OPEN, 2)

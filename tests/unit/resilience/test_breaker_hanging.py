@@ -45,15 +45,19 @@ def test_a_call_that_does_not_end_says_nothing_while_others_pass(ring):
     assert ring["a"].state is State.OPEN
 
 
-def test_a_probe_that_never_ends_is_forgotten_when_others_have_opened():
+def without_a_message():
+    """Two processes that may try, have nothing to try with, and wait for the next probe."""
     ring = Ringside("a", "b")
-    ring.open()
-    ring.share()
-    ring.probe()
+    ring.let_one_try()
     ring.clock.advance(1.1)
     ring["a"].tick()
     ring.share()
     ring.wait()
+    return ring
+
+
+def test_a_probe_that_never_ends_is_forgotten_when_others_have_opened():
+    ring = without_a_message()
     lost = ring["a"].begin_probe()
     ring.fail("b")
     ring["a"].hear(ring["b"].register)
@@ -68,14 +72,7 @@ def test_a_probe_that_never_ends_is_forgotten_when_others_have_opened():
 
 
 def test_a_probe_that_never_ends_does_not_open_what_others_have_closed():
-    ring = Ringside("a", "b")
-    ring.open()
-    ring.share()
-    ring.probe()
-    ring.clock.advance(1.1)
-    ring["a"].tick()
-    ring.share()
-    ring.wait()
+    ring = without_a_message()
     ring["a"].begin_probe()
     ring.succeed("b", times=3)
     ring["a"].hear(ring["b"].register)
