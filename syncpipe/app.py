@@ -12,6 +12,7 @@ from syncpipe.core.chain import derived
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.masks import Masks
 from syncpipe.deadletters.glances import Glances
+from syncpipe.dictionaries import Directory
 from syncpipe.errors import UnknownTarget
 from syncpipe.producer.aio import AsyncClient as PlainAsyncClient
 from syncpipe.producer.client import Client as PlainClient
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from syncpipe.core.access import Identity
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.core.compression import Dictionary
     from syncpipe.deadletters.letters import DeadLetters
     from syncpipe.deadletters.records import Records
     from syncpipe.pipeline import Pipeline
@@ -73,6 +75,10 @@ class App:
 
         broker = self.settings.broker
         return open_broker(broker.url, clock=self.clock, management_url=broker.management_url)
+
+    def dictionaries(self) -> Directory:
+        """Return the dictionaries of small envelopes."""
+        return Directory(self.settings.dictionaries)
 
     def collections(self, target: str) -> dict[str, Collection]:
         """Return what is synchronised to *target*, by name."""
@@ -189,6 +195,8 @@ class App:
 
         from syncpipe.pipeline import BatchLog, Pipeline  # noqa: PLC0415
 
+        dictionaries = self.dictionaries()
+        dictionaries.chosen(self.collections(target).values())  # read now, and missed now
         return Pipeline(
             target=self.target(target),
             collections=self.collections(target),
@@ -200,6 +208,7 @@ class App:
             schedule=store.schedule if store else None,
             groups=store.groups if store else None,
             outcomes=store.outcomes if store else None,
+            find=dictionaries.find,
         )
 
 
@@ -212,6 +221,7 @@ class _ClientParts(TypedDict):
     clock: Clock
     random: Random
     options: ClientOptions
+    dictionaries: Mapping[str, Dictionary]
 
 
 class Client(PlainClient):
@@ -245,4 +255,5 @@ def _client_parts(config: str | Path | Settings | None) -> _ClientParts:
         clock=app.clock,
         random=app.random,
         options=settings.client,
+        dictionaries=app.dictionaries().chosen(settings.collections.values()),
     )

@@ -19,7 +19,8 @@
     │   ├── ChecksumMismatch        SP-E303
     │   ├── UnknownFormat           SP-E304
     │   ├── EnvelopeTooLarge        SP-E305
-    │   └── MalformedEnvelope       SP-E306
+    │   ├── MalformedEnvelope       SP-E306
+    │   └── DictionaryMissing       SP-E307
     ├── SendError                   SP-E400  the operation may not have been sent
     │   ├── BufferFull              SP-E401
     │   ├── BrokerUnavailable       SP-E402
@@ -60,7 +61,8 @@
         ├── AuditKeyMissing         SP-E803
         ├── NotPossible             SP-E804
         ├── AuditKeyDiffers         SP-E805
-        └── LossNotAccepted         SP-E806
+        ├── LossNotAccepted         SP-E806
+        └── NothingLearned          SP-E807
 
 A code is stable for ever and is what people search for; ``syncpipe explain CODE`` prints the class
 docstring and the hint.
@@ -221,6 +223,19 @@ class MalformedEnvelope(EnvelopeError):
     """The checksum fits but the content is not what this format allows."""
 
     code = "SP-E306"
+
+
+class DictionaryMissing(EnvelopeError):
+    """A dictionary that small envelopes are compressed with is not there, or not whole.
+
+    A client then compresses without it. A worker cannot open what was compressed with it.
+    """
+
+    code = "SP-E307"
+    hint = (
+        "Put its file into the directory that `dictionaries` names, on every machine with workers; "
+        "`syncpipe dictionary list` shows what is there. Then replay the dead letters."
+    )
 
 
 class SendError(SyncpipeError):
@@ -624,3 +639,13 @@ class LossNotAccepted(ActError):
 
     code = "SP-E806"
     hint = "Replay them, or repeat it with --accept-loss if their changes are not wanted."
+
+
+class NothingLearned(ActError):
+    """No dictionary was made: there were too few samples, or they have too little in common."""
+
+    code = "SP-E807"
+    hint = (
+        "Give more records, as your services send them, one JSON object a line: some thousands "
+        "are best."
+    )

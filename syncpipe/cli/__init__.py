@@ -30,6 +30,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Measure how fast it is here, beside what PostgreSQL itself can take.",
     ),
     "config": ("syncpipe.cli.config:config", "Show and check the configuration."),
+    "dictionary": (
+        "syncpipe.cli.dictionary:dictionary",
+        "Learn from samples how small envelopes become smaller, and show what was learned.",
+    ),
     "demo": (
         "syncpipe.cli.demo:demo",
         "Run real data through the real pipeline on private services, and check every row.",

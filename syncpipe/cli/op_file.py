@@ -133,7 +133,8 @@ def send_many(
 
     order = _Order(**options)
     settings = configuration.load().settings
-    shape = _shape(declared(build(settings), order.collection), order)
+    collection = declared(build(settings), order.collection)
+    shape = shape_of(collection, order.kind, order.key, order.version_field)
     try:
         with replacing(order.failed) if order.failed else nullcontext() as failed:
             sent = _send(order, shape, settings, failed)
@@ -160,7 +161,7 @@ def _send(order: _Order, shape: Shape, settings: Settings, failed: IO[str] | Non
     name = order.source.name
     rows = read(
         unpacked(order.source, name),
-        order.file_format or _format_of(name),
+        order.file_format or format_of(name),
         exact=exact(order.kind, decimals=order.decimals),
     )
     linger_ms = max(settings.client.linger_ms, _LINGER_MS)
@@ -184,26 +185,29 @@ def _send(order: _Order, shape: Shape, settings: Settings, failed: IO[str] | Non
         return sending.run(rows, client.close)
 
 
-def _shape(collection: Collection, order: _Order) -> Shape:
+def shape_of(
+    collection: Collection, kind: str, key_fields: str | None, version_field: str | None
+) -> Shape:
     """Return how records become operations. Raises UsageError for what cannot fit any record."""
     from syncpipe.core.collection import VersionSource
     from syncpipe.core.operation import KINDS
     from syncpipe.ops.shaping import Shape
 
-    key = tuple(order.key.split(",")) if order.key else collection.key
+    key = tuple(key_fields.split(",")) if key_fields else collection.key
     if len(key) != len(collection.key):
         names = ", ".join(collection.key)
         raise click.UsageError(f"The key of {collection.name} has the parts {names}.")
-    if (order.version_field is not None) is not (collection.version is VersionSource.SOURCE):
+    if (version_field is not None) is not (collection.version is VersionSource.SOURCE):
         raise click.UsageError(
             f"{collection.name} takes its versions from the source: name --version-field."
-            if order.version_field is None
+            if version_field is None
             else f"{collection.name} makes its own versions: leave --version-field out."
         )
-    return Shape(KINDS[order.kind], key, order.version_field)
+    return Shape(KINDS[kind], key, version_field)
 
 
-def _format_of(name: str) -> Format:
+def format_of(name: str) -> Format:
+    """Return the form of a file of this *name*."""
     return "csv" if name.removesuffix(".gz").endswith(".csv") else "jsonl"
 
 

@@ -29,7 +29,7 @@ from syncpipe.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 #: Largest encoded operation, bytes.
 MAX_OPERATION_BYTES = 1024 * 1024
@@ -37,6 +37,9 @@ MAX_OPERATION_BYTES = 1024 * 1024
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
 #: An operation that has nothing of what few have begins as an array of six.
 _SIX = 0x96
+#: Where the collection begins, behind an id of 16 bytes and a kind: with its length if it has at
+#: most 31 characters, or else with a mark before its length.
+_COLLECTION_AT, _SHORT, _LONG = 20, 0x1F, 0xD9
 
 
 class _Rare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +99,22 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
             ) from fault
         yield operation, raw
         start = end
+
+
+def collection_of(operations: Sequence[bytes]) -> str | None:
+    """Return the collection of all *operations*, which `encode` has returned; None of several.
+
+    Of none, too, it is None.
+    """
+    if not operations:
+        return None
+    first = operations[0]
+    length, begin = first[_COLLECTION_AT] & _SHORT, _COLLECTION_AT + 1
+    if first[_COLLECTION_AT] == _LONG:
+        length, begin = first[begin], begin + 1
+    end = begin + length
+    alike = len({operation[_COLLECTION_AT:end] for operation in operations}) == 1
+    return first[begin:end].decode() if alike else None
 
 
 def _rare(operation: Operation) -> dict[str, int | bytes]:

@@ -45,6 +45,9 @@ class Collection:
     table: str | None = None
     #: Columns that operations may write; without this, every column of the table.
     fields: tuple[str, ...] | None = None
+    #: Dictionary that clients compress its small envelopes with, as `syncpipe dictionary train`
+    #: calls it, once every worker has its file; empty: none.
+    dictionary: str = ""
     #: Seconds for which late operations can still be judged.
     horizon_s: int = 30 * 24 * 3600
     #: What undoes an applied member of a group that ended dead: delete (upserts and patches),

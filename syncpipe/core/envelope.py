@@ -12,8 +12,9 @@
     …       …     body: operations (see `codec`), compressed when that pays
 
 The header's members are those of `Header`, with the codec, the length of the raw body and the id of
-a key (none yet) after the time. What follows the trace context is there only if it is needed:
-earlier attempts, and after them, perhaps of none, the id of a replay.
+a key (none yet) after the time. The codec is "none", "zstd", or the id, as bytes, of the dictionary
+that it takes. What follows the trace context is there only if it is needed: earlier attempts, and
+after them, perhaps of none, the id of a replay.
 
 The checksum is checked before anything is parsed. Decompression stops at a cap whatever the frame
 declares. Readers accept this format and, once there is another, the one before.
@@ -27,12 +28,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgpack
-import zstandard
 
 from syncpipe.core.attempt import Attempt, attempts_of
+from syncpipe.core.codec import collection_of
+from syncpipe.core.compression import (
+    ID_BYTES,
+    MOST_WITH_DICTIONARY,
+    NO_DICTIONARIES,
+    PLAIN,
+    compress,
+)
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
     ChecksumMismatch,
+    DictionaryMissing,
     EnvelopeTooLarge,
     EnvelopeTruncated,
     MalformedEnvelope,
@@ -41,7 +50,12 @@ from syncpipe.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from syncpipe.core.compression import Dictionary
+
+    #: Returns the dictionary with an id, or raises DictionaryMissing.
+    Find = Callable[[bytes], Dictionary]
 
 #: The format that is written.
 FORMAT = 1
@@ -49,13 +63,9 @@ FORMAT = 1
 MAX_ENVELOPE_BYTES, MAX_BODY_BYTES = 8 * 1024 * 1024, 16 * 1024 * 1024
 #: Most operations in one envelope: small ones unpack to much more memory than they travel with.
 MAX_OPERATIONS = 10_000
-#: Bodies below this size are not compressed: it would not pay.
-_MIN_COMPRESS_BYTES = 256
 _MAGIC = b"SPE"
 _PREFIX = struct.Struct(">3sBI16sH")
 _DIGEST_AT, _DIGEST_END = 8, 24
-_LEVEL = 3
-_WINDOW_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +100,19 @@ class Envelope:
     body: bytes
 
 
-def seal(header: Header, operations: Sequence[bytes]) -> bytes:
+def without_dictionaries(id_: bytes) -> Dictionary:
+    """Find no dictionary."""
+    raise DictionaryMissing(f"The envelope needs the dictionary {id_.hex()}, and there are none.")
+
+
+def seal(
+    header: Header,
+    operations: Sequence[bytes],
+    dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES,
+) -> bytes:
     """Return the envelope of *operations*, each encoded by `codec.encode`.
+
+    If they are few and all of one collection that has one of the *dictionaries*, it is used.
 
     Raises:
         EnvelopeTooLarge: it exceeds `MAX_ENVELOPE_BYTES` or `MAX_OPERATIONS`, or its body
@@ -103,7 +124,7 @@ def seal(header: Header, operations: Sequence[bytes]) -> bytes:
     raw = b"".join(operations)
     if len(raw) > MAX_BODY_BYTES:
         raise EnvelopeTooLarge(f"The body has {len(raw)} bytes, limit {MAX_BODY_BYTES}.")
-    codec, body = _compress(raw)
+    codec, body = compress(raw, _dictionary(raw, operations, dictionaries))
     fields: list[Any] = [
         header.id,
         header.lane.target,
@@ -128,17 +149,18 @@ def seal(header: Header, operations: Sequence[bytes]) -> bytes:
     return unsigned[:_DIGEST_AT] + _digest(unsigned) + unsigned[_DIGEST_END:]
 
 
-def unseal(data: bytes) -> Envelope:
-    """Return the envelope in *data*.
+def unseal(data: bytes, find: Find = without_dictionaries) -> Envelope:
+    """Return the envelope in *data*; *find* returns the dictionary that it needs.
 
     Raises:
+        DictionaryMissing: *find* does not have it.
         EnvelopeError: *data* is no envelope, was cut or altered, is too large, or of another
         format.
 
     """
     header_end = _check_prefix(data)
     header, codec, raw_length = _header(data[_PREFIX.size : header_end])
-    body = _decompress(codec, data[header_end:], raw_length)
+    body = _decompress(codec, data[header_end:], raw_length, find)
     return Envelope(header, body)
 
 
@@ -154,6 +176,15 @@ def peek_count(data: bytes) -> int:
         return _header(data[_PREFIX.size : header_end])[0].count
     except MalformedEnvelope:
         return 0
+
+
+def _dictionary(
+    raw: bytes, operations: Sequence[bytes], dictionaries: Mapping[str, Dictionary]
+) -> Dictionary | None:
+    if not dictionaries or len(raw) > MOST_WITH_DICTIONARY:
+        return None
+    collection = collection_of(operations)
+    return dictionaries.get(collection) if collection else None
 
 
 def _check_prefix(data: bytes) -> int:
@@ -176,7 +207,7 @@ def _check_prefix(data: bytes) -> int:
     return header_end
 
 
-def _header(packed: bytes) -> tuple[Header, str, int]:
+def _header(packed: bytes) -> tuple[Header, Any, int]:
     try:
         fields = msgpack.unpackb(packed)
         id_, target, shard, priority, count, created_ms, codec, raw_length, key_id, *rest = fields
@@ -213,40 +244,21 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, bytes) and len(value) == 16  # noqa: PLR2004 - bytes of a UUID
 
 
-def _compress(raw: bytes) -> tuple[str, bytes]:
-    if len(raw) < _MIN_COMPRESS_BYTES:
-        return "none", raw
-    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
-    return ("zstd", packed) if len(packed) < len(raw) else ("none", raw)
-
-
-def _decompress(codec: str, body: bytes, raw_length: int) -> bytes:
+def _decompress(codec: Any, body: bytes, raw_length: int, find: Find) -> bytes:
     if raw_length > MAX_BODY_BYTES:
         raise EnvelopeTooLarge(f"The body claims {raw_length} bytes, limit {MAX_BODY_BYTES}.")
     match codec:
         case "none":
             raw = body
         case "zstd":
-            raw = _unzstd(body, raw_length)
+            raw = PLAIN.decompress(body, raw_length)
+        case bytes() if len(codec) == ID_BYTES:
+            raw = find(codec).decompress(body, raw_length)
         case _:
             raise MalformedEnvelope(f"The codec {codec!r} is not part of this format.")
     if len(raw) != raw_length:
         raise MalformedEnvelope(f"The body has {len(raw)} bytes, its header says {raw_length}.")
     return raw
-
-
-def _unzstd(body: bytes, raw_length: int) -> bytes:
-    """Decompress at most one byte more than *raw_length*: the frame's own size is not trusted."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
-    pieces, missing = [], raw_length + 1
-    try:
-        with decompressor.stream_reader(body) as reader:
-            while missing and (piece := reader.read(missing)):
-                pieces.append(piece)
-                missing -= len(piece)
-    except zstandard.ZstdError as fault:
-        raise MalformedEnvelope(f"The body cannot be decompressed: {fault}.") from fault
-    return b"".join(pieces)
 
 
 def _digest(data: bytes) -> bytes:

@@ -87,7 +87,7 @@ def _of_faults(batch: Batch) -> Iterator[Report]:
     for fault in batch.faults:
         message = batch.messages[fault.message]
         try:
-            envelope = unseal(message.body)
+            envelope = unseal(message.body)  # what needs a dictionary comes from no replay
             operations = [operation for operation, _ in decode_all(envelope.body)]
         except EnvelopeError:
             continue

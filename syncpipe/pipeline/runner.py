@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncpipe.core.envelope import without_dictionaries
 from syncpipe.pipeline import report as reports
 from syncpipe.pipeline.admit import STAGE as ADMIT
 from syncpipe.pipeline.admit import admit
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.core.envelope import Find
     from syncpipe.pipeline.care import Care
     from syncpipe.pipeline.log import BatchLog
     from syncpipe.pipeline.options import WorkerOptions
@@ -63,12 +65,13 @@ class Pipeline:
         schedule: Schedule | None = None,
         groups: Groups | None = None,
         outcomes: Outcomes | None = None,
+        find: Find = without_dictionaries,
     ) -> None:
         """Apply to *target* what *collections* declare for it; dead letters go to *broker*.
 
         What is to be tried later goes into *schedule*; without one it is kept by whoever runs this.
         Operations that belong to a group need *groups*; without them they are dead. What became of
-        replayed operations goes into *outcomes*.
+        replayed operations goes into *outcomes*. *find* returns the dictionaries of envelopes.
         """
         #: Where operations are applied.
         self.target = target
@@ -85,6 +88,7 @@ class Pipeline:
         self._scheduling = Scheduling(schedule, patience) if schedule else None
         self._membership = Membership(groups, patience) if groups else None
         self._replayed = Replayed(outcomes, patience) if outcomes else None
+        self._find = find
         self._told_of_delays = False
         self._stopped = threading.Event()
 
@@ -113,7 +117,7 @@ class Pipeline:
         self._broker.close()
 
     def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
-        batch = watch("decode", decode, batch)
+        batch = watch("decode", decode, batch, self._find)
         batch = watch("clock", ask_time, batch, self._time)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)

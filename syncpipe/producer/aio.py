@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
 from syncpipe.errors import ClientClosed, SyncpipeError
 from syncpipe.producer.draft import Choices, Draft, draft_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
+    from syncpipe.core.compression import Dictionary
     from syncpipe.producer.draft import DraftLike, Key
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.many import Fault
@@ -49,12 +51,23 @@ class AsyncClient:
         clock: Clock,
         random: Random,
         options: ClientOptions,
+        dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES,
     ) -> None:
-        """Send operations on *collections* through *broker*, which is closed with the client."""
+        """Send operations on *collections* through *broker*, which is closed with the client.
+
+        Small envelopes of a collection are compressed with its one of *dictionaries*.
+        """
         stamper = Stamper(clock, random)
         self._options = options
         self._intake = Intake(collections, shards, stamper)
-        self._sender = Sender(broker, clock=clock, random=random, stamper=stamper, options=options)
+        self._sender = Sender(
+            broker,
+            clock=clock,
+            random=random,
+            stamper=stamper,
+            options=options,
+            dictionaries=dictionaries,
+        )
 
     async def upsert(
         self,

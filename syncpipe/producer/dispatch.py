@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncpipe.core.envelope import Header, seal
@@ -11,9 +11,10 @@ from syncpipe.errors import BrokerUnavailable, SyncpipeError
 from syncpipe.transport.broker import APPLY_TASK, Outbound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from syncpipe.core.chance import Clock
+    from syncpipe.core.compression import Dictionary
     from syncpipe.producer.buffer import Parcel
     from syncpipe.producer.stamps import Stamper
     from syncpipe.transport.broker import Broker
@@ -29,6 +30,8 @@ class Dispatcher:
     clock: Clock
     #: Gives them their ids.
     stamper: Stamper
+    #: What small ones are compressed with, by collection.
+    dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
 
     def send(self, parcels: Sequence[Parcel], *, timeout_s: float) -> list[SyncpipeError | None]:
         """Send each parcel in an envelope of its own; return its error, None if it is confirmed."""
@@ -52,5 +55,5 @@ class Dispatcher:
             count=len(parcel.entries),
             created_ms=self.clock.now_ms(),
         )
-        body = seal(header, [entry.data for entry in parcel.entries])
+        body = seal(header, [entry.data for entry in parcel.entries], self.dictionaries)
         return Outbound(parcel.route.queue, body, str(uuid.UUID(bytes=envelope_id)), APPLY_TASK)

@@ -15,12 +15,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import (
-    BufferFull,
-    ClientClosed,
-    DeliveryTimeout,
-    SendError,
-)
+from syncpipe.errors import BufferFull, ClientClosed, DeliveryTimeout, SendError
 from syncpipe.producer import lifetime
 from syncpipe.producer.buffer import Buffer, Entry, Parcel, Ticket
 from syncpipe.producer.condition import Condition
@@ -30,9 +25,10 @@ from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from syncpipe.core.chance import Clock, Random
+    from syncpipe.core.compression import Dictionary
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.options import ClientOptions
@@ -71,10 +67,11 @@ class Sender:
         random: Random,
         stamper: Stamper,
         options: ClientOptions,
+        dictionaries: Mapping[str, Dictionary],
     ) -> None:
-        """Send to *broker*, which is closed with the sender."""
+        """Send to *broker*, which is closed with the sender; *dictionaries* are by collection."""
         self._broker = broker
-        self._dispatcher = Dispatcher(broker, clock, stamper)
+        self._dispatcher = Dispatcher(broker, clock, stamper, dictionaries)
         self._clock = clock
         self._random = random
         self._options = options

@@ -11,6 +11,7 @@ from syncpipe.core.collection import VersionSource
 from syncpipe.core.compensation import DELETE, NEGATE, is_function
 from syncpipe.core.masks import EVERY
 from syncpipe.core.routing import TARGET_NAME
+from syncpipe.dictionaries import NAME as DICTIONARY_NAME
 from syncpipe.errors import ConfigError
 from syncpipe.settings.endpoint import endpoint_findings, meaning_findings
 from syncpipe.settings.mistake import did_you_mean
@@ -80,6 +81,7 @@ def faults(settings: Settings, written: frozenset[Path]) -> Iterator[Fault]:
         yield from _horizon_faults(collection, settings, written)
         yield from _compensation_faults(collection)
         yield from _mask_faults(collection)
+        yield from _dictionary_faults(collection, settings)
     yield from _shared_tables(settings)
 
 
@@ -314,6 +316,16 @@ def _mask_faults(collection: Collection) -> Iterator[Fault]:
         if name not in known:
             path = ("collections", collection.name, "mask", name)
             yield Fault(path, "None of its fields has this name.", did_you_mean(name, known))
+
+
+def _dictionary_faults(collection: Collection, settings: Settings) -> Iterator[Fault]:
+    path, name = ("collections", collection.name, "dictionary"), collection.dictionary
+    if name and not DICTIONARY_NAME.fullmatch(name):
+        hint = "Write the name that `syncpipe dictionary train` gave it, without a folder."
+        yield Fault(path, f"No dictionary is called {name!r}.", hint)
+    elif name and not settings.dictionaries:
+        hint = "Name the directory of its file above all tables, as `dictionaries`."
+        yield Fault(path, "There is no directory of dictionaries.", hint)
 
 
 def _shared_tables(settings: Settings) -> Iterator[Fault]:

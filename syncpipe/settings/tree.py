@@ -52,6 +52,8 @@ class Settings:
 
     #: Number of shards of every target: how many lanes can be worked on side by side.
     shards: int = 8
+    #: Directory with the dictionaries of small envelopes, on every machine; empty: none.
+    dictionaries: str = ""
     #: Where operations travel.
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     #: Where syncpipe keeps its own memory.

@@ -8,12 +8,14 @@ import pytest
 
 from syncpipe import app, settings
 from syncpipe.core.collection import Collection
+from syncpipe.dictionaries import Directory
 from syncpipe.errors import ConfigError, UnknownCollection, UnknownTarget
 from syncpipe.settings import BrokerSettings, Settings
 from syncpipe.settings.tree import TARGET_TYPES
 from syncpipe.store.options import StoreOptions
 from syncpipe.targets.http.options import HttpOptions
 from syncpipe.targets.postgres.options import PostgresOptions
+from tests.unit.core.trained import dictionary
 
 ORDERS = Collection("orders", targets=("crm", "bi"))
 NOTES = Collection("notes", targets=("bi",))
@@ -33,6 +35,30 @@ def test_a_target_gets_the_collections_that_go_there():
 def test_an_unknown_target_is_refused_with_the_known_ones():
     with pytest.raises(UnknownTarget, match="no target 'crn'; declared: bi, crm"):
         app.build(SETTINGS).target("crn")
+
+
+@pytest.mark.parametrize("client", [app.Client, app.AsyncClient])
+def test_a_client_without_its_dictionary_does_without(client, caplog):
+    orders = replace(ORDERS, dictionary="orders-0123456789abcdef")
+    settings = replace(SETTINGS, dictionaries="/nowhere", collections={"orders": orders})
+
+    client(settings)
+
+    (record,) = caplog.records
+    assert "orders has no dictionary here: SP-E307" in record.getMessage()
+
+
+def test_a_client_has_the_dictionaries_of_its_collections(tmp_path):
+    directory = Directory(str(tmp_path))
+    name, _ = directory.add("orders", dictionary())
+    orders = replace(ORDERS, dictionary=name)
+    collections = {"orders": orders, "notes": NOTES}
+    settings = replace(SETTINGS, dictionaries=str(tmp_path), collections=collections)
+
+    chosen = app._client_parts(settings)["dictionaries"]
+
+    assert {name: each.id for name, each in chosen.items()} == {"orders": dictionary().id}
+    assert app.build(settings).dictionaries().find(dictionary().id).id == dictionary().id
 
 
 #: Options of each type.

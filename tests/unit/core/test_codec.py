@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncpipe.core.codec import MAX_OPERATION_BYTES, decode_all, encode
+from syncpipe.core.codec import MAX_OPERATION_BYTES, collection_of, decode_all, encode
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
 from tests.unit.core import samples
@@ -30,6 +30,27 @@ def test_operations_come_out_equal_with_the_bytes_that_went_in(operations):
     assert [samples.shape(dict(o.fields)) for o, _ in decoded] == [
         samples.shape(dict(o.fields)) for o in operations
     ]
+
+
+@given(samples.operations)
+def test_the_collection_is_read_without_the_rest(operation):
+    assert collection_of([encode(operation)] * 2) == operation.collection
+
+
+def test_operations_of_several_collections_have_none_and_neither_has_nothing():
+    of = {name: encode(Operation(ID, Kind.DELETE, name, "k", 1, None)) for name in ("a", "ab", "b")}
+
+    assert collection_of([of["a"], of["ab"]]) is None
+    assert collection_of([of["ab"], of["a"]]) is None
+    assert collection_of([of["a"], of["b"]]) is None
+    assert collection_of([]) is None
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 48, 255])
+def test_the_collection_is_read_whatever_its_length(length):
+    operation = Operation(ID, Kind.DELETE, "x" * length, "k", 1, None)
+
+    assert collection_of([encode(operation)]) == operation.collection
 
 
 def test_an_integer_of_ten_thousand_digits_travels():

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from syncpipe.core import envelope
 from syncpipe.core.attempt import Attempt
+from syncpipe.core.compression import MOST_WITH_DICTIONARY
 from syncpipe.core.envelope import MAX_BODY_BYTES, MAX_OPERATIONS, Envelope, Header, seal, unseal
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
     ChecksumMismatch,
+    DictionaryMissing,
     EnvelopeError,
     EnvelopeTooLarge,
     EnvelopeTruncated,
@@ -26,6 +28,7 @@ from syncpipe.errors import (
     NotAnEnvelope,
     UnknownFormat,
 )
+from tests.unit.core.trained import dictionary, orders
 
 headers = st.builds(
     Header,
@@ -44,11 +47,12 @@ def _header(count: int = 1, trace: str | None = None) -> Header:
 
 
 def _samples() -> list[bytes]:
-    """Twenty envelopes of different sizes, half of them compressed."""
+    """Twenty envelopes of different sizes, half of them compressed, and one with a dictionary."""
     chance = random.Random(7)
     bodies = [[chance.randbytes(n)] for n in range(0, 100, 10)]
     bodies += [[b"text that repeats. " * n, chance.randbytes(n)] for n in range(14, 24)]
-    return [seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies)]
+    sealed = [seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies)]
+    return [*sealed, seal(_header(2), orders(2, 9), {"orders": dictionary()})]
 
 
 def _forged(fields: list, body: bytes, *, format_: int = 1) -> bytes:
@@ -92,7 +96,7 @@ def test_a_body_that_cannot_be_compressed_grows_by_no_more_than_the_header():
     assert len(seal(_header(), [body])) < len(body) + 200
 
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(21))
 def test_every_truncation_is_refused(number):
     sealed = _samples()[number]
 
@@ -102,7 +106,7 @@ def test_every_truncation_is_refused(number):
             unseal(sealed[:size])
 
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(21))
 def test_every_single_bit_flip_is_refused(number):
     sealed = _samples()[number]
 
@@ -152,6 +156,8 @@ def test_bytes_after_the_end_are_refused():
         ({"count": "1"}, b"abc"),
         ({"created_ms": None}, b"abc"),
         ({"codec": "lzma"}, b"abc"),
+        ({"codec": b"short"}, b"abc"),
+        ({"codec": None}, b"abc"),
         ({"raw_length": 4}, b"abc"),
         ({"raw_length": 2}, b"abc"),
         ({"key_id": "k1"}, b"abc"),
@@ -241,3 +247,61 @@ def test_without_a_replay_the_bytes_are_those_of_earlier_releases():
 def test_what_follows_the_trace_is_checked(tail):
     with pytest.raises(MalformedEnvelope):
         unseal(_forged([*_fields(), *tail], b"abc"))
+
+
+def _codec(sealed: bytes) -> object:
+    length = PREFIX.unpack_from(sealed)[4]
+    return msgpack.unpackb(sealed[PREFIX.size : PREFIX.size + length])[6]
+
+
+def _find(id_: bytes):
+    assert id_ == dictionary().id
+    return dictionary()
+
+
+@pytest.mark.parametrize("count", [1, 2, 20])
+def test_few_operations_of_one_collection_are_compressed_with_its_dictionary(count):
+    operations = orders(count, 3)
+    plain = seal(_header(count), operations)
+    sealed = seal(_header(count), operations, {"orders": dictionary()})
+
+    assert _codec(sealed) == dictionary().id
+    assert len(sealed) < len(plain) * 0.9
+    assert unseal(sealed, _find) == unseal(plain)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [*orders(1, 3), *orders(1, 3, collection="order")],
+        orders(2, 3, collection="orders2"),
+        orders(MOST_WITH_DICTIONARY // 100, 3),
+        [],
+    ],
+    ids=["of several collections", "of another collection", "many", "none"],
+)
+def test_other_operations_are_compressed_without(operations):
+    header = _header(len(operations))
+
+    assert seal(header, operations, {"orders": dictionary()}) == seal(header, operations)
+
+
+def test_without_its_dictionary_an_envelope_is_not_opened_and_says_which_it_needs():
+    sealed = seal(_header(1), orders(1, 3), {"orders": dictionary()})
+
+    with pytest.raises(DictionaryMissing, match=dictionary().id.hex()):
+        unseal(sealed)
+
+
+@pytest.mark.parametrize(("claimed", "zeros"), [(3, 1 << 20), (1 << 20, 1 << 28)])
+def test_a_bomb_with_a_dictionary_is_refused_in_bounded_memory(claimed, zeros):
+    bomb = dictionary().compress(bytes(zeros))
+    forged = _forged(_fields(codec=dictionary().id, raw_length=claimed), bomb)
+
+    tracemalloc.start()
+    with pytest.raises(MalformedEnvelope):
+        unseal(forged, _find)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < MAX_BODY_BYTES

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from syncpipe.core.attempt import Attempt
 from syncpipe.core.codec import encode
-from syncpipe.core.routing import Lane
-from syncpipe.errors import NotAnEnvelope
+from syncpipe.core.envelope import Header, seal
+from syncpipe.core.routing import Lane, Priority
+from syncpipe.errors import DictionaryMissing, NotAnEnvelope
 from syncpipe.pipeline import Message
 from syncpipe.pipeline.batch import Batch
 from syncpipe.pipeline.decode import decode
-from tests.unit.pipeline.envelopes import QUEUE, body, message, operation
+from tests.unit.core.trained import dictionary, orders
+from tests.unit.pipeline.envelopes import LANE, QUEUE, body, message, operation
 
 
 def codes(*messages):
@@ -37,6 +39,26 @@ def test_each_kind_of_damage_has_its_own_code():
     messages = [Message(QUEUE, "m", each) for each in damaged]
     expected = ["SP-E301", "SP-E301", "SP-E302", "SP-E302", "SP-E303", "SP-E304"]
     assert codes(*messages) == expected
+
+
+def test_an_envelope_whose_dictionary_is_missing_is_set_aside_until_it_is_there():
+    known = {}
+
+    def find(id_):
+        if id_ not in known:
+            raise DictionaryMissing("away")
+        return known[id_]
+
+    header = Header(bytes(16), LANE, Priority.NORMAL, 1, 1)
+    sealed = seal(header, orders(1, 1), {"orders": dictionary()})
+    batch = Batch((Message(QUEUE, "m", sealed), message(operation())))
+
+    decoded = decode(batch, find)
+    assert [(each.message, each.error.code) for each in decoded.faults] == [(0, "SP-E307")]
+    assert [item.message for item in decoded.items] == [1]
+
+    known[dictionary().id] = dictionary()
+    assert [item.raw for item in decode(batch, find).items][:1] == orders(1, 1)
 
 
 def test_the_count_in_the_header_must_be_true():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from syncpipe.core.codec import encode
 from syncpipe.core.envelope import unseal
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.routing import Priority
-from syncpipe.errors import BrokerFull, BrokerUnavailable
+from syncpipe.errors import BrokerFull, BrokerUnavailable, DictionaryMissing
 from syncpipe.producer.buffer import Entry, Parcel, Ticket
 from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.receipt import Receipt
@@ -18,6 +19,7 @@ from syncpipe.producer.stamps import Stamper
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
 from syncpipe.transport.broker import APPLY_TASK
+from tests.unit.core.trained import dictionary
 from tests.unit.producer.parts import route
 
 
@@ -49,6 +51,18 @@ def test_an_envelope_says_where_it_goes_what_it_holds_and_when_it_was_made(broke
     assert envelope.header.lane == route(3).lane
     assert envelope.header.priority is Priority.LOW
     assert (envelope.header.count, envelope.header.created_ms) == (2, START_MS)
+
+
+def test_small_envelopes_are_compressed_with_the_dictionary_of_their_collection(broker):
+    chosen = {"orders": dictionary()}
+    dispatcher = replace(_dispatcher(broker), dictionaries=chosen)
+
+    assert dispatcher.send([_parcel(3, "a", "b")], timeout_s=1) == [None]
+
+    (delivery,) = broker.take(["sp.crm.3.low"], limit=9)
+    with pytest.raises(DictionaryMissing):
+        unseal(delivery.message.body)
+    assert unseal(delivery.message.body, lambda _: dictionary()).header.count == 2
 
 
 def test_each_parcel_has_its_own_verdict(broker):

@@ -216,6 +216,16 @@ def test_tables_and_values_in_each_others_place_are_one_mistake(mistakes_of, tex
             "No envelope holds so many.",
         ),
         (
+            f"{COLLECTION}dictionary = 'orders-0123456789abcdef'",
+            "collections.orders.dictionary",
+            "There is no directory of dictionaries.",
+        ),
+        (
+            f"dictionaries = 'd'\n{COLLECTION}dictionary = 'd/orders-0123456789abcdef.zdict'",
+            "collections.orders.dictionary",
+            "No dictionary is called 'd/orders-0123456789abcdef.zdict'.",
+        ),
+        (
             f"{COLLECTION}horizon = '23h'",
             "collections.orders.horizon",
             "What waits in the broker can arrive later than this horizon.",
