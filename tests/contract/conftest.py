@@ -31,12 +31,17 @@ def loop():
 
 
 @pytest.fixture
-def broker():
-    return MemoryBroker(SystemClock())
+def clock():
+    return SkippingClock()
+
+
+@pytest.fixture
+def broker(clock):
+    return MemoryBroker(clock)
 
 
 @pytest.fixture(params=["threads", "loop"])
-def opened(request, broker, loop):
+def opened(request, broker, clock, loop):
     """Opens clients: ``opened(options, broker)``."""
     doors = []
 
@@ -45,7 +50,7 @@ def opened(request, broker, loop):
             "collections": COLLECTIONS,
             "shards": 8,
             "broker": through,
-            "clock": SystemClock(),
+            "clock": clock,
             "random": SystemRandom(),
             "options": options,
         }
@@ -66,6 +71,36 @@ def client(opened):
     return opened()
 
 
+class SkippingClock(SystemClock):
+    """The machine's clock, on which any time passes at once when it is skipped."""
+
+    def __init__(self):
+        self._skipped_s = 0.0
+
+    def monotonic(self):
+        return super().monotonic() + self._skipped_s
+
+    def skip(self, seconds):
+        self._skipped_s += seconds
+
+
+class SlowBroker(MemoryBroker):
+    """A broker that takes as long over each answer as it may, which its clock skips."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self._skipping = clock
+
+    def publish(self, messages, *, timeout_s):
+        self._skipping.skip(timeout_s)
+        return super().publish(messages, timeout_s=timeout_s)
+
+
+@pytest.fixture
+def slow(clock):
+    return SlowBroker(clock)
+
+
 class GatedBroker(MemoryBroker):
     """A broker that answers only once its gate is open."""
 
@@ -76,13 +111,13 @@ class GatedBroker(MemoryBroker):
 
     def publish(self, messages, *, timeout_s):
         self.asked.set()
-        self.gate.wait(20)
+        self.gate.wait()
         return super().publish(messages, timeout_s=timeout_s)
 
 
 @pytest.fixture
-def gated():
-    broker = GatedBroker(SystemClock())
+def gated(clock):
+    broker = GatedBroker(clock)
     yield broker
     broker.gate.set()
 
