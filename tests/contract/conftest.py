@@ -12,12 +12,13 @@ from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.store.options import StoreOptions
 from syncpipe.store.postgres.store import PostgresStore
-from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.system import SystemRandom
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.store import MemoryStore
 from tests.contract.targets import TARGETS
 from tests.doors import LoopDoor, running_loop
 from tests.integration.targets.places import OLD, YOUNG, new_key
+from tests.slowness import SkippingClock, SlowBroker
 from tests.unit.producer.parts import COLLECTIONS
 
 #: Nothing is sent by itself within a test.
@@ -71,34 +72,9 @@ def client(opened):
     return opened()
 
 
-class SkippingClock(SystemClock):
-    """The machine's clock, on which any time passes at once when it is skipped."""
-
-    def __init__(self):
-        self._skipped_s = 0.0
-
-    def monotonic(self):
-        return super().monotonic() + self._skipped_s
-
-    def skip(self, seconds):
-        self._skipped_s += seconds
-
-
-class SlowBroker(MemoryBroker):
-    """A broker that takes as long over each answer as it may, which its clock skips."""
-
-    def __init__(self, clock):
-        super().__init__(clock)
-        self._skipping = clock
-
-    def publish(self, messages, *, timeout_s):
-        self._skipping.skip(timeout_s)
-        return super().publish(messages, timeout_s=timeout_s)
-
-
 @pytest.fixture
-def slow(clock):
-    return SlowBroker(clock)
+def slow(broker, clock):
+    return SlowBroker(broker, clock)
 
 
 class GatedBroker(MemoryBroker):

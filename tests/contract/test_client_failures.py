@@ -86,13 +86,13 @@ def test_once_a_copy_may_be_stored_no_later_refusal_hides_it(opened, slow):
         client.upsert("orders", "o", {}).wait()
 
 
-def test_what_was_given_up_can_be_sent_again_and_cannot_be_doubled(opened, slow, broker):
+def test_what_was_given_up_can_be_sent_again_and_cannot_be_doubled(opened, slow):
     client = opened(LATE, slow)
     slow.fail(DeliveryTimeout("Silent."), stored=True)
     slow.fail(times=1_000_000)
     with pytest.raises(DeliveryTimeout) as late:
         client.increment("orders", "o", {"n": 1}).wait()
-    healthy = opened(PATIENT, broker)
+    healthy = opened(PATIENT)
     again = healthy.increment(
         "orders", "o", {"n": 1}, id=late.value.operation_id, version=late.value.version
     )
