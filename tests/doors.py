@@ -20,7 +20,7 @@ class LoopDoor:
 
     def _call(self, verb, *arguments, **options):
         call = getattr(self._client, verb)(*arguments, **options)
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
 
 @contextmanager

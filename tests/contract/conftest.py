@@ -12,12 +12,13 @@ from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.store.options import StoreOptions
 from syncpipe.store.postgres.store import PostgresStore
-from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.system import SystemRandom
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.store import MemoryStore
 from tests.contract.targets import TARGETS
 from tests.doors import LoopDoor, running_loop
 from tests.integration.targets.places import OLD, YOUNG, new_key
+from tests.slowness import SkippingClock, SlowBroker
 from tests.unit.producer.parts import COLLECTIONS
 
 #: Nothing is sent by itself within a test.
@@ -31,12 +32,17 @@ def loop():
 
 
 @pytest.fixture
-def broker():
-    return MemoryBroker(SystemClock())
+def clock():
+    return SkippingClock()
+
+
+@pytest.fixture
+def broker(clock):
+    return MemoryBroker(clock)
 
 
 @pytest.fixture(params=["threads", "loop"])
-def opened(request, broker, loop):
+def opened(request, broker, clock, loop):
     """Opens clients: ``opened(options, broker)``."""
     doors = []
 
@@ -45,7 +51,7 @@ def opened(request, broker, loop):
             "collections": COLLECTIONS,
             "shards": 8,
             "broker": through,
-            "clock": SystemClock(),
+            "clock": clock,
             "random": SystemRandom(),
             "options": options,
         }
@@ -66,6 +72,11 @@ def client(opened):
     return opened()
 
 
+@pytest.fixture
+def slow(broker, clock):
+    return SlowBroker(broker, clock)
+
+
 class GatedBroker(MemoryBroker):
     """A broker that answers only once its gate is open."""
 
@@ -76,13 +87,13 @@ class GatedBroker(MemoryBroker):
 
     def publish(self, messages, *, timeout_s):
         self.asked.set()
-        self.gate.wait(20)
+        self.gate.wait()
         return super().publish(messages, timeout_s=timeout_s)
 
 
 @pytest.fixture
-def gated():
-    broker = GatedBroker(SystemClock())
+def gated(clock):
+    broker = GatedBroker(clock)
     yield broker
     broker.gate.set()
 

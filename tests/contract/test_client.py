@@ -18,7 +18,6 @@ from syncpipe.errors import (
     UnknownCollection,
 )
 from syncpipe.producer.draft import Draft
-from syncpipe.producer.options import ClientOptions
 from tests.contract.conftest import PATIENT
 from tests.unit.producer.parts import sent, sent_operations
 
@@ -50,13 +49,15 @@ def test_nothing_is_sent_before_it_has_lingered(client, broker):
 
 
 def test_what_has_lingered_is_sent_by_itself(opened):
-    assert opened(ClientOptions(linger_ms=1)).upsert("orders", "o", {}).wait(20).confirmed
+    assert (
+        opened(dataclasses.replace(PATIENT, linger_ms=1)).upsert("orders", "o", {}).wait().confirmed
+    )
 
 
 def test_a_full_batch_is_sent_by_itself(opened, broker):
     client = opened(dataclasses.replace(PATIENT, batch_max_ops=3))
     receipts = [client.upsert("orders", "o", {"n": n}) for n in range(3)]
-    receipts[2].wait(20)
+    receipts[2].wait()
     fourth = client.upsert("orders", "o", {"n": 3})
 
     assert [len(operations) for operations in sent(broker)] == [3]
@@ -66,7 +67,7 @@ def test_a_full_batch_is_sent_by_itself(opened, broker):
 def test_a_batch_with_enough_bytes_is_sent_by_itself(opened):
     client = opened(dataclasses.replace(PATIENT, batch_max_bytes=1000))
 
-    assert client.upsert("orders", "o", {"text": "x" * 1000}).wait(20).confirmed
+    assert client.upsert("orders", "o", {"text": "x" * 1000}).wait().confirmed
 
 
 def test_one_operation_has_one_copy_for_each_target_and_one_receipt(client, broker):
@@ -80,7 +81,7 @@ def test_one_operation_has_one_copy_for_each_target_and_one_receipt(client, brok
 
 
 def test_the_order_within_a_queue_is_kept_even_when_sending_fails_in_between(opened, broker):
-    client = opened(ClientOptions(linger_ms=0, batch_max_ops=5))
+    client = opened(dataclasses.replace(PATIENT, linger_ms=0, batch_max_ops=5))
     broker.fail(times=3)
     for number in range(40):
         client.upsert("orders", "o", {"n": number})
@@ -94,10 +95,10 @@ def test_flush_does_not_wait_for_what_comes_after_it(opened, gated):
     first = client.upsert("orders", "o", {})
     with ThreadPoolExecutor(1) as pool:
         flushing = pool.submit(client.flush)
-        gated.asked.wait(20)
+        gated.asked.wait()
         client.upsert("orders", "o", {})
         gated.gate.set()
-        assert flushing.result(20) == 0
+        assert flushing.result() == 0
 
     assert first.confirmed
 
@@ -148,7 +149,7 @@ def test_large_operations_travel_in_envelopes_within_the_limit(client, broker):
 
 
 def test_many_threads_may_send_at_once(opened, broker):
-    client = opened(ClientOptions(linger_ms=0, batch_max_ops=7))
+    client = opened(dataclasses.replace(PATIENT, linger_ms=0, batch_max_ops=7))
 
     def send(worker):
         return [client.upsert("orders", f"{worker}", {"n": n}) for n in range(100)]
@@ -180,7 +181,7 @@ def test_many_items_are_sent_and_bad_ones_reported_by_index(client, broker):
         on_fault=told.append,
     )
     client.flush()
-    batch.wait(20)
+    batch.wait()
 
     assert (batch.accepted, batch.rejected, batch.confirmed, batch.failed) == (3, 4, 3, 0)
     assert [fault.index for fault in batch.faults] == [1, 3, 4, 5]

@@ -151,10 +151,12 @@ def test_a_death_of_another_kind_is_no_stall(ward):
 
 
 def test_a_silent_process_that_is_asked_to_stop_has_its_grace(tmp_path):
-    silent = ("sh", "-c", "trap 'sleep 3; exit 0' TERM; echo stands; while :; do sleep 0.1; done")
-    log = tmp_path / "log"
+    log, beat = tmp_path / "log", tmp_path / "beat"
     events = []
-    heartbeat = Heartbeat(tmp_path / "beat", timeout_s=1.0)
+    heartbeat = Heartbeat(beat, timeout_s=0.3)
+    # Its first touch, from which on it is silent, is the answer to being asked.
+    answer = f"touch {beat}; sleep 1; exit 0"
+    silent = ("sh", "-c", f"trap '{answer}' TERM; echo stands; while :; do sleep 0.1; done")
     command = Command(
         "silent",
         silent,
@@ -165,7 +167,6 @@ def test_a_silent_process_that_is_asked_to_stop_has_its_grace(tmp_path):
     )
     with Supervisor(on_event=events.append) as supervisor:
         supervisor.start(command)
-        heartbeat.path.touch()
     assert [event.kind for event in events] == ["started", "ended"]
     assert events[-1].status == 0
 
@@ -174,7 +175,7 @@ def test_without_a_directory_for_its_heartbeat_a_process_runs_unwatched(tmp_path
     events = []
     command = Command(
         "free",
-        ("sleep", "2"),
+        ("sleep", "1"),
         ready_timeout_s=0.2,
         heartbeat=Heartbeat(tmp_path / "gone" / "beat", timeout_s=0.2),
         restart=False,

@@ -26,10 +26,12 @@ app.conf.update(
 
 
 @app.task(name="trial.record")
-def record(number: int, seconds: float = 0.0) -> None:
+def record(number: int, seconds: float = 0.0, *, gated: bool = False) -> None:
     """Leave a trace that survives whatever becomes of this process."""
     trace = os.open(Path(os.environ["TRIAL_TRACE"]), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(trace, f"begin {number} {os.getpid()}\n".encode())
     time.sleep(seconds)
+    while gated and not Path(os.environ["TRIAL_GATE"]).exists():
+        time.sleep(0.02)
     os.write(trace, f"end {number} {os.getpid()}\n".encode())
     os.close(trace)

@@ -52,10 +52,13 @@ def test_a_message_sent_to_a_frozen_worker_that_is_then_killed_is_not_lost(
 
 def test_a_busy_worker_that_is_killed_loses_nothing(running, held):
     survivor, victim = running.start("claim threads", "claim solo")
-    running.send(range(80), seconds=0.05)
-    eventually(lambda: len(running.counts("begin")) > 5 and held() > 5)
+    running.send(range(40))
+    running.send(range(40, 80), gated=True)
+    eventually(lambda: {survivor.pid, victim.pid} <= running.workers_at_work())
+    eventually(lambda: running.done(range(40)) and held() > 5)
 
     kill(victim)
+    running.gate.touch()
 
     eventually(lambda: running.done(range(80)))
     eventually(lambda: held() == 0)
@@ -157,12 +160,13 @@ def test_a_redis_that_is_killed_and_comes_back_is_served_further(tmp_path):
 
 def test_a_stock_worker_that_ends_warmly_and_ours_that_is_killed_share_a_queue(running, held):
     stock, ours = running.start("stock threads", "claim threads")
-    running.send(range(60), seconds=0.05)
-    running.send(range(60, 120), seconds=0.05, transport=CLAIM)
+    running.send(range(60), gated=True)
+    running.send(range(60, 120), gated=True, transport=CLAIM)
     eventually(lambda: {stock.pid, ours.pid} <= running.workers_at_work() and held() > 2)
 
     kill(ours)
     stock.terminate()
+    running.gate.touch()
     assert stock.wait(60) == 0
     running.start()
 

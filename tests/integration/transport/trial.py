@@ -45,6 +45,11 @@ class Trial:
         return self.directory / "trace"
 
     @property
+    def gate(self) -> Path:
+        """What gated tasks wait for."""
+        return self.directory / "gate"
+
+    @property
     def log(self) -> Path:
         """What the workers say."""
         return self.directory / "log"
@@ -65,6 +70,7 @@ class Trial:
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         environment = {
             "TRIAL_BROKER": self.url,
+            "TRIAL_GATE": str(self.gate),
             "TRIAL_TRACE": str(self.trace),
             "TRIAL_TRANSPORT": transport,
         }
@@ -87,6 +93,7 @@ class Trial:
         numbers: range,
         *,
         seconds: float = 0.0,
+        gated: bool = False,
         transport: str | None = None,
         priority: int = 0,
     ) -> None:
@@ -96,7 +103,7 @@ class Trial:
             producer = Producer(connection)
             for number in numbers:
                 producer.publish(
-                    ([number, seconds], {}, {}),
+                    ([number, seconds], {"gated": gated}, {}),
                     serializer="json",
                     exchange="",
                     routing_key="trial",

@@ -42,10 +42,10 @@ def test_a_client_that_sent_nothing_has_no_thread(broker):
 def test_an_idle_thread_ends_and_the_next_operation_starts_another(broker, monkeypatch):
     monkeypatch.setattr(sender, "_IDLE_S", 0.01)
     client = _client(broker)
-    client.upsert("orders", "o", {}).wait(20)
+    client.upsert("orders", "o", {}).wait()
     eventually(lambda: client._sender._thread is None)
 
-    assert client.upsert("orders", "o", {}).wait(20).confirmed
+    assert client.upsert("orders", "o", {}).wait().confirmed
     assert len(sent_operations(broker)) == 2
     client.close()
 
@@ -57,7 +57,7 @@ def test_a_forgotten_client_sends_what_it_holds_and_is_collected(broker, monkeyp
     trace = weakref.ref(client._sender)
     del client
 
-    assert receipt.wait(20).confirmed
+    assert receipt.wait().confirmed
     del receipt
     eventually(lambda: gc.collect() is not None and trace() is None)
 

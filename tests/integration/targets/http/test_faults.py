@@ -18,6 +18,7 @@ from syncpipe.errors import (
     TooSlow,
 )
 from syncpipe.resilience.classification import ErrorClass
+from syncpipe.testing.clock import FakeClock
 from tests.integration.targets.http.endpoint import (
     Endpoint,
     answers,
@@ -89,7 +90,7 @@ def test_a_connection_that_ends_before_the_answer_may_be_tried_again(endpoint, o
 
 def test_an_endpoint_that_says_nothing_is_down(endpoint, opened):
     endpoint.planned.append(hangs)
-    error = failing(opened(timeout_s=0.3), TargetUnavailable)
+    error = failing(opened(timeout_s=0.3, clock=FakeClock()), TargetUnavailable)
     assert error.message == "Target 'test' did not answer in time: timed out."
 
 
@@ -169,7 +170,7 @@ def test_a_truncated_answer_is_repeated_with_one_effect(endpoint, opened):
 )
 def test_what_was_done_before_it_went_wrong_has_one_effect(endpoint, opened, misdeed, kind):
     endpoint.planned.append(commits_then(misdeed))
-    target = opened(timeout_s=1)
+    target = opened(timeout_s=0.3 if misdeed is hangs else 30)
     batch = [operation("increment", new_key(), YOUNG, {"n": 5}) for _ in range(20)]
     failing(target, kind, *batch)
     eventually(lambda: endpoint.effects.total() == 20)
@@ -223,7 +224,7 @@ def test_a_target_may_say_what_a_status_means(endpoint, opened):
     endpoint.planned.extend([answers(404), hangs])
     table = {"http 404": ErrorClass.REFUSED_TEMPORARY, "timeout": ErrorClass.TOO_SLOW}
     failing(opened(classify=table), RefusedForNow)
-    failing(opened(classify=table, timeout_s=0.3), TooSlow)
+    failing(opened(classify=table, timeout_s=0.3, clock=FakeClock()), TooSlow)
 
 
 @pytest.mark.parametrize("status", [429, 503])
