@@ -13,6 +13,7 @@ and UUIDs in ways of its own, so msgpack writes.
 from __future__ import annotations
 
 import datetime as dt
+import struct
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 MAX_OPERATION_BYTES = 1024 * 1024
 
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
-#: An operation that has nothing of what few have begins as an array of six.
+#: An operation that has nothing of what few have begins as an array of six, in its short spelling.
 _SIX = 0x96
+_SIX_SPELLED_LONG = (b"\xdc\x00\x06", b"\xdd\x00\x00\x00\x06")
+#: How an array of a given length begins, in the spelling that fits any.
+_ARRAY = struct.Struct(">BI")
+_ARRAY_CODE = 0xDD
 
 
 class _Rare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,14 +84,12 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
         MalformedEnvelope: something in it is not an operation of this format.
 
     """
-    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
-    splitter.feed(body)
-    start = 0
-    while start < len(body):
+    pieces = split(body)
+    while True:
         try:
-            splitter.skip()
-            end = splitter.tell()
-            raw = body[start:end]
+            raw = next(pieces, b"")
+            if not raw:
+                return
             operation = _decode(raw)
         except SyncpipeError:
             raise
@@ -95,6 +98,33 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
                 f"Operation bytes cannot be decoded: {type(fault).__name__}."
             ) from fault
         yield operation, raw
+
+
+def decode_at_once(body: bytes, count: int) -> list[Operation] | None:
+    """Return what `decode_all` yields for *body*, without the bytes, twice as fast.
+
+    None unless *body* holds *count* operations, all well, and each without what few have:
+    `decode_all` knows more then.
+    """
+    # A body of the size of one operation holds none that is larger.
+    if len(body) > MAX_OPERATION_BYTES or any(head in body for head in _SIX_SPELLED_LONG):
+        return None
+    try:
+        operations = _MANY.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)
+    except Exception:  # noqa: BLE001 - whatever it is, it is found again, and said for which of them
+        return None
+    return operations if all(map(_has_its_data, operations)) else None
+
+
+def split(body: bytes) -> Iterator[bytes]:
+    """Yield the bytes of each operation in *body*. The library raises what it likes for others."""
+    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
+    splitter.feed(body)
+    start = 0
+    while start < len(body):
+        splitter.skip()
+        end = splitter.tell()
+        yield body[start:end]
         start = end
 
 
@@ -109,9 +139,14 @@ def _decode(raw: bytes) -> Operation:
     if len(raw) > MAX_OPERATION_BYTES:
         raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
     operation = _OPERATIONS.decode(raw) if raw[0] == _SIX else _decode_with_rare(raw)
-    if (operation.data is None) is not (operation.kind is Kind.DELETE):
+    if not _has_its_data(operation):
         raise MalformedEnvelope("An operation does not have the form of this format.")
     return operation
+
+
+def _has_its_data(operation: Operation) -> bool:
+    """Whether *operation* has data, or is a delete and has none."""
+    return (operation.data is None) is (operation.kind is Kind.DELETE)
 
 
 def _decode_with_rare(raw: bytes) -> Operation:
@@ -173,6 +208,7 @@ def _unpack_extension(code: int, data: memoryview) -> Any:
 
 
 _OPERATIONS = msgspec.msgpack.Decoder(Operation, ext_hook=_unpack_extension)
+_MANY = msgspec.msgpack.Decoder(list[Operation], ext_hook=_unpack_extension)
 _SEVEN = msgspec.msgpack.Decoder(
     tuple[Id, Kind, str, str, Version, Data, _Rare], ext_hook=_unpack_extension
 )

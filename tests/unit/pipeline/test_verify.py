@@ -6,15 +6,15 @@ import pytest
 
 from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
-from syncpipe.pipeline.batch import Batch, Item
+from syncpipe.pipeline.batch import Batch
 from syncpipe.pipeline.verify import MAX_AHEAD_MS, Declared, verify
 from syncpipe.testing.clock import START_MS
-from tests.unit.pipeline.envelopes import COLLECTIONS, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, item, operation
 
 
 def code(each, now=0):
     """The code of the error that *each* is given up with *now*, None if it passes."""
-    batch = Batch((), items=(Item(each, b"", 0),), now_ms=START_MS + now)
+    batch = Batch((), items=(item(each),), now_ms=START_MS + now)
     batch = verify(batch, Declared("crm", COLLECTIONS))
     assert len(batch.items) + len(batch.settled) == 1
     for settled in batch.settled:
