@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 MAX_OPERATION_BYTES = 1024 * 1024
 
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
-#: An operation that has nothing of what few have begins as an array of six, in its short spelling.
-_SIX = 0x96
-_SIX_SPELLED_LONG = (b"\xdc\x00\x06", b"\xdd\x00\x00\x00\x06")
+#: An operation that has nothing of what few have begins as an array of six; writers spell it short.
+_SIX = (b"\x96", b"\xdc\x00\x06", b"\xdd\x00\x00\x00\x06")
 #: How an array of a given length begins, in the spelling that fits any.
 _ARRAY = struct.Struct(">BI")
 _ARRAY_CODE = 0xDD
@@ -107,13 +106,14 @@ def decode_at_once(body: bytes, count: int) -> list[Operation] | None:
     `decode_all` knows more then.
     """
     # A body of the size of one operation holds none that is larger.
-    if len(body) > MAX_OPERATION_BYTES or any(head in body for head in _SIX_SPELLED_LONG):
+    if len(body) > MAX_OPERATION_BYTES:
         return None
     try:
         operations = _MANY.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)
     except Exception:  # noqa: BLE001 - whatever it is, it is found again, and said for which of them
         return None
-    return operations if all(map(_has_its_data, operations)) else None
+    odd = [o for o in operations if (o.data is None) is not (o.kind is Kind.DELETE)]
+    return None if odd else operations
 
 
 def split(body: bytes) -> Iterator[bytes]:
@@ -138,15 +138,10 @@ def _decode(raw: bytes) -> Operation:
     """Return the operation in *raw*. The library raises what it likes for malformed bytes."""
     if len(raw) > MAX_OPERATION_BYTES:
         raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
-    operation = _OPERATIONS.decode(raw) if raw[0] == _SIX else _decode_with_rare(raw)
-    if not _has_its_data(operation):
+    operation = _OPERATIONS.decode(raw) if raw.startswith(_SIX) else _decode_with_rare(raw)
+    if (operation.data is None) is not (operation.kind is Kind.DELETE):
         raise MalformedEnvelope("An operation does not have the form of this format.")
     return operation
-
-
-def _has_its_data(operation: Operation) -> bool:
-    """Whether *operation* has data, or is a delete and has none."""
-    return (operation.data is None) is (operation.kind is Kind.DELETE)
 
 
 def _decode_with_rare(raw: bytes) -> Operation:

@@ -51,6 +51,8 @@ class Origin:
     attempts: tuple[Attempt, ...] = ()
     #: Trace context of their producer, if there is one.
     trace: str | None = None
+    #: Whether `are_plain` says so of the documents in it.
+    plain: bool = False
 
     @cached_property
     def raws(self) -> list[bytes]:

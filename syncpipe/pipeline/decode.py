@@ -7,6 +7,7 @@ from itertools import count, islice, repeat
 from typing import TYPE_CHECKING
 
 from syncpipe.core.codec import decode_all, decode_at_once
+from syncpipe.core.document import are_plain
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
@@ -49,8 +50,11 @@ def _opened(index: int, message: Message) -> tuple[Header, list[Item]]:
             f"An envelope for {header.lane.queue(header.priority)} came through {message.queue}."
         )
     trace = header.trace if header.trace and len(header.trace) <= _MOST_TRACE else None
-    origin = Origin(index, envelope.body, header.attempts, trace)
-    return header, list(map(Item, _operations(envelope), repeat(origin), count()))
+    operations = _operations(envelope)
+    # Now, because soon they have left the processor's cache.
+    plain = are_plain([operation.data for operation in operations if operation.data])
+    origin = Origin(index, envelope.body, header.attempts, trace, plain)
+    return header, list(map(Item, operations, repeat(origin), count()))
 
 
 def _operations(envelope: Envelope) -> Sequence[Operation]:

@@ -10,7 +10,7 @@ from syncpipe.core.envelope import Header, seal
 from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.core.version import at_milliseconds
-from syncpipe.pipeline import Message
+from syncpipe.pipeline import Message, fold
 from syncpipe.pipeline.batch import Item, Origin
 from syncpipe.testing.clock import START_MS
 
@@ -56,3 +56,8 @@ def message(*operations, queue=QUEUE, attempts=0, **options):
 def item(each, index=0, tried=()):
     """The operation *each*, alone in the message *index*, with the attempts *tried*."""
     return Item(each, Origin(index, encode(each), tried))
+
+
+def grouped(operations, collections):
+    """The groups of *operations*, as the fold stage makes them."""
+    return fold.grouped([item(each) for each in operations], collections)[0]

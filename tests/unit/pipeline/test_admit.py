@@ -9,10 +9,9 @@ from syncpipe.core.outcome import Outcome
 from syncpipe.errors import TargetUnavailable
 from syncpipe.pipeline.admit import admit
 from syncpipe.pipeline.batch import Batch
-from syncpipe.pipeline.fold import grouped
 from syncpipe.testing.clock import START_MS, FakeClock
 from syncpipe.testing.target import MemoryTarget
-from tests.unit.pipeline.envelopes import COLLECTIONS, item, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, grouped, item, operation
 
 NOW = 10_000
 
