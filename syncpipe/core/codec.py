@@ -13,6 +13,7 @@ and UUIDs in ways of its own, so msgpack writes.
 from __future__ import annotations
 
 import datetime as dt
+import struct
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,14 @@ if TYPE_CHECKING:
 MAX_OPERATION_BYTES = 1024 * 1024
 
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
-#: An operation that has nothing of what few have begins as an array of six.
-_SIX = 0x96
 #: Where the collection begins, behind an id of 16 bytes and a kind: with its length if it has at
 #: most 31 characters, or else with a mark before its length.
 _COLLECTION_AT, _SHORT, _LONG = 20, 0x1F, 0xD9
+#: An operation that has nothing of what few have begins as an array of six; writers spell it short.
+_SIX = (b"\x96", b"\xdc\x00\x06", b"\xdd\x00\x00\x00\x06")
+#: How an array of a given length begins, in the spelling that fits any.
+_ARRAY = struct.Struct(">BI")
+_ARRAY_CODE = 0xDD
 
 
 class _Rare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,14 +86,12 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
         MalformedEnvelope: something in it is not an operation of this format.
 
     """
-    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
-    splitter.feed(body)
-    start = 0
-    while start < len(body):
+    pieces = split(body)
+    while True:
         try:
-            splitter.skip()
-            end = splitter.tell()
-            raw = body[start:end]
+            raw = next(pieces, b"")
+            if not raw:
+                return
             operation = _decode(raw)
         except SyncpipeError:
             raise
@@ -98,6 +100,34 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
                 f"Operation bytes cannot be decoded: {type(fault).__name__}."
             ) from fault
         yield operation, raw
+
+
+def decode_at_once(body: bytes, count: int) -> list[Operation] | None:
+    """Return what `decode_all` yields for *body*, without the bytes, twice as fast.
+
+    None unless *body* holds *count* operations, all well, and each without what few have:
+    `decode_all` knows more then.
+    """
+    # A body of the size of one operation holds none that is larger.
+    if len(body) > MAX_OPERATION_BYTES:
+        return None
+    try:
+        operations = _MANY.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)
+    except Exception:  # noqa: BLE001 - whatever it is, it is found again, and said for which of them
+        return None
+    odd = [o for o in operations if (o.data is None) is not (o.kind is Kind.DELETE)]
+    return None if odd else operations
+
+
+def split(body: bytes) -> Iterator[bytes]:
+    """Yield the bytes of each operation in *body*. The library raises what it likes for others."""
+    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
+    splitter.feed(body)
+    start = 0
+    while start < len(body):
+        splitter.skip()
+        end = splitter.tell()
+        yield body[start:end]
         start = end
 
 
@@ -127,7 +157,7 @@ def _decode(raw: bytes) -> Operation:
     """Return the operation in *raw*. The library raises what it likes for malformed bytes."""
     if len(raw) > MAX_OPERATION_BYTES:
         raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
-    operation = _OPERATIONS.decode(raw) if raw[0] == _SIX else _decode_with_rare(raw)
+    operation = _OPERATIONS.decode(raw) if raw.startswith(_SIX) else _decode_with_rare(raw)
     if (operation.data is None) is not (operation.kind is Kind.DELETE):
         raise MalformedEnvelope("An operation does not have the form of this format.")
     return operation
@@ -192,6 +222,7 @@ def _unpack_extension(code: int, data: memoryview) -> Any:
 
 
 _OPERATIONS = msgspec.msgpack.Decoder(Operation, ext_hook=_unpack_extension)
+_MANY = msgspec.msgpack.Decoder(list[Operation], ext_hook=_unpack_extension)
 _SEVEN = msgspec.msgpack.Decoder(
     tuple[Id, Kind, str, str, Version, Data, _Rare], ext_hook=_unpack_extension
 )

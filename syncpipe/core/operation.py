@@ -44,13 +44,16 @@ Version = Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
 Data = Mapping[str, Any] | None
 #: Milliseconds since the Unix epoch that fit into a hybrid logical clock stamp.
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**47)]
+#: `Milliseconds` that travel in a map instead, see `codec`: no number that is read in place fits.
+ElsewhereMilliseconds = Annotated[int, msgspec.Meta(gt=0, lt=0)]
 
 
-class Operation(msgspec.Struct, frozen=True, array_like=True):
+class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One intended change to the record ``(collection, key)``.
 
     The same id, version and content travel to every target and come back in every retry. It is a
     struct because there are very many: made by `codec`, which also checks the types, in one step.
+    The garbage collector need not look at them, because none can be part of a cycle.
     """
 
     #: UUIDv7.
@@ -66,9 +69,9 @@ class Operation(msgspec.Struct, frozen=True, array_like=True):
     #: Fields (upsert, patch), amounts (increment), or None (delete).
     data: Data
     #: Not to be applied before this; 0 is at once.
-    not_before_ms: Milliseconds = 0
+    not_before_ms: ElsewhereMilliseconds = 0
     #: Not to be tried from this on; 0 is never.
-    expires_ms: Milliseconds = 0
+    expires_ms: ElsewhereMilliseconds = 0
     #: Group whose members are compensated when one of them ends dead.
     group_id: Id | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import Cancelled, StoreError, StoreMissing, TargetError
 from syncpipe.pipeline.batch import Batch, Settled
-from syncpipe.pipeline.fold import grouped, identity
+from syncpipe.pipeline.fold import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,8 +100,7 @@ def _applied(
     doubtful: Sequence[Item], target: Target, collections: Mapping[str, Collection]
 ) -> set[bytes]:
     """Return the ids of what *target* knows to have applied."""
-    unique = {identity(item.operation): item.operation for item in doubtful}
-    return target.seen(grouped(unique.values(), collections))
+    return target.seen(grouped(doubtful, collections)[0])
 
 
 def _fate(operation: Operation, known: set[bytes]) -> Outcome:

@@ -6,9 +6,12 @@ What there is one of for each operation is a struct: a frozen dataclass takes fi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from syncpipe.core.codec import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,19 +39,56 @@ class Message:
     fault: SyncpipeError | None = None
 
 
-class Item(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Origin:
+    """A message that was opened: what all operations in it have in common."""
+
+    #: Index of the message in the batch.
+    message: int
+    #: The operations' bytes, one after the other.
+    body: bytes
+    #: Earlier attempts at each of them.
+    attempts: tuple[Attempt, ...] = ()
+    #: Trace context of their producer, if there is one.
+    trace: str | None = None
+    #: Whether `are_plain` says so of the documents in it.
+    plain: bool = False
+
+    @cached_property
+    def raws(self) -> list[bytes]:
+        """The bytes of each operation, exactly as sent; cut when somebody wants them, as few do."""
+        return list(split(self.body))
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One operation of a batch, with where it came from."""
 
     #: The operation.
     operation: Operation
-    #: Its bytes exactly as sent.
-    raw: bytes
-    #: Index of its message in the batch.
-    message: int
-    #: Earlier attempts at it, as its envelope tells.
-    attempts: tuple[Attempt, ...] = ()
-    #: Trace context of its producer, if there is one.
-    trace: str | None = None
+    #: What it came in.
+    origin: Origin
+    #: Its index in there.
+    place: int = 0
+
+    @property
+    def message(self) -> int:
+        """Index of its message in the batch."""
+        return self.origin.message
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Earlier attempts at it, as its envelope tells."""
+        return self.origin.attempts
+
+    @property
+    def trace(self) -> str | None:
+        """Trace context of its producer, if there is one."""
+        return self.origin.trace
+
+    @property
+    def raw(self) -> bytes:
+        """Its bytes exactly as sent."""
+        return self.origin.raws[self.place]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
+from itertools import count, islice, repeat
 from typing import TYPE_CHECKING
 
-from syncpipe.core.codec import decode_all
+from syncpipe.core.codec import decode_all, decode_at_once
+from syncpipe.core.document import are_plain
 from syncpipe.core.envelope import unseal, without_dictionaries
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
-from syncpipe.pipeline.batch import Batch, Fault, Item, Message
+from syncpipe.pipeline.batch import Batch, Fault, Item, Message, Origin
 
 if TYPE_CHECKING:
-    from syncpipe.core.envelope import Find, Header
+    from collections.abc import Sequence
+
+    from syncpipe.core.envelope import Envelope, Find, Header
+    from syncpipe.core.operation import Operation
 
 #: Characters of the longest trace context that goes on with an operation; W3C's has 55.
 _MOST_TRACE = 256
@@ -48,11 +52,22 @@ def _opened(index: int, message: Message, find: Find) -> tuple[Header, list[Item
         raise UnexpectedMessage(
             f"An envelope for {header.lane.queue(header.priority)} came through {message.queue}."
         )
-    found = itertools.islice(decode_all(envelope.body), header.count + 1)
     trace = header.trace if header.trace and len(header.trace) <= _MOST_TRACE else None
-    items = [Item(operation, raw, index, header.attempts, trace) for operation, raw in found]
-    if len(items) != header.count:
+    operations = _operations(envelope)
+    # Now, because soon they have left the processor's cache.
+    plain = are_plain([operation.data for operation in operations if operation.data])
+    origin = Origin(index, envelope.body, header.attempts, trace, plain)
+    return header, list(map(Item, operations, repeat(origin), count()))
+
+
+def _operations(envelope: Envelope) -> Sequence[Operation]:
+    announced = envelope.header.count
+    together = decode_at_once(envelope.body, announced)
+    if together is not None:
+        return together
+    found = [operation for operation, _ in islice(decode_all(envelope.body), announced + 1)]
+    if len(found) != announced:
         raise MalformedEnvelope(
-            f"The envelope does not hold the {header.count} operations that its header announces."
+            f"The envelope does not hold the {announced} operations that its header announces."
         )
-    return header, items
+    return found

@@ -28,45 +28,57 @@ def identity(operation: Operation) -> Identity:
 
 
 def fold(batch: Batch, collections: Mapping[str, Collection]) -> Batch:
-    """Return *batch* with its operations grouped by record; further copies are set aside.
-
-    Of several copies that one goes on which tells of most attempts.
-    """
-    unique: dict[Identity, Item] = {}
-    copies: list[Item] = []
-    for item in batch.items:
-        key = identity(item.operation)
-        other = unique.setdefault(key, item)
-        if other is item:
-            continue
-        if len(item.attempts) > len(other.attempts):
-            unique[key], item = item, other  # noqa: PLW2901
-        copies.append(item)
+    """Return *batch* with its operations grouped by record; further copies are set aside."""
+    groups, copies = grouped(batch.items, collections)
+    batch = replace(batch, groups=tuple(groups))
+    if not copies:
+        return batch
+    aside = set(map(id, copies))
     return replace(
         batch,
-        items=tuple(unique.values()),
-        groups=grouped([item.operation for item in unique.values()], collections),
+        items=tuple(item for item in batch.items if id(item) not in aside),
         settled=(*batch.settled, *(Settled(copy, Outcome.DUPLICATE, _STAGE) for copy in copies)),
     )
 
 
 def grouped(
-    operations: Iterable[Operation], collections: Mapping[str, Collection]
-) -> tuple[Group, ...]:
-    """Return *operations*, each of which is there once, by record and in version order."""
-    records: dict[tuple[str, str], list[Operation]] = {}
-    for operation in operations:
-        records.setdefault((operation.collection, operation.key), []).append(operation)
-    return tuple(
-        Group(collections[collection], key, _in_order(members))
-        for (collection, key), members in records.items()
-    )
+    items: Iterable[Item], collections: Mapping[str, Collection]
+) -> tuple[list[Group], list[Item]]:
+    """Return the operations of *items* by record and in version order, and further copies.
+
+    Of several copies that one goes on which tells of most attempts.
+    """
+    first: dict[tuple[str, str], Item] = {}
+    further: dict[tuple[str, str], list[Item]] = {}
+    for item in items:
+        record = item.operation.collection, item.operation.key
+        if first.setdefault(record, item) is not item:
+            further.setdefault(record, []).append(item)
+    groups: list[Group] = []
+    copies: list[Item] = []
+    for record, item in first.items():
+        collection, key = record
+        if more := further.get(record):
+            unique = _unique([item, *more], copies)
+            operations = tuple(sorted([each.operation for each in unique], key=_stamp))
+            plain = all(each.origin.plain for each in unique)
+        else:
+            operations, plain = (item.operation,), item.origin.plain
+        groups.append(Group(collections[collection], key, operations, plain))
+    return groups, copies
 
 
-def _in_order(operations: list[Operation]) -> tuple[Operation, ...]:
-    if len(operations) > 1:
-        operations.sort(key=_stamp)
-    return tuple(operations)
+def _unique(items: Iterable[Item], copies: list[Item]) -> Iterable[Item]:
+    """Return *items*, all on one record, without further copies, which are added to *copies*."""
+    unique: dict[bytes, Item] = {}
+    for item in items:
+        other = unique.setdefault(item.operation.id, item)
+        if other is item:
+            continue
+        if len(item.attempts) > len(other.attempts):
+            unique[item.operation.id], item = item, other  # noqa: PLW2901
+        copies.append(item)
+    return unique.values()
 
 
 def _stamp(operation: Operation) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.declaration import check_data
-from syncpipe.core.keys import key_values
+from syncpipe.core.keys import check_key_fields, key_values
 from syncpipe.core.operation import MAX_DELAY_MS, Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.version import MAX_AHEAD_MS, milliseconds
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from syncpipe.core.collection import Collection
     from syncpipe.core.operation import Operation
+
+_WITH_DOCUMENT = (Kind.UPSERT, Kind.PATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,21 @@ def verify(batch: Batch, declared: Declared) -> Batch:
 
     Which shard an operation came through does not matter: lanes only make things fast.
     """
-    items: list[Item] = []
     settled: list[Settled] = []
     for item in batch.items:
         try:
-            _check(item.operation, declared, batch.now_ms)
+            _check(item, declared, batch.now_ms)
         except (UnexpectedMessage, VersionAhead) as error:
             settled.append(Settled(item, Outcome.DEAD, "verify", error))
-        else:
-            items.append(item)
-    return replace(batch, items=tuple(items), settled=(*batch.settled, *settled))
+    if not settled:
+        return batch
+    gone = {id(each.item) for each in settled}
+    items = tuple(item for item in batch.items if id(item) not in gone)
+    return replace(batch, items=items, settled=(*batch.settled, *settled))
 
 
-def _check(operation: Operation, declared: Declared, now_ms: int) -> None:
+def _check(item: Item, declared: Declared, now_ms: int) -> None:
+    operation = item.operation
     collection = declared.collections.get(operation.collection)
     if collection is None or declared.target not in collection.targets:
         raise UnexpectedMessage(
@@ -56,7 +60,10 @@ def _check(operation: Operation, declared: Declared, now_ms: int) -> None:
         )
     try:
         key_values(collection, operation.key)
-        check_data(operation.kind, collection, operation.key, operation.data)
+        if operation.data and item.origin.plain and operation.kind in _WITH_DOCUMENT:
+            check_key_fields(collection, operation.key, operation.data)
+        else:
+            check_data(operation.kind, collection, operation.key, operation.data)
     except InvalidOperation as error:
         raise UnexpectedMessage(f"The operation breaks its declaration: {error.message}") from error
     except MemoryError:
@@ -88,8 +95,11 @@ def _check_version(operation: Operation, collection: Collection, now_ms: int) ->
                 f"{collection.name} takes its versions from the source, so it takes no increments."
             )
         return
+    version_ms = milliseconds(operation.version)
+    if version_ms - now_ms <= MAX_AHEAD_MS:
+        return
     due_ms = operation.not_before_ms
-    ahead_ms = milliseconds(operation.version) - max(now_ms, due_ms)
+    ahead_ms = version_ms - max(now_ms, due_ms)
     if ahead_ms > MAX_AHEAD_MS:
         of = "its due time" if due_ms > now_ms else "the target's clock"
         raise VersionAhead(f"The version lies {ahead_ms} ms ahead of {of}.")

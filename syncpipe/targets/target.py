@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from syncpipe.core.outcome import Result
 
 
-class Group(msgspec.Struct, frozen=True):
+class Group(msgspec.Struct, frozen=True, gc=False):
     """The operations of one record in one batch."""
 
     #: The record's collection.
@@ -35,6 +35,8 @@ class Group(msgspec.Struct, frozen=True):
     key: str
     #: Its operations, at least one, each id once, in version order.
     operations: tuple[Operation, ...]
+    #: Whether `syncpipe.core.document.are_plain` said so of all their data.
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

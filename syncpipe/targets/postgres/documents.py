@@ -54,7 +54,7 @@ class Documents:
             if pairs:
                 # Each is a transaction of its own, so that rows are locked in key order; it ends
                 # within the server, so that who is stopped meanwhile keeps nothing locked.
-                records = array(_fresh(record_of(group), delta) for group, delta in pairs)
+                records = array([_fresh(group, delta) for group, delta in pairs])
                 arguments = {"records": records, "number": len(pairs)}
                 left.update(connection.execute(query, arguments).fetchall())
         return left
@@ -93,13 +93,13 @@ class Documents:
         connection.execute(self._write, {"records": records})
 
 
-def _fresh(record: Record, delta: Delta) -> str:
+def _fresh(group: Group, delta: Delta) -> str:
     if not delta.writes:
-        return whole(record, delta.document, delta.base)
+        return whole(group, delta.document, delta.base)
     memory = Memory(delta.base, {name: write.stamp for name, write in delta.writes.items()})
     document = document_of(delta)
     text = "null" if document is None else tagged(document)
-    return json_object({**names(record), "document": text, **remembered(memory)})
+    return json_object({**names(record_of(group)), "document": text, **remembered(memory)})
 
 
 def _changed(record: Record, change: Change) -> str:

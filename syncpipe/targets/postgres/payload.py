@@ -6,7 +6,7 @@ import json
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
-from syncpipe.core.document import json_object, tagged
+from syncpipe.core.document import json_object, tagged, tagged_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,19 +35,19 @@ def names(record: Record) -> dict[str, str]:
     return {"collection": encode_basestring(record[0]), "key": encode_basestring(record[1])}
 
 
-def whole(record: Record, document: Mapping[str, Any] | None, stamp: Stamp) -> str:
+def whole(group: Group, document: Mapping[str, Any] | None, stamp: Stamp) -> str:
     """Return the row of a record that one upsert or delete decides: the common case, and fast."""
-    collection, key = record
-    text = "null" if document is None else tagged(_plain_dict(document))
+    write = tagged_plain if group.plain else _tagged
+    text = "null" if document is None else write(document)
     return (
-        f'{{"collection":{encode_basestring(collection)},"key":{encode_basestring(key)},'
-        f'"document":{text},'
+        f'{{"collection":{encode_basestring(group.collection.name)},'
+        f'"key":{encode_basestring(group.key)},"document":{text},'
         f'"version":{stamp.version},"tie":{stamp.tie},"detail":null}}'
     )
 
 
-def _plain_dict(document: Mapping[str, Any]) -> dict[str, Any]:
-    return document if type(document) is dict else dict(document)
+def _tagged(document: Mapping[str, Any]) -> str:
+    return tagged(document if type(document) is dict else dict(document))
 
 
 def keys(records: Iterable[Record]) -> str:

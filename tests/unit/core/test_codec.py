@@ -6,8 +6,16 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from syncpipe.core.codec import MAX_OPERATION_BYTES, collection_of, decode_all, encode
+from syncpipe.core.codec import (
+    MAX_OPERATION_BYTES,
+    collection_of,
+    decode_all,
+    decode_at_once,
+    encode,
+    split,
+)
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
 from tests.unit.core import samples
@@ -51,6 +59,31 @@ def test_the_collection_is_read_whatever_its_length(length):
     operation = Operation(ID, Kind.DELETE, "x" * length, "k", 1, None)
 
     assert collection_of([encode(operation)]) == operation.collection
+@given(st.lists(samples.operations, max_size=4))
+def test_what_many_have_is_decoded_at_once(operations):
+    six = [replace(o, not_before_ms=0, expires_ms=0, group_id=None) for o in operations]
+    encoded = [encode(operation) for operation in six]
+    body = b"".join(encoded)
+
+    assert decode_at_once(body, len(six)) == six
+    assert list(split(body)) == encoded
+    assert decode_at_once(body, len(six) + 1) is None
+    assert decode_at_once(body + b"\xc0", len(six)) is None
+
+
+@given(st.lists(samples.operations, min_size=1, max_size=3), st.data())
+def test_at_once_is_decoded_what_is_decoded_one_by_one_or_nothing(operations, data):
+    body = bytearray(b"".join(map(encode, operations)))
+    for _ in range(data.draw(st.integers(0, 2))):
+        place = data.draw(st.integers(0, len(body) - 1))
+        body[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+
+    together = decode_at_once(bytes(body), len(operations))
+
+    if together is not None:
+        found = list(decode_all(bytes(body)))
+        assert repr(together) == repr([operation for operation, _ in found])  # NaN is not itself
+        assert [raw for _, raw in found] == list(split(bytes(body)))
 
 
 def test_an_integer_of_ten_thousand_digits_travels():
@@ -139,18 +172,33 @@ def test_any_bytes_are_operations_or_refused(data):
         [ID, 1, "notes", "k", 1, {"a": msgpack.ExtType(2, b"not a number")}],
         [ID, 1, "notes", "k", 1, {"a": msgpack.ExtType(3, b"2024-13-01")}],
         [ID, 1, "notes", "k", 1, {7: 1}],
+        [ID, 1, "notes", "k", 1, {}, 0],
+        [ID, 1, "notes", "k", 1, {}, 1, 2],
+        [ID, 1, "notes", "k", 1, {}, 0, 0, ID, 7],
         {"id": ID},
         7,
     ],
 )
 def test_what_does_not_have_the_form_of_an_operation_is_refused(fields):
+    packed = msgpack.packb(fields)
+
+    assert decode_at_once(packed, 1) is None
     with pytest.raises(MalformedEnvelope):
-        list(decode_all(msgpack.packb(fields)))
+        list(decode_all(packed))
+
+
+@pytest.mark.parametrize("head", [b"\xdc\x00\x06", b"\xdd\x00\x00\x00\x06"])
+def test_how_the_length_of_an_operation_is_spelled_does_not_matter(head):
+    packed = head + encode(_upsert({}))[1:]
+
+    assert decode_at_once(packed, 1) == [_upsert({})]
+    assert list(decode_all(packed)) == [(_upsert({}), packed)]
 
 
 def test_deep_nesting_in_hostile_bytes_is_refused():
     hostile = msgpack.packb([ID, 1, "notes", "k", 1])[:-1] + b"\x01" + b"\x91" * 100_000 + b"\x01"
 
+    assert decode_at_once(b"\x96" + hostile[1:], 1) is None
     with pytest.raises(MalformedEnvelope):
         list(decode_all(b"\x96" + hostile[1:]))
 
@@ -160,6 +208,7 @@ def test_no_reader_takes_an_operation_beyond_the_limit():
         [ID, int(Kind.UPSERT), "notes", "k", 1, {"a": "x" * MAX_OPERATION_BYTES}]
     )
 
+    assert decode_at_once(packed, 1) is None
     with pytest.raises(MalformedEnvelope):
         list(decode_all(packed))
 

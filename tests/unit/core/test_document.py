@@ -5,13 +5,24 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import math
 import uuid
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from syncpipe.core.document import json_object, plain, read_number, tagged, untagged
+from syncpipe.core.document import (
+    are_plain,
+    json_object,
+    plain,
+    read_number,
+    tagged,
+    tagged_plain,
+    untagged,
+)
+from syncpipe.core.values import check_document
 from tests.unit.core import samples
 
 _READERS = {
@@ -100,3 +111,91 @@ def test_documents_are_read_back_as_they_were_written(document):
 @pytest.mark.parametrize("text", ["~", "~x1", "~fmany", "~t yesterday", "~b!", "~u1", "~nope"])
 def test_what_only_begins_like_a_tag_is_a_text(text):
     assert untagged([text]) == [text]
+
+
+_scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=8)
+)
+_values = st.recursive(
+    _scalars | samples.scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), _values, max_size=3), max_size=3))
+def test_documents_that_are_plain_may_travel_and_are_written_as_others_are(documents):
+    if are_plain(documents):
+        for document in documents:
+            check_document(document)
+            text = tagged_plain(document)
+            assert samples.shape(json.loads(text)) == samples.shape(document)
+            assert json.loads(text) == json.loads(tagged(document))
+
+
+def _nested(levels: int) -> dict:
+    document: dict = {"n": 1}
+    for _ in range(levels - 1):
+        document = {"n": document}
+    return document
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        7,
+        0,
+        0.0,
+        -12.5,
+        "",
+        "one ~ two",
+        "\\",
+        "é",
+        [],
+        {},
+        [1, {"b": ["c"]}],
+        _nested(63),
+    ],
+)
+def test_what_json_has_as_well_is_plain(value):
+    assert are_plain([{}, {"a": value}, {"a": value}])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.nan,
+        -math.inf,
+        1e15,
+        1e-5,
+        "~",
+        "\0",
+        "\ud800",
+        10**4400,
+        b"",
+        Decimal(1),
+        dt.date(2024, 5, 1),
+        uuid.UUID(int=1),
+        (1, 2),
+        {1: 2},
+        {"\0": 2},
+        [[math.nan]],
+        [["~f1"]],
+        [[{1: 2}]],
+        _nested(64),
+    ],
+    ids=lambda value: str(value)[:12] if not isinstance(value, int) else "huge",
+)
+def test_among_documents_that_are_plain_one_that_is_not_is_found(value):
+    assert not are_plain([{"a": 1}, {"a": value}, {"a": 1}])
+
+
+def test_an_integer_of_four_thousand_digits_is_tagged_wherever_it_is():
+    document = {"n": 10**4_000}
+
+    assert tagged_plain(document) == tagged(document)

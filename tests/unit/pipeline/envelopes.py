@@ -10,7 +10,8 @@ from syncpipe.core.envelope import Header, seal
 from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.core.version import at_milliseconds
-from syncpipe.pipeline import Message
+from syncpipe.pipeline import Message, fold
+from syncpipe.pipeline.batch import Item, Origin
 from syncpipe.testing.clock import START_MS
 
 LANE = Lane("crm", 0)
@@ -50,3 +51,13 @@ def body(*operations, lane=LANE, count=None, trace=None, tried=()):
 def message(*operations, queue=QUEUE, attempts=0, **options):
     """A message with the envelope of *operations*."""
     return Message(queue, "m", body(*operations, **options), attempts)
+
+
+def item(each, index=0, tried=()):
+    """The operation *each*, alone in the message *index*, with the attempts *tried*."""
+    return Item(each, Origin(index, encode(each), tried))
+
+
+def grouped(operations, collections):
+    """The groups of *operations*, as the fold stage makes them."""
+    return fold.grouped([item(each) for each in operations], collections)[0]

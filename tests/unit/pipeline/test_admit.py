@@ -8,11 +8,10 @@ from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import TargetUnavailable
 from syncpipe.pipeline.admit import admit
-from syncpipe.pipeline.batch import Batch, Item
-from syncpipe.pipeline.fold import grouped
+from syncpipe.pipeline.batch import Batch
 from syncpipe.testing.clock import START_MS, FakeClock
 from syncpipe.testing.target import MemoryTarget
-from tests.unit.pipeline.envelopes import COLLECTIONS, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, grouped, item, operation
 
 NOW = 10_000
 
@@ -23,7 +22,7 @@ def target():
 
 
 def admitted(target, *operations):
-    items = tuple(Item(each, b"", index) for index, each in enumerate(operations))
+    items = tuple(item(each, index) for index, each in enumerate(operations))
     return admit(Batch((), items=items, now_ms=START_MS + NOW), target, COLLECTIONS)
 
 

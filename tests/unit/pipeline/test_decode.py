@@ -17,12 +17,13 @@ def codes(*messages):
 
 
 def test_operations_come_out_with_their_bytes_and_the_index_of_their_message():
-    first, second, third = operation("a"), operation("b"), operation("c")
-    batch = decode(Batch((message(first, second), message(third))))
+    first, second, third, late = *map(operation, "abc"), operation("d", due=5)
+    batch = decode(Batch((message(first, second), message(third, late))))
     assert [(i.operation, i.raw, i.message) for i in batch.items] == [
         (first, encode(first), 0),
         (second, encode(second), 0),
         (third, encode(third), 1),
+        (late, encode(late), 1),
     ]
 
 

@@ -4,13 +4,13 @@ from msgspec.structs import replace
 
 from syncpipe.core.attempt import Attempt
 from syncpipe.core.outcome import Outcome
-from syncpipe.pipeline.batch import Batch, Item
+from syncpipe.pipeline.batch import Batch
 from syncpipe.pipeline.fold import fold
-from tests.unit.pipeline.envelopes import COLLECTIONS, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, item, operation
 
 
 def folded(*operations):
-    items = tuple(Item(each, b"", index) for index, each in enumerate(operations))
+    items = tuple(item(each, index) for index, each in enumerate(operations))
     return fold(Batch((), items=items), COLLECTIONS)
 
 
@@ -45,9 +45,7 @@ def test_one_id_on_two_records_is_two_operations():
 def test_of_several_copies_the_one_that_tells_of_most_attempts_goes_on():
     each = operation()
     attempt = Attempt(1, "w", 1, "SP-E510", "no")
-    items = tuple(
-        Item(each, b"", index, (attempt,) * tried) for index, tried in enumerate([1, 2, 0])
-    )
+    items = tuple(item(each, index, (attempt,) * tried) for index, tried in enumerate([1, 2, 0]))
     batch = fold(Batch((), items=items), COLLECTIONS)
     assert [item.message for item in batch.items] == [1]
     assert sorted(copy.item.message for copy in batch.settled) == [0, 2]

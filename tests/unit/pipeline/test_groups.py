@@ -15,9 +15,8 @@ from syncpipe.errors import (
     TargetUnavailable,
 )
 from syncpipe.pipeline import Done, Later
-from syncpipe.pipeline.fold import grouped
 from syncpipe.store.groups import Counts, Member
-from tests.unit.pipeline.envelopes import message
+from tests.unit.pipeline.envelopes import grouped, message
 from tests.unit.pipeline.envelopes import operation as plain
 from tests.unit.pipeline.group_bench import (
     COLLECTIONS,

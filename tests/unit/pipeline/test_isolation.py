@@ -21,12 +21,11 @@ from syncpipe.errors import (
     TooSlow,
 )
 from syncpipe.pipeline.attempt import Attempt
-from syncpipe.pipeline.fold import grouped
 from syncpipe.pipeline.isolation import Isolation
 from syncpipe.targets.target import Judgement
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.testing.target import MemoryTarget
-from tests.unit.pipeline.envelopes import COLLECTIONS, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, grouped, operation
 from tests.unit.pipeline.test_search import bound
 
 #: Seconds that a target takes to say that it took too long.

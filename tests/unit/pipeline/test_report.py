@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from syncpipe.core.outcome import Outcome
-from syncpipe.pipeline.batch import Batch, Item, Settled
+from syncpipe.pipeline.batch import Batch, Settled
 from syncpipe.pipeline.report import HELD, latencies
 from syncpipe.testing.clock import START_MS
-from tests.unit.pipeline.envelopes import operation
+from tests.unit.pipeline.envelopes import item, operation
 
 
 def latency(outcome, ms):
-    settled = Settled(Item(operation(), b"", 0), outcome, "apply")
+    settled = Settled(item(operation()), outcome, "apply")
     return latencies(Batch((), settled=(settled,)), START_MS + ms)
 
 

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
-from syncpipe.pipeline.batch import Batch, Item
+from syncpipe.pipeline.batch import Batch
+from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.verify import MAX_AHEAD_MS, Declared, verify
 from syncpipe.testing.clock import START_MS
-from tests.unit.pipeline.envelopes import COLLECTIONS, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, message, operation
 
 
 def code(each, now=0):
     """The code of the error that *each* is given up with *now*, None if it passes."""
-    batch = Batch((), items=(Item(each, b"", 0),), now_ms=START_MS + now)
-    batch = verify(batch, Declared("crm", COLLECTIONS))
+    batch = decode(Batch((message(each),)))
+    batch = verify(replace(batch, now_ms=START_MS + now), Declared("crm", COLLECTIONS))
     assert len(batch.items) + len(batch.settled) == 1
     for settled in batch.settled:
         assert (settled.outcome, settled.stage) == (Outcome.DEAD, "verify")
@@ -49,6 +51,15 @@ def test_a_proper_operation_passes(kind):
 )
 def test_what_breaks_its_declaration_is_given_up(each):
     assert code(each) == "SP-E514"
+
+
+def test_who_travels_with_what_breaks_its_declaration_goes_on():
+    sound = [operation("a"), operation("b", Kind.PATCH), operation("c", Kind.DELETE)]
+    odd = [operation("d", Kind.PATCH, {}), operation("e", data={"t": "\0"})]
+    batch = decode(Batch((message(*sound), message(odd[0], *sound), message(*sound, odd[1]))))
+    batch = verify(replace(batch, now_ms=START_MS), Declared("crm", COLLECTIONS))
+    assert [each.operation for each in batch.items] == sound * 3
+    assert [each.item.operation for each in batch.settled] == odd
 
 
 def test_a_version_may_lie_a_minute_ahead_of_the_targets_clock_and_no_more():
