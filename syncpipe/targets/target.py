@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from syncpipe.core.outcome import Result
 
 
-class Group(msgspec.Struct, frozen=True):
+class Group(msgspec.Struct, frozen=True, gc=False):
     """The operations of one record in one batch."""
 
     #: The record's collection.

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from syncpipe.core.delta import Increment
     from syncpipe.core.memory import Memory
-    from syncpipe.core.version import Stamp
     from syncpipe.targets.target import Group
 
 #: A record: the name of its collection, and its canonical key.
@@ -33,21 +32,6 @@ def array(members: Iterable[str]) -> str:
 def names(record: Record) -> dict[str, str]:
     """Return the members that name *record*."""
     return {"collection": encode_basestring(record[0]), "key": encode_basestring(record[1])}
-
-
-def whole(record: Record, document: Mapping[str, Any] | None, stamp: Stamp) -> str:
-    """Return the row of a record that one upsert or delete decides: the common case, and fast."""
-    collection, key = record
-    text = "null" if document is None else tagged(_plain_dict(document))
-    return (
-        f'{{"collection":{encode_basestring(collection)},"key":{encode_basestring(key)},'
-        f'"document":{text},'
-        f'"version":{stamp.version},"tie":{stamp.tie},"detail":null}}'
-    )
-
-
-def _plain_dict(document: Mapping[str, Any]) -> dict[str, Any]:
-    return document if type(document) is dict else dict(document)
 
 
 def keys(records: Iterable[Record]) -> str:
