@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 #: Of the garbage collector's generations; the first counts values.
-_THRESHOLDS = (20_000, 50, 100)
+_THRESHOLDS = (200_000, 10, 50)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

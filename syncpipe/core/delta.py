@@ -46,6 +46,8 @@ class Increment(msgspec.Struct, frozen=True):
 #: What most deltas have of both; one for all, because there are very many.
 _NO_WRITES: Mapping[str, Write] = MappingProxyType({})
 _NO_INCREMENTS: Mapping[bytes, Increment] = MappingProxyType({})
+#: Kinds of operations that leave nothing of what is older.
+BASES = frozenset({Kind.UPSERT, Kind.DELETE})
 
 
 class Delta(msgspec.Struct, frozen=True):

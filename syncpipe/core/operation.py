@@ -36,6 +36,8 @@ MAX_DELAY_MS = 366 * 24 * 3600 * 1000
 KINDS = {kind.word: kind for kind in Kind}
 
 
+#: With so many bytes an id begins that tell when it was made.
+CREATED_BYTES = 6
 #: 16 bytes.
 Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 #: What orders operations on a record.
@@ -99,5 +101,5 @@ def uuid7(now_ms: int, random_bits: int) -> bytes:
 
 
 def created_ms(operation_id: bytes) -> int:
-    """Return the milliseconds since the Unix epoch inside a UUIDv7."""
-    return int.from_bytes(operation_id[:6], "big")
+    """Return the milliseconds since the Unix epoch inside a UUIDv7; its beginning will do."""
+    return int.from_bytes(operation_id[:CREATED_BYTES], "big")

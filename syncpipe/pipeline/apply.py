@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from syncpipe.pipeline.retries import Retries
     from syncpipe.pipeline.target_clock import TargetClock
     from syncpipe.targets.target import Group
+
+_TOOK = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.SUPERSEDED})
+_attempts = operator.attrgetter("attempts")
 
 
 def ask_time(batch: Batch, time: TargetClock) -> Batch:
@@ -73,6 +77,8 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
     outage = outage or _throttling(isolation.results)
     judged = policy.pauses.judged(isolation.results, _replayed(batch))
+    if not outage and not policy.refusals.remembers and _all_taken(batch, judged):
+        return replace(batch, items=(), groups=tuple(groups), taken=tuple(judged))
     results = known | {identity(result.operation): result for result in judged}
     settled, waiting = [], []
     for item in batch.items:
@@ -98,6 +104,19 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
         groups=tuple(groups),
         settled=(*batch.settled, *settled),
         outage=outage,
+    )
+
+
+def _all_taken(batch: Batch, results: Sequence[Result]) -> bool:
+    """Return whether the target took all of *batch*, and nobody waits to hear of single operations.
+
+    Most batches come to that, so that nothing has to be made or looked up for each operation.
+    """
+    return (
+        not batch.replays
+        and {each.outcome for each in results} <= _TOOK
+        and {each.operation.group_id for each in results} == {None}
+        and len({id(each.operation) for each in results}) == len(batch.items)
     )
 
 
@@ -156,7 +175,8 @@ def _in_turn(batch: Batch, busy: Collection[Identity]) -> list[Group]:
     So what is too slow, or locked, each time cannot keep others from their turn.
     """
     attempts: dict[tuple[str, str], tuple[bool, int]] = {}
-    for item in batch.items:
+    again = any(map(_attempts, batch.messages)) or any(map(_attempts, batch.items))
+    for item in batch.items if busy or again else ():
         tried = identity(item.operation) in busy, batch.attempts(item)
         if any(tried):
             record = item.operation.collection, item.operation.key

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.attempt import Attempt
     from syncpipe.core.operation import Operation
-    from syncpipe.core.outcome import Outcome
+    from syncpipe.core.outcome import Outcome, Result
     from syncpipe.errors import SyncpipeError
     from syncpipe.targets.target import Group
 
@@ -132,6 +132,9 @@ class Batch:
     groups: tuple[Group, ...] = ()
     #: Operations set aside with their outcome.
     settled: tuple[Settled, ...] = ()
+    #: What the target said of the operations of a batch all of which it took, so that there is
+    #: nothing more to ask of any of them. None of them is settled besides.
+    taken: tuple[Result, ...] = ()
     #: Messages set aside because no operation could be read.
     faults: tuple[Fault, ...] = ()
     #: Ids of replays, 16 bytes, by the index of each message that one of them has sent.

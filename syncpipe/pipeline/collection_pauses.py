@@ -18,6 +18,8 @@ again and again.
 
 from __future__ import annotations
 
+import itertools
+import operator
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -55,6 +57,7 @@ _TAKEN = frozenset({Outcome.APPLIED, Outcome.MERGED})
 #: A missing parent row, and what failed because something else did: others are to blame.
 _OTHERS_SQLSTATES, _OTHERS_STATUSES = frozenset({"23503"}), frozenset({424})
 _RANDOM_BITS = 32
+_collection = operator.attrgetter("operation.collection")
 
 
 @dataclass(slots=True)
@@ -133,16 +136,19 @@ class CollectionPauses:
         That the target refuses what it has refused before, and somebody has sent *again*, says
         nothing about others, and waits for nothing.
         """
-        members: dict[str, list[Result]] = {}
         apart: list[Result] = []
-        for result in results:
-            if again and identity(result.operation) in again and _is_refused(result):
-                apart.append(result)
-            else:
-                members.setdefault(result.operation.collection, []).append(result)
+        if again:
+            apart = [r for r in results if identity(r.operation) in again and _is_refused(r)]
+            aside = set(map(id, apart))
+            results = [r for r in results if id(r) not in aside]
+        members: dict[str, list[Result]] = {}
+        for name, run in itertools.groupby(results, key=_collection):
+            members.setdefault(name, []).extend(run)
+        judged: list[Result] = []
         with self._lock:
-            judged = [each for name, part in members.items() for each in self._judge(name, part)]
-        return [*judged, *apart]
+            for name, part in members.items():
+                judged += self._judge(name, part)
+        return judged + apart
 
     def reason(self, collection: str) -> TargetMisconfigured | None:
         """Return why *collection* is paused; None if it is not."""
@@ -173,10 +179,10 @@ class CollectionPauses:
                 record.until = now + _FIRST_S
                 yield from sorted(part, key=lambda _: self._random.bits(_RANDOM_BITS))[:_PROBE]
 
-    def _judge(self, name: str, results: Sequence[Result]) -> list[Result]:
+    def _judge(self, name: str, results: list[Result]) -> list[Result]:
         record = self._records.setdefault(name, _Record())
-        taken = sum(result.outcome in _TAKEN for result in results)
-        refused = [result for result in results if _is_refused(result)]
+        taken = len([result for result in results if result.outcome in _TAKEN])
+        refused = [result for result in results if result.error and _is_refused(result)]
         if record.reason is not None:
             return self._judge_probe(name, record, results, taken)
         if reason := _reason(name, results, refused, taken):
@@ -195,10 +201,10 @@ class CollectionPauses:
         )
         if reason := _reason_of_many(name, record.latest.values()):
             self._pause(name, record, reason)
-        return list(results)
+        return results
 
     def _judge_probe(
-        self, name: str, record: _Record, results: Sequence[Result], taken: int
+        self, name: str, record: _Record, results: list[Result], taken: int
     ) -> list[Result]:
         refused = sum(_is_refused(result) or _misfits(result) for result in results)
         reason = record.reason
@@ -207,7 +213,7 @@ class CollectionPauses:
             return [_waiting(result, reason) for result in results]
         self._log.collection_resumed(name)
         self._records[name] = _Record()
-        return list(results)
+        return results
 
     def _pause(self, name: str, record: _Record, reason: TargetMisconfigured) -> None:
         now = self._clock.monotonic()

@@ -268,11 +268,10 @@ class Isolation:
         outcome = Outcome.DEAD if isinstance(error, Refused) else Outcome.RETRYING
         self.results += [Result(operation, outcome, error) for operation in group.operations]
 
-    def _took(self, results: Iterable[Result]) -> None:
+    def _took(self, results: Sequence[Result]) -> None:
         self._works, self._broken, self._busy = True, 0, 0
-        for result in results:
-            self._fitting.add(result.operation.collection)
-            self.results.append(result)
+        self._fitting.update({result.operation.collection for result in results})
+        self.results += results
 
     def _divide(self, part: Sequence[Group], error: TargetMisconfigured) -> None:
         """Apply *part* so that a collection or record that does not fit the target stops no other.

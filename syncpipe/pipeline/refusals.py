@@ -58,6 +58,11 @@ class Refusals:
         self._lock = threading.Lock()
         self._known: dict[Identity, _Saying] = {}
 
+    @property
+    def remembers(self) -> bool:
+        """Whether there is anything that could have to be forgotten."""
+        return bool(self._known)
+
     def known(self, batch: Batch) -> dict[Identity, Result]:
         """Return what became of those operations of *batch* whose attempt has been made already."""
         return {

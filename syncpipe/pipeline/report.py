@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from syncpipe.core.operation import created_ms
+from syncpipe.core.operation import CREATED_BYTES, created_ms
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import TargetError
 from syncpipe.pipeline.fold import copies_in, identity
@@ -15,7 +17,6 @@ from syncpipe.pipeline.verdict import Done, Later, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncpipe.core.operation import Operation
     from syncpipe.pipeline.batch import Batch
 
 #: Outcomes of an operation that arrived for the first time, after which the target holds its effect
@@ -25,6 +26,7 @@ HELD = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.SUPERSEDED})
 AGAIN_S = 1.0
 #: Digits of a latency in the histogram.
 _DIGITS = 2
+_outcome = operator.attrgetter("outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def verdicts(batch: Batch) -> tuple[Verdict, ...]:
 
 def counts(batch: Batch) -> Counter[Outcome]:
     """Return the operations of the settled *batch* by what became of them."""
-    tally = Counter(settled.outcome for settled in batch.settled)
+    tally = Counter(map(_outcome, itertools.chain(batch.settled, batch.taken)))
     for fault in batch.faults:
         tally[Outcome.RETRYING if fault.unkept else Outcome.DEAD] += 1
     if batch.items:
@@ -102,7 +104,9 @@ def counts(batch: Batch) -> Counter[Outcome]:
 
 def took(batch: Batch) -> bool:
     """Return whether the target took, or finally refused, anything of *batch*."""
-    return any(s.stage == "apply" and s.outcome is not Outcome.RETRYING for s in batch.settled)
+    return bool(batch.taken) or any(
+        s.stage == "apply" and s.outcome is not Outcome.RETRYING for s in batch.settled
+    )
 
 
 def unknown(batch: Batch) -> Counter[str]:
@@ -115,18 +119,16 @@ def unknown(batch: Batch) -> Counter[str]:
 
 def latencies(batch: Batch, committed_ms: int) -> Counter[int]:
     """Return the operations whose effect the target holds by their rounded latency in ms."""
-    exact = Counter(
-        _due_ms(settled.item.operation) for settled in batch.settled if settled.outcome in HELD
-    )
+    held = [settled.item.operation for settled in batch.settled if settled.outcome in HELD]
+    held += [result.operation for result in batch.taken if result.outcome in HELD]
+    at_once = Counter([each.id[:CREATED_BYTES] for each in held if not each.not_before_ms])
+    delayed = [max(created_ms(each.id), each.not_before_ms) for each in held if each.not_before_ms]
     tally: Counter[int] = Counter()
-    for due_ms, operations in exact.items():  # many are made in the same millisecond
-        tally[_rounded(committed_ms - due_ms)] += operations
+    for created, operations in at_once.items():  # many are made in the same millisecond
+        tally[_rounded(committed_ms - created_ms(created))] += operations
+    for due_ms in delayed:
+        tally[_rounded(committed_ms - due_ms)] += 1
     return tally
-
-
-def _due_ms(operation: Operation) -> int:
-    """Return from when on somebody waits for the effect of *operation*."""
-    return max(created_ms(operation.id), operation.not_before_ms)
 
 
 def _rounded(ms: int) -> int:

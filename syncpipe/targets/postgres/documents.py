@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.delta import document_of
-from syncpipe.core.document import json_object, tagged, untagged
+from syncpipe.core.document import json_object, tagged, tagged_plain, untagged
 from syncpipe.core.memory import Memory, recall
-from syncpipe.core.version import Stamp
+from syncpipe.core.version import Stamp, tie_of
+from syncpipe.targets.postgres.arrays import Bigints, Texts
 from syncpipe.targets.postgres.merging import Locked, incremented_fields
-from syncpipe.targets.postgres.payload import array, names, record_of, remembered, whole
+from syncpipe.targets.postgres.payload import array, names, record_of, remembered
 from syncpipe.targets.postgres.statements import own_tables, statement
 from syncpipe.targets.target import Present
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.payload import Record
     from syncpipe.targets.target import Group
+
+#: A row: collection, key, document, version, tie and detail; what is JSON is a text.
+_Row = tuple[str, str, str | None, int, int, str | None]
 
 
 class Documents:
@@ -39,24 +43,31 @@ class Documents:
         )
 
     def write_newest(
-        self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
+        self,
+        connection: psycopg.Connection[Any],
+        whole: Sequence[Group],
+        partial: Sequence[tuple[Group, Delta]],
     ) -> set[Record]:
-        """Write deltas without increments whose every stamp is above what is stored.
+        """Write what is above everything stored, in each of its stamps.
+
+        Of *whole*, the newest operation decides the record: an upsert or delete. The deltas of
+        *partial* have patches, and no increments.
 
         Returns:
             The records that were not written: they hold something newer and were left alone.
 
         """
-        puts = [pair for pair in deltas.values() if pair[1].base.version]
-        patches = [pair for pair in deltas.values() if not pair[1].base.version]
+        based = [_row(group, delta) for group, delta in partial if delta.base.version]
+        patches = [_row(group, delta) for group, delta in partial if not delta.base.version]
         left: set[Record] = set()
-        for query, pairs in ((self._put, puts), (self._patch, patches)):
-            if pairs:
+        for query, rows in (
+            (self._put, [_whole_row(group) for group in whole] + based),
+            (self._patch, patches),
+        ):
+            if rows:
                 # Each is a transaction of its own, so that rows are locked in key order; it ends
                 # within the server, so that who is stopped meanwhile keeps nothing locked.
-                records = array([_fresh(group, delta) for group, delta in pairs])
-                arguments = {"records": records, "number": len(pairs)}
-                left.update(connection.execute(query, arguments).fetchall())
+                left.update(connection.execute(query, _columns(rows)).fetchall())
         return left
 
     def lock(
@@ -93,13 +104,31 @@ class Documents:
         connection.execute(self._write, {"records": records})
 
 
-def _fresh(group: Group, delta: Delta) -> str:
-    if not delta.writes:
-        return whole(group, delta.document, delta.base)
+def _whole_row(group: Group) -> _Row:
+    newest = group.operations[-1]
+    write = tagged_plain if group.plain else tagged
+    text = None if newest.data is None else write(newest.data)
+    return group.collection.name, group.key, text, newest.version, tie_of(newest.id), None
+
+
+def _row(group: Group, delta: Delta) -> _Row:
     memory = Memory(delta.base, {name: write.stamp for name, write in delta.writes.items()})
     document = document_of(delta)
-    text = "null" if document is None else tagged(document)
-    return json_object({**names(record_of(group)), "document": text, **remembered(memory)})
+    text = None if document is None else tagged(document)
+    return *record_of(group), text, *memory.newest, json.dumps(memory.detail())
+
+
+def _columns(rows: Sequence[_Row]) -> dict[str, Texts | Bigints]:
+    """Return *rows*, at least one, as the statements take them."""
+    collections, keys, documents, versions, ties, details = zip(*rows, strict=True)
+    return {
+        "collections": Texts(collections),
+        "keys": Texts(keys),
+        "documents": Texts(documents),
+        "versions": Bigints(versions),
+        "ties": Bigints(ties),
+        "details": Texts(details),
+    }
 
 
 def _changed(record: Record, change: Change) -> str:

@@ -6,14 +6,13 @@ import json
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
-from syncpipe.core.document import json_object, tagged, tagged_plain
+from syncpipe.core.document import json_object, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from syncpipe.core.delta import Increment
     from syncpipe.core.memory import Memory
-    from syncpipe.core.version import Stamp
     from syncpipe.targets.target import Group
 
 #: A record: the name of its collection, and its canonical key.
@@ -33,21 +32,6 @@ def array(members: Iterable[str]) -> str:
 def names(record: Record) -> dict[str, str]:
     """Return the members that name *record*."""
     return {"collection": encode_basestring(record[0]), "key": encode_basestring(record[1])}
-
-
-def whole(group: Group, document: Mapping[str, Any] | None, stamp: Stamp) -> str:
-    """Return the row of a record that one upsert or delete decides: the common case, and fast."""
-    write = tagged_plain if group.plain else _tagged
-    text = "null" if document is None else write(document)
-    return (
-        f'{{"collection":{encode_basestring(group.collection.name)},'
-        f'"key":{encode_basestring(group.key)},"document":{text},'
-        f'"version":{stamp.version},"tie":{stamp.tie},"detail":null}}'
-    )
-
-
-def _tagged(document: Mapping[str, Any]) -> str:
-    return tagged(document if type(document) is dict else dict(document))
 
 
 def keys(records: Iterable[Record]) -> str:

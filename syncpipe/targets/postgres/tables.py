@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from syncpipe.core.delta import document_of
+from syncpipe.core.delta import delta_of, document_of
 from syncpipe.core.document import json_object
 from syncpipe.core.keys import key_values
 from syncpipe.core.memory import Memory, recall
@@ -53,20 +53,28 @@ class Table:
         self._present = statement("tables", "present", records=records, **slots)
 
     def write_newest(
-        self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
+        self,
+        connection: psycopg.Connection[Any],
+        whole: Sequence[Group],
+        partial: Sequence[tuple[Group, Delta]],
     ) -> set[Record]:
-        """Write deltas without increments whose every stamp is above what is stored.
+        """Write what is above everything stored, in each of its stamps.
+
+        Of *whole*, the newest operation decides the record: an upsert or delete. The deltas of
+        *partial* have patches, and no increments.
 
         Returns:
             The records that were not written: they hold something newer and were left alone.
 
         """
-        written: set[Record] = set()
-        for name, with_base in (("put", True), ("patch", False)):
-            chosen = {r: p for r, p in deltas.items() if bool(p[1].base.version) is with_base}
-            if chosen:
-                written |= self._write_won(connection, name, chosen)
-        return deltas.keys() - written
+        puts = {record_of(group): delta_of(group.operations[-1]) for group in whole}
+        puts |= {record_of(group): delta for group, delta in partial if delta.base.version}
+        patches = {record_of(group): delta for group, delta in partial if not delta.base.version}
+        left: set[Record] = set()
+        for name, deltas in (("put", puts), ("patch", patches)):
+            if deltas:
+                left |= deltas.keys() - self._write_won(connection, name, deltas)
+        return left
 
     def lock(
         self, connection: psycopg.Connection[Any], deltas: Mapping[Record, tuple[Group, Delta]]
@@ -119,13 +127,13 @@ class Table:
         self,
         connection: psycopg.Connection[Any],
         name: str,
-        deltas: Mapping[Record, tuple[Group, Delta]],
+        deltas: Mapping[Record, Delta],
     ) -> set[Record]:
         """Win the memory first; then, with a fresh snapshot, write the rows that were won."""
-        documents = {record: document_of(delta) for record, (_, delta) in deltas.items()}
+        documents = {record: document_of(delta) for record, delta in deltas.items()}
         memory = array(
             json_object(_memory_members(r, _memory_of(delta), gone=documents[r] is None))
-            for r, (_, delta) in deltas.items()
+            for r, delta in deltas.items()
         )
         with connection.transaction():
             won: set[Record] = set(
@@ -139,7 +147,7 @@ class Table:
                 ]
                 self._execute(connection, ("put",), rows)
             else:
-                rows = [self._row(r[1], _patched(deltas[r][1])) for r in won]
+                rows = [self._row(r[1], _patched(deltas[r])) for r in won]
                 self._execute(connection, ("fill", "patch"), rows)
         return won
 

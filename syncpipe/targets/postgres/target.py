@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import operator
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import psycopg
 
 from syncpipe.core import delta as deltas
 from syncpipe.core.collection import VersionSource
+from syncpipe.core.delta import BASES
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.version import at_milliseconds
 from syncpipe.database import session
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
     from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
     from syncpipe.targets.postgres.options import PostgresOptions
-    from syncpipe.targets.postgres.payload import Record
     from syncpipe.targets.target import Check, Collected, Description, Present
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
 _YOUNG_MS = 12 * 3600 * 1000
+_collection = operator.attrgetter("collection")
 
 
 class PostgresTarget:
@@ -181,19 +184,25 @@ class PostgresTarget:
         now_ms: int,
     ) -> list[Result]:
         """Write what is newest at once; merge what is not, or what increments."""
-        newest: dict[Record, tuple[Group, Delta]] = {}
+        whole: list[Group] = []
+        partial: list[tuple[Group, Delta]] = []
         rest: list[Group] = []
-        collections = {group.collection.name: group.collection for group in groups}
-        young = {name: _young_from(each, now_ms) for name, each in collections.items()}
+        young: dict[str, int] = {}
         for group in groups:
-            if delta := _newest_candidate(group, young[group.collection.name]):
-                newest[record_of(group)] = group, delta
+            name = group.collection.name
+            if name not in young:
+                young[name] = _young_from(group.collection, now_ms)
+            newest = group.operations[-1]
+            if newest.kind in BASES and newest.version >= young[name]:
+                whole.append(group)
+            elif delta := _newest_candidate(group, young[name]):
+                partial.append((group, delta))
             else:
                 rest.append(group)
-        left = layout.write_newest(connection, newest) if newest else set()
+        left = layout.write_newest(connection, whole, partial)
         results: list[Result] = []
-        for record, (group, _) in newest.items():
-            if record in left:
+        for group in itertools.chain(whole, (group for group, _ in partial)):
+            if left and record_of(group) in left:
                 rest.append(group)
             else:
                 results += written_results(group.operations)
@@ -205,9 +214,8 @@ class PostgresTarget:
         self, connection: psycopg.Connection[Any], groups: Iterable[Group]
     ) -> dict[Documents | Table, list[Group]]:
         parts: dict[Documents | Table, list[Group]] = {}
-        for group in groups:
-            layout = self._layout(connection, group.collection)
-            parts.setdefault(layout, []).append(group)
+        for collection, members in itertools.groupby(groups, key=_collection):
+            parts.setdefault(self._layout(connection, collection), []).extend(members)
         return parts
 
     def _layout(

@@ -59,6 +59,8 @@ def test_the_collection_is_read_whatever_its_length(length):
     operation = Operation(ID, Kind.DELETE, "x" * length, "k", 1, None)
 
     assert collection_of([encode(operation)]) == operation.collection
+
+
 @given(st.lists(samples.operations, max_size=4))
 def test_what_many_have_is_decoded_at_once(operations):
     six = [replace(o, not_before_ms=0, expires_ms=0, group_id=None) for o in operations]

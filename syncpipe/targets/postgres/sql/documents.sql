@@ -2,18 +2,17 @@
 -- the newest committed version of the row, so no snapshot can be stale. Rows are taken in key order, so
 -- that two workers cannot deadlock.
 --
--- `put` and `patch` return what they have NOT written of so many records as %(number)s says: mostly
--- nothing, and then nothing is looked for.
+-- `put` and `patch` take an array for each column, and return which records they have NOT written:
+-- mostly none, and then none is looked for.
 
 -- name: put
 -- Deltas with a base (an upsert or delete) above everything that is stored.
-WITH given AS MATERIALIZED (SELECT %(records)s::jsonb AS records),
-written AS (
+WITH written AS (
     INSERT INTO {documents} AS t (collection, key, document, version, tie, detail)
-    SELECT d.collection, d.key, d.document, d.version, d.tie, d.detail
-    FROM given, jsonb_to_recordset(given.records) AS d (
-        collection text, key text, document jsonb, version bigint, tie bigint, detail jsonb
-    )
+    SELECT d.collection, d.key, d.document::jsonb, d.version, d.tie, d.detail::jsonb
+    FROM unnest(
+        %(collections)s, %(keys)s, %(documents)s, %(versions)s, %(ties)s, %(details)s
+    ) AS d (collection, key, document, version, tie, detail)
     ORDER BY d.collection COLLATE "C", d.key COLLATE "C"
     ON CONFLICT (collection, key) DO UPDATE SET
         document = excluded.document,
@@ -27,20 +26,19 @@ written AS (
     RETURNING collection, key
 )
 SELECT d.collection, d.key
-FROM given, jsonb_to_recordset(given.records) AS d (collection text, key text)
-WHERE (SELECT count(*) FROM written) < %(number)s::int
+FROM unnest(%(collections)s, %(keys)s) AS d (collection, key)
+WHERE (SELECT count(*) FROM written) < cardinality(%(keys)s)
   AND NOT EXISTS (SELECT FROM written AS w WHERE w.collection = d.collection AND w.key = d.key);
 
 -- name: patch
 -- Deltas of patches alone, all above everything that is stored. A field that is in the detail but not
 -- in the document is removed.
-WITH given AS MATERIALIZED (SELECT %(records)s::jsonb AS records),
-written AS (
+WITH written AS (
     INSERT INTO {documents} AS t (collection, key, document, version, tie, detail)
-    SELECT d.collection, d.key, d.document, d.version, d.tie, d.detail
-    FROM given, jsonb_to_recordset(given.records) AS d (
-        collection text, key text, document jsonb, version bigint, tie bigint, detail jsonb
-    )
+    SELECT d.collection, d.key, d.document::jsonb, d.version, d.tie, d.detail::jsonb
+    FROM unnest(
+        %(collections)s, %(keys)s, %(documents)s, %(versions)s, %(ties)s, %(details)s
+    ) AS d (collection, key, document, version, tie, detail)
     ORDER BY d.collection COLLATE "C", d.key COLLATE "C"
     ON CONFLICT (collection, key) DO UPDATE SET
         document = (
@@ -61,8 +59,8 @@ written AS (
     RETURNING collection, key
 )
 SELECT d.collection, d.key
-FROM given, jsonb_to_recordset(given.records) AS d (collection text, key text)
-WHERE (SELECT count(*) FROM written) < %(number)s::int
+FROM unnest(%(collections)s, %(keys)s) AS d (collection, key)
+WHERE (SELECT count(*) FROM written) < cardinality(%(keys)s)
   AND NOT EXISTS (SELECT FROM written AS w WHERE w.collection = d.collection AND w.key = d.key);
 
 -- name: lock
