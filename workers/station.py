@@ -73,7 +73,7 @@ class Station:
         self.counters = dict.fromkeys(names, 0)
         self.counters["plan"] = self.assignment.plan
         self.counters |= dict.fromkeys((outcome.value for outcome in Outcome), 0)
-        for counter in (traffic.ENVELOPES, traffic.OPERATIONS):
+        for counter in (traffic.ENVELOPES, traffic.OPERATIONS, traffic.SAVED):
             self.counters |= dict.fromkeys((counter + each for each in self.pipelines), 0)
         self._started_ms = self.clock.now_ms()
         self._presence = threading.Lock()
@@ -154,6 +154,7 @@ class Station:
         self.counters[traffic.ENVELOPES + target] += done
         outcomes = sum(report.counts.values()) - report.counts.get(Outcome.RETRYING, 0)
         self.counters[traffic.OPERATIONS + target] += outcomes
+        self.counters[traffic.SAVED + target] += report.counts.get(Outcome.MERGED, 0)
 
     def look(self) -> bool:
         """Look which workers live and want the lanes that are ours then; return if that is new.

@@ -2,155 +2,116 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.bench import feeding
-from syncpipe.bench.child import Child
 from syncpipe.bench.measured import LIMIT, OURS, RAW, Measured
 from syncpipe.bench.meter import cpu_s, peak_rss_mb
 from syncpipe.bench.mixture import Mixture
-from syncpipe.bench.progress import tenths
+from syncpipe.bench.place import order
 from syncpipe.bench.workloads import DISTINCT, WORKLOADS
 from syncpipe.demo.oracle import actual
-from syncpipe.demo.run import hire, open_stage, settle
 from syncpipe.demo.tally import read_tally
-from syncpipe.settings import without_ours
-from syncpipe.transport.redis_footprint import footprint_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping, Sequence
 
-    from syncpipe.bench.scale import Scale
-    from syncpipe.demo.stage import Stage
-    from syncpipe.supervisor import Supervisor
+    from syncpipe.bench.child import Child
+    from syncpipe.bench.place import Drained, Place
 
 #: Settings of the client as it comes; the configuration of the demonstration is for streams.
 _AS_IT_COMES = ("client.linger_ms=5", "client.buffer_max_bytes=67_108_864")
-_MS_PER_S = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Private services, with what it takes to measure on them."""
-
-    #: The services.
-    stage: Stage
-    #: Keeps them, and workers.
-    supervisor: Supervisor
-    #: How much is sent.
-    scale: Scale
-    #: Hears of progress.
-    say: Callable[[str], object]
-
-    def hire(self) -> None:
-        """Start the workers."""
-        hire(self.stage, self.supervisor, self.scale.processes, self.say)
-
-    def drain(self) -> None:
-        """Wait until nothing is left in any lane."""
-        settle(self.stage, self.say)
-
-    def producer(self, workload: str, *overrides: str) -> Child:
-        """Return a producer that is ready."""
-        return self.child("syncpipe.bench.sending", str(self.stage.config), workload, *overrides)
-
-    def child(self, module: str, *arguments: str) -> Child:
-        """Return a process that is ready."""
-        child = Child(
-            (sys.executable, "-m", module, *arguments),
-            log=self.stage.logs / "children.log",
-            env=without_ours(),
-        )
-        child.hear()
-        return child
-
-    def pids(self, *children: Child) -> list[int]:
-        """Return the processes of servers, workers and *children*."""
-        kept = (pid for pid in self.supervisor.pids().values() if pid)
-        return [*kept, *(child.pid for child in children)]
-
-    def workers_rss_mb(self) -> float:
-        """Return the most memory that one worker has ever occupied."""
-        kept = self.supervisor.pids().items()
-        return peak_rss_mb(pid for name, pid in kept if pid and name.startswith("worker"))
-
-    def footprint(self) -> int:
-        """Return the bytes that the broker holds."""
-        return footprint_bytes(self.stage.services.redis_url, clock=self.stage.app.clock)
-
-
-@contextmanager
-def place(scale: Scale, say: Callable[[str], object]) -> Iterator[Place]:
-    """Run private services for one cell."""
-    with (
-        tempfile.TemporaryDirectory(prefix="syncpipe-bench-") as directory,
-        open_stage(Path(directory, "state"), lambda _: None) as (stage, supervisor),
-    ):
-        yield Place(stage, supervisor, scale, say)
-
-
-def measure(workload: str, system: str, scale: Scale, say: Callable[[str], object]) -> Measured:
-    """Measure one of `CELLS` once. Raises SyncpipeError when something fails on the way."""
-    with place(scale, say) as here:
-        return CELLS[workload, system](here, workload)
+_MS_PER_S, _US_PER_S = 1000, 1_000_000
+#: Seconds for which producers of single operations get warm.
+_WARM_S = 1.0
 
 
 def _bulk(here: Place, workload: str) -> Measured:
-    """Send at full speed to workers that are warm."""
+    """Send at full speed to workers that are warm; then let them come to as much that waits."""
     source, scale = WORKLOADS[workload], here.scale
-    first = scale.sample
-    last = first + scale.operations(workload)
+    first, count = scale.sample, scale.operations(workload)
     with here.producer(workload) as producer:
-        _order(producer, do="send", start=0, stop=first)
+        order(producer, do="send", start=0, stop=first)
         footprint = here.footprint() / first
         here.hire()
         here.drain()
-        before = read_tally(here.stage.logs).outcomes
+        here.forget()
         used = cpu_s(here.pids(producer))
-        sent = _order(producer, do="send", start=first, stop=last)
+        sent = order(producer, do="send", start=first, stop=first + count)
         here.drain()
         used = cpu_s(here.pids(producer)) - used
         tally = read_tally(here.stage.logs)
-        writes = tally.outcomes["applied"] - before["applied"]
+        drained = here.backlog(producer, first + count, first + 2 * count)
         return Measured(
-            operations=last - first,
+            operations=count,
             seconds=((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S,
             cpu_s=used,
             guarded=True,
-            wrong_rows=source.wrong_rows(actual(here.stage.services.dsn), last),
+            wrong_rows=source.wrong_rows(actual(here.stage.services.dsn), first + 2 * count),
             peak_rss_mb=here.workers_rss_mb(),
             broker_bytes_per_op=footprint,
-            details={"ops_per_write": (last - first) / writes},
+            details={**savings(tally.outcomes), **applied(drained)},
         )
 
 
 def _drain(here: Place, workload: str) -> Measured:
-    """Let workers come to a backlog."""
-    count = here.scale.operations(workload)
+    """Let workers that are warm come to a backlog."""
+    first, count = here.scale.sample, here.scale.operations(workload)
     with here.producer(DISTINCT.name) as producer:
-        _order(producer, do="send", start=0, stop=count)
-        footprint = here.footprint() / count
-    used = cpu_s(here.pids())
-    here.hire()
-    here.drain()
-    used = cpu_s(here.pids()) - used
-    first_s, last_s, all_s = tenths(here.stage.logs)
-    return Measured(
-        operations=count,
-        seconds=all_s,
-        cpu_s=used,
-        guarded=True,
-        wrong_rows=DISTINCT.wrong_rows(actual(here.stage.services.dsn), count),
+        order(producer, do="send", start=0, stop=first)
+        here.hire()
+        here.drain()
+        drained = here.backlog(producer, first, first + count)
+    return of_backlogs(
+        [drained],
+        wrong_rows=DISTINCT.wrong_rows(actual(here.stage.services.dsn), first + count),
         peak_rss_mb=here.workers_rss_mb(),
-        broker_bytes_per_op=footprint,
-        details={"last_tenth_to_first": first_s / last_s},
     )
+
+
+def of_backlogs(drained: Sequence[Drained], *, wrong_rows: int, peak_rss_mb: float) -> Measured:
+    """Return what workers did with backlogs that were equally large, one after the other."""
+    operations = sum(each.operations for each in drained)
+    rates = [rate for each in drained if (rate := each.progress.rate) is not None]
+    whos = drained[0].cpu_s
+    spent = {who: sum(each.cpu_s[who] for each in drained) for who in whos}
+    return Measured(
+        operations=operations,
+        seconds=sum(each.progress.seconds for each in drained),
+        cpu_s=sum(spent.values()),
+        guarded=True,
+        wrong_rows=wrong_rows,
+        peak_rss_mb=peak_rss_mb,
+        broker_bytes_per_op=drained[0].footprint_bytes / drained[0].operations,
+        details={
+            "applied_per_s": median(rates) if rates else None,
+            "last_tenth_to_first": drained[0].progress.last_tenth_to_first,
+            "ops_per_envelope": drained[0].progress.ops_per_envelope,
+            **{f"{who}_us_per_op": s * _US_PER_S / operations for who, s in spent.items()},
+        },
+    )
+
+
+def savings(outcomes: Mapping[str, int]) -> dict[str, float | None]:
+    """Return how many writes of the target folding has saved, and operations for each of them."""
+    written, merged = outcomes.get("applied", 0), outcomes.get("merged", 0)
+    return {
+        "writes_saved": merged,
+        "ops_per_write": (written + merged) / written if written else None,
+    }
+
+
+def applied(drained: Drained) -> dict[str, float | None]:
+    """Return what workers alone did with a backlog, while the producer rested."""
+    used = sum(drained.cpu_s.values())
+    return {
+        "applied_per_s": drained.progress.rate,
+        "applied_cpu_us_per_op": used * _US_PER_S / drained.operations,
+        "applied_ops_per_write": savings(drained.progress.outcomes)["ops_per_write"],
+    }
 
 
 def _trickle(here: Place, workload: str) -> Measured:
@@ -159,13 +120,12 @@ def _trickle(here: Place, workload: str) -> Measured:
     count = scale.operations(workload)
     with here.producer(DISTINCT.name, *_AS_IT_COMES) as producer:
         here.hire()
-        _order(producer, do="pace", start=0, stop=scale.trickle_per_s, per_s=scale.trickle_per_s)
+        order(producer, do="pace", start=0, stop=scale.trickle_per_s, per_s=scale.trickle_per_s)
         here.drain()
-        for log in here.stage.logs.glob("worker*.log"):
-            log.write_bytes(b"")  # what came before has warmed everybody up
+        here.forget()
         used = cpu_s(here.pids(producer))
         start, stop = scale.trickle_per_s, scale.trickle_per_s + count
-        sent = _order(producer, do="pace", start=start, stop=stop, per_s=scale.trickle_per_s)
+        sent = order(producer, do="pace", start=start, stop=stop, per_s=scale.trickle_per_s)
         here.drain()
         used = cpu_s(here.pids(producer)) - used
         tally = read_tally(here.stage.logs)
@@ -192,23 +152,23 @@ def _single(here: Place, workload: str) -> Measured:  # noqa: ARG001 - it is its
             stack.enter_context(here.producer(DISTINCT.name, *_AS_IT_COMES))
             for _ in range(scale.single_producers)
         ]
+        starts = [number * scale.single_range for number in range(scale.single_producers)]
+        warm = [each["stop"] for each in _one_by_one(producers, starts, _WARM_S)]
+        here.drain()
+        here.forget()
         used = cpu_s(here.pids(*producers))
-        for number, producer in enumerate(producers):
-            producer.tell(
-                {"do": "single", "start": number * scale.single_range, "seconds": scale.window_s}
-            )
-        sent = [producer.hear() for producer in producers]
+        sent = _one_by_one(producers, warm, scale.window_s)
         here.drain()
         used = cpu_s(here.pids(*producers)) - used
     tally = read_tally(here.stage.logs)
-    count = sum(each["stop"] - number * scale.single_range for number, each in enumerate(sent))
+    count = sum(each["stop"] - begun for each, begun in zip(sent, warm, strict=True))
     first_ms = min(each["first_ms"] for each in sent)
     confirmed_s = (max(each["confirmed_ms"] for each in sent) - first_ms) / _MS_PER_S
     rows = {int(row.key_text): row.document for row in actual(here.stage.services.dsn)}
     expected = {
         each: DISTINCT.document(each)
-        for number, answer in enumerate(sent)
-        for each in range(number * scale.single_range, answer["stop"])
+        for start, answer in zip(starts, sent, strict=True)
+        for each in range(start, answer["stop"])
     }
     return Measured(
         operations=count,
@@ -220,6 +180,13 @@ def _single(here: Place, workload: str) -> Measured:  # noqa: ARG001 - it is its
         peak_rss_mb=here.workers_rss_mb(),
         details={"confirmed_per_s": count / confirmed_s},
     )
+
+
+def _one_by_one(producers: list[Child], starts: list[int], seconds: float) -> list[Any]:
+    """Have each of *producers* send single operations for so many *seconds*."""
+    for start, producer in zip(starts, producers, strict=True):
+        producer.tell({"do": "single", "start": start, "seconds": seconds})
+    return [producer.hear() for producer in producers]
 
 
 def _mixed(here: Place, workload: str) -> Measured:
@@ -238,7 +205,7 @@ def _mixed(here: Place, workload: str) -> Measured:
         guarded=True,
         wrong_rows=mixture.wrong_rows(actual(here.stage.services.dsn)),
         peak_rss_mb=here.workers_rss_mb(),
-        details={"ops_per_write": mixture.operations / tally.outcomes["applied"]},
+        details=savings(tally.outcomes),
     )
 
 
@@ -247,11 +214,9 @@ def _producer(here: Place, workload: str) -> Measured:
     count = here.scale.operations(workload)
     room = f"client.buffer_max_bytes={here.scale.producer_buffer_bytes}"
     with here.producer(DISTINCT.name, room) as producer:
-        _order(producer, do="call", start=0, stop=here.scale.sample)
+        order(producer, do="call", start=0, stop=here.scale.sample)
         used = cpu_s(here.pids(producer))
-        answer = _order(
-            producer, do="call", start=here.scale.sample, stop=here.scale.sample + count
-        )
+        answer = order(producer, do="call", start=here.scale.sample, stop=here.scale.sample + count)
         used = cpu_s(here.pids(producer)) - used
         rss_mb = peak_rss_mb([producer.pid])
     return Measured(
@@ -298,14 +263,9 @@ def _fed(way: str) -> Callable[[Place, str], Measured]:
     return cell
 
 
-def _order(child: Child, **order: Any) -> Any:
-    child.tell(order)
-    return child.hear()
-
-
 def _everybody(children: list[Child], orders: list[Any]) -> None:
-    for child, order in zip(children, orders, strict=True):
-        child.tell(order)
+    for child, what in zip(children, orders, strict=True):
+        child.tell(what)
     for child in children:
         child.hear()
 

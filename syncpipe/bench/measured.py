@@ -32,8 +32,8 @@ class Measured:
     peak_rss_mb: float
     #: Bytes that an operation which waits occupies in the broker; None: there is none.
     broker_bytes_per_op: float | None = None
-    #: What else the workload is about.
-    details: Mapping[str, float] = field(default_factory=dict)
+    #: What else the workload is about; None where it could not be told.
+    details: Mapping[str, float | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members for JSON, with the rates."""
@@ -57,52 +57,77 @@ def summarised(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "guarded": runs[0]["guarded"],
         "wrong_rows": max(run["wrong_rows"] for run in runs),
         "runs": len(runs),
-        **{
-            name: round(median(run["details"][name] for run in runs), 3)
-            for name in runs[0]["details"]
-        },
+        "operations": runs[0]["operations"],
+        **{name: _median(run["details"][name] for run in runs) for name in runs[0]["details"]},
     }
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """Return the median of what could be told; None if nothing could."""
+    told = [value for value in values if value is not None]
+    return round(median(told), 3) if told else None
 
 
 def ratios(
     systems: Mapping[str, Mapping[str, Any]], distinct: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, float]:
-    """Return how our rate compares with that of every other system, and with what is possible.
+    """Return our rate by that of every other system, and by what is possible.
 
-    *distinct* are the results of that workload, with which others are compared.
+    ``of_NAME`` is our rate with the producer on the same cores, ``applied_of_NAME`` that of the
+    workers alone at a backlog, as *limit* and *raw* have none either. *distinct* are the results of
+    that workload, with which ours in others are compared.
     """
-    rates = {name: each["ops_per_s"] for name, each in systems.items() if each.get("ops_per_s")}
-    found: dict[str, float] = {}
-    if ours := rates.get(OURS):
-        found |= {f"{OURS}/{name}": ours / rate for name, rate in rates.items() if name != OURS}
-        found |= _against(ours, "best guarded peer", _peers(systems, guarded=True))
-        found |= _against(ours, "best unguarded peer", _peers(systems, guarded=False))
-        if systems is not distinct and distinct.get(OURS, {}).get("ops_per_s"):
-            found[f"{OURS}/its own distinct"] = ours / distinct[OURS]["ops_per_s"]
-    if LIMIT in rates and RAW in rates:
-        found[f"{LIMIT}/{RAW}"] = rates[LIMIT] / rates[RAW]
-    footprints = {
-        name: each["broker_bytes_per_op"]
-        for name, each in systems.items()
-        if each.get("broker_bytes_per_op")
-    }
-    if OURS in footprints:
-        found |= {
-            f"broker bytes {OURS}/{name}": footprints[OURS] / each
-            for name, each in footprints.items()
-            if name != OURS
+    rates = _each(systems, "ops_per_s")
+    others = {name: rate for name, rate in rates.items() if name != OURS}
+    found = _by("of", rates.get(OURS), others | _best(systems))
+    if systems is not distinct:
+        found |= _by("of", rates.get(OURS), _own(distinct, "ops_per_s"))
+    applied = systems.get(OURS, {}).get("applied_per_s")
+    possible = {name: rate for name, rate in rates.items() if name in {LIMIT, RAW}}
+    found |= _by("applied_of", applied, possible)
+    if systems is not distinct:
+        found |= _by("applied_of", applied, _own(distinct, "applied_per_s"))
+    found |= _by(f"{LIMIT}_of", rates.get(LIMIT), {n: r for n, r in rates.items() if n == RAW})
+    footprints = _each(systems, "broker_bytes_per_op")
+    ours = footprints.pop(OURS, None)
+    return found | _by("broker_bytes_of", ours, footprints)
+
+
+def growth(points: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return what each of *points*, the first of them the base, costs by what the base costs."""
+    base = next(iter(points.values()), {})
+    return {
+        size: {
+            name: round(each[name] / base[name], 3)
+            for name in ("cpu_us_per_op", "peak_rss_mb", "applied_per_s")
+            if each.get(name) and base.get(name)
         }
-    return {name: round(value, 3) for name, value in found.items()}
+        for size, each in points.items()
+    }
 
 
-def _peers(systems: Mapping[str, Mapping[str, Any]], *, guarded: bool) -> list[float]:
-    return [
-        each["ops_per_s"]
-        for name, each in systems.items()
-        if name not in {OURS, LIMIT, RAW} and each.get("guarded") is guarded and "ops_per_s" in each
-    ]
+def _each(systems: Mapping[str, Mapping[str, Any]], member: str) -> dict[str, float]:
+    """Return *member* of every system that has it."""
+    return {name: each[member] for name, each in systems.items() if each.get(member)}
 
 
-def _against(ours: float, name: str, rates: Iterable[float]) -> dict[str, float]:
-    best = max(rates, default=0.0)
-    return {f"{OURS}/{name}": ours / best} if best else {}
+def _best(systems: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the rates of the best peers, with a guard and without one."""
+    peers = {name: each for name, each in systems.items() if name not in {OURS, LIMIT, RAW}}
+    found = {}
+    for name, guarded in (("best_guarded", True), ("best_unguarded", False)):
+        kind = {peer: each for peer, each in peers.items() if each.get("guarded") is guarded}
+        if rates := _each(kind, "ops_per_s").values():
+            found[name] = max(rates)
+    return found
+
+
+def _own(distinct: Mapping[str, Mapping[str, Any]], member: str) -> dict[str, float]:
+    rate = distinct.get(OURS, {}).get(member)
+    return {"distinct": rate} if rate else {}
+
+
+def _by(prefix: str, ours: float | None, others: Mapping[str, float]) -> dict[str, float]:
+    if not ours:
+        return {}
+    return {f"{prefix}_{name}": round(ours / each, 3) for name, each in others.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 class Scale:
     """Sizes of the cells."""
 
-    #: Operations, by workload.
+    #: Operations, by workload or series; of backlogs, so many at least, in several if need be.
     counts: Mapping[str, int]
     #: Operations that are sent first: their bytes are weighed, and they warm everybody up.
     sample: int
     #: Seconds for which rates are taken where the time is fixed.
     window_s: float
+    #: Sizes of the points of each series.
+    points: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     #: Worker processes, and processes that feed PostgreSQL.
     processes: int = 2
     #: Operations in a second of the workload trickle.
@@ -30,22 +32,33 @@ class Scale:
     producer_buffer_bytes: int = 1_000_000_000
 
     def operations(self, workload: str) -> int:
-        """Return how many operations are measured of *workload*."""
+        """Return how many operations are measured of *workload*, or at a point of it."""
         return self.counts[workload]
 
 
 FULL = Scale(
     {
-        "distinct": 200_000,
-        "hot": 200_000,
+        "distinct": 300_000,
+        "hot": 300_000,
         "mixed": 100_000,
         "trickle": 20_000,
         "wide": 40_000,
         "drain": 1_000_000,
         "producer": 200_000,
+        "backlog": 200_000,
+        "collections": 200_000,
+        "processes": 200_000,
+        "lanes": 200_000,
     },
     sample=10_000,
     window_s=20.0,
+    points={
+        # A million in between is the workload drain.
+        "backlog": (10_000, 100_000, 5_000_000),
+        "collections": (1, 10, 100),
+        "processes": (1, 2, 4),
+        "lanes": (8, 64, 256),
+    },
 )
 SHORT = Scale(
     {

@@ -1,12 +1,14 @@
 """The producer of the benchmark, a process of its own: ``python -m syncpipe.bench.sending``.
 
-It takes the configuration, the name of a workload, and settings of the client as TOML texts. Each
+It takes the configuration, the name of a workload, names of collections with commas between them
+(none: the one that the demonstration has for this), and settings of the client as TOML texts. Each
 thing to do is one JSON object, see `Producer`.
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -20,7 +22,7 @@ from syncpipe.errors import DeliveryTimeout
 from syncpipe.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from syncpipe.bench.workloads import Workload
 
@@ -31,10 +33,11 @@ _PERCENT = 0.99
 class Producer:
     """Sends operations of one workload through one client."""
 
-    def __init__(self, client: Client, workload: Workload) -> None:
-        """Send through *client* what *workload* says."""
+    def __init__(self, client: Client, workload: Workload, collections: Sequence[str]) -> None:
+        """Send through *client* what *workload* says; *collections* take turns."""
         self._client = client
         self._workload = workload
+        self._collections = collections
         workload.pool()  # what it takes to read the reports is no part of any measurement
         self._verbs: dict[str, Callable[..., dict[str, float]]] = {
             "send": self.send,
@@ -50,8 +53,11 @@ class Producer:
     def send(self, start: int, stop: int) -> dict[str, float]:
         """Send as fast as it goes, and wait until everything is confirmed."""
         first_ms = _now_ms()
-        for key, document in self._workload.operations(start, stop):
-            self._client.upsert(PLAYGROUND, key, document)
+        first = start % len(self._collections)
+        turns = itertools.islice(itertools.cycle(self._collections), first, None)
+        pairs = self._workload.operations(start, stop)
+        for (key, document), collection in zip(pairs, turns, strict=False):
+            self._client.upsert(collection, key, document)
         self._flush()
         return {"first_ms": first_ms, "confirmed_ms": _now_ms()}
 
@@ -105,11 +111,12 @@ class Producer:
             raise DeliveryTimeout(f"{unconfirmed} operations were not confirmed.")
 
 
-def main(config: str, workload: str, *overrides: str) -> None:
+def main(config: str, workload: str, collections: str, *overrides: str) -> None:
     """Serve until stdin ends."""
     settings = load(Path(config), environ={}, overrides=overrides).settings
     with Client(settings) as client:
-        serve(Producer(client, WORKLOADS[workload]).act)
+        names = collections.split(",") if collections else [PLAYGROUND]
+        serve(Producer(client, WORKLOADS[workload], names).act)
 
 
 def _now_ms() -> int:

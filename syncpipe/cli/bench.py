@@ -23,7 +23,7 @@ from syncpipe.cli.output import Exit, note
     "--only",
     multiple=True,
     metavar="WORKLOAD",
-    help="Measure this workload alone; repeatable.",
+    help="Measure this workload, or series, alone; repeatable.",
 )
 @click.pass_context
 def bench(
@@ -33,28 +33,31 @@ def bench(
 
     Redis, PostgreSQL and workers are started for each measurement in a temporary directory and
     stopped after it. Row *limit* is our own target alone, *raw* a bare loop around one statement
-    that refuses what is stale. Every row that is written is checked; exit code 1 says that one is
-    wrong.
+    that refuses what is stale. Series in which the backlog, collections, processes or lanes grow
+    are measured once, and not in the short form. Every row that is written is checked; exit code 1
+    says that one is wrong.
     """
-    from syncpipe.bench.cells import CELLS, measure
     from syncpipe.bench.machine import machine
+    from syncpipe.bench.plan import ONCE, cells, measure
     from syncpipe.bench.report import as_object, collected, faults, table
     from syncpipe.bench.scale import FULL, SHORT
 
-    known = {workload for workload, _ in CELLS}
+    scale = SHORT if short else FULL
+    known = {workload for workload, _ in cells(scale)}
     if unknown := set(only) - known:
         raise click.UsageError(
             f"There is no workload {min(unknown)!r}; there are: {', '.join(sorted(known))}."
         )
     here, runs = machine(), []
-    for _ in range(repeat):
-        for workload, system in CELLS:
-            if not only or workload in only:
+    for number in range(repeat):
+        for workload, system in cells(scale):
+            if (not only or workload in only) and not (number and workload in ONCE):
                 note(f"{workload} / {system}")
-                measured = measure(workload, system, SHORT if short else FULL, lambda _: None)
+                measured = measure(workload, system, scale, lambda _: None)
                 runs.append((workload, system, measured.as_dict()))
     results = collected(runs, {})
-    click.echo(json.dumps(as_object(here, results)) if as_json else table(results))
+    content = as_object(here, results)
+    click.echo(json.dumps(content) if as_json else table(content))
     for fault in faults(results):
         note(f"FAILED {fault}")
         ctx.exit(Exit.FAILED)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What the logs of workers are called.
-_LOGS = "worker*.log"
+WORKER_LOGS = "worker*.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read_tally(logs: Path) -> Tally:
 
 def batches_in(logs: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines about batches; a worker that was killed may have left half a line."""
-    for file in sorted(logs.glob(_LOGS)):
+    for file in sorted(logs.glob(WORKER_LOGS)):
         with file.open("rb") as lines:
             for line in lines:
                 if line.startswith(b"{") and b'"batch"' in line and line.endswith(b"}\n"):

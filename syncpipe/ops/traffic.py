@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ENVELOPES = "envelopes:"
 #: The same for operations with an outcome.
 OPERATIONS = "operations:"
+#: The same for operations that went into the write of a newer one: each has saved a write.
+SAVED = "saved:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Rates:
     finished: float | None = None
     #: Operations a second that get an outcome.
     operations: float | None = None
+    #: Writes of the target a second that folding saves.
+    saved: float | None = None
 
     def drain_s(self, depth: int) -> float | None:
         """Return the seconds until *depth* envelopes are finished at these rates; None: never."""
@@ -50,20 +54,21 @@ class Look:
     at_s: float
     #: Envelopes that are not done.
     depth: int
-    #: Envelopes and operations that each worker process has finished, by its name and start.
+    #: Envelopes and operations that each worker process has finished, and the writes it has saved,
+    #: by its name and start.
     envelopes: Mapping[tuple[str, int], int]
     operations: Mapping[tuple[str, int], int]
+    saved: Mapping[tuple[str, int], int]
 
 
 def look(target: str, depth: int, workers: Iterable[WorkerInfo], at_s: float) -> Look:
     """Return what *workers* have counted for *target*, of which *depth* envelopes are not done."""
     counters = {(each.name, each.started_ms): each.counters for each in workers}
-    return Look(
-        at_s,
-        depth,
-        {process: found.get(ENVELOPES + target, 0) for process, found in counters.items()},
-        {process: found.get(OPERATIONS + target, 0) for process, found in counters.items()},
-    )
+
+    def counted(counter: str) -> Mapping[tuple[str, int], int]:
+        return {process: found.get(counter + target, 0) for process, found in counters.items()}
+
+    return Look(at_s, depth, counted(ENVELOPES), counted(OPERATIONS), counted(SAVED))
 
 
 def rates(looks: Sequence[Look]) -> Rates:
@@ -74,8 +79,9 @@ def rates(looks: Sequence[Look]) -> Rates:
     seconds = last.at_s - first.at_s
     finished = _grown(first.envelopes, last.envelopes)
     operations = _grown(first.operations, last.operations)
+    saved = _grown(first.saved, last.saved)
     arrived = max(0, finished + last.depth - first.depth)
-    return Rates(arrived / seconds, finished / seconds, operations / seconds)
+    return Rates(arrived / seconds, finished / seconds, operations / seconds, saved / seconds)
 
 
 def _grown(before: Mapping[tuple[str, int], int], now: Mapping[tuple[str, int], int]) -> int:

@@ -102,6 +102,7 @@ def _card(parts: App, state: TargetState, load: Load, status: Status) -> dict[st
         "arriving": rates.arriving,
         "finished": rates.finished,
         "operations": rates.operations,
+        "writes_saved": rates.saved,
         "drain_s": rates.drain_s(load.depth),
         "scheduled": 0 if outlook is None else outlook.count,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 import time
@@ -11,8 +12,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syncpipe.bench.cells import CELLS, measure
 from syncpipe.bench.machine import machine
+from syncpipe.bench.plan import measure
 from syncpipe.bench.report import as_object, collected, faults, table
 from syncpipe.bench.scale import FULL, SHORT
 from tests.benchmarks.environments import Missing
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     if _MACHINE not in run.results:
         run.finish(_MACHINE, machine())
     _say(f"commit {run.commit}, {run.results[_MACHINE]}")
+    left_s = sum(cell.seconds(short=run.short) for cell in wanted if cell.name not in run.results)
+    _say(f"{len(wanted)} cells, about {math.ceil(left_s / 60)} minutes from here")
     for cell in wanted:
         _carry_out(run, cell)
     return _report(run, wanted, publish=options.publish)
@@ -83,10 +86,10 @@ def _carry_out(run: Run, cell: Cell) -> None:
 
 def _measured(cell: Cell, *, short: bool) -> dict[str, Any]:
     scale = SHORT if short else FULL
-    if (cell.workload, cell.system) in CELLS:
-        return measure(cell.workload, cell.system, scale, lambda _: None).as_dict()
-    (peer,) = (peer for peer in PEERS if peer.name == cell.system)
-    return race(peer, cell.workload, scale).as_dict()
+    for peer in PEERS:
+        if peer.name == cell.system:
+            return race(peer, cell.workload, scale).as_dict()
+    return measure(cell.workload, cell.system, scale, lambda _: None).as_dict()
 
 
 def _report(run: Run, wanted: list[Cell], *, publish: bool) -> int:
@@ -107,7 +110,7 @@ def _report(run: Run, wanted: list[Cell], *, publish: bool) -> int:
     content = as_object(run.results[_MACHINE] | {"commit": run.commit}, results)
     path = run.directory / "results.json"
     path.write_text(json.dumps(content, indent=1))
-    sys.stdout.write(f"\n{table(results)}\n\n")
+    sys.stdout.write(f"\n{table(content)}\n\n")
     if publish:
         _publish(content)
     wrong = faults(results)
@@ -121,7 +124,7 @@ def _report(run: Run, wanted: list[Cell], *, publish: bool) -> int:
 def _publish(content: dict[str, Any]) -> None:
     machine_, workloads = content["machine"], content["workloads"]
     note = f"{machine_['cores']} shared cores, Python {machine_['python']}; made by make bench"
-    text = spliced(_README.read_text("utf-8"), section(machine_, workloads))
+    text = spliced(_README.read_text("utf-8"), section(content))
     _README.write_text(text, "utf-8")
     _CHART.write_text(picture(workloads, note), "utf-8")
 

@@ -29,8 +29,9 @@ def spliced(readme: str, section: str) -> str:
     return f"{before}{BEGIN}\n{section}\n{END}{after}"
 
 
-def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> str:
+def section(content: Mapping[str, Any]) -> str:
     """Return the tables of a run, in Markdown."""
+    workloads: Mapping[str, Mapping[str, Any]] = content["workloads"]
     distinct = _measured(workloads["distinct"])
     base = distinct.get(_PER_RECORD, {}).get("ops_per_s")
     ranked = sorted(distinct.items(), key=lambda item: -item[1]["ops_per_s"])
@@ -55,14 +56,29 @@ def section(machine: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
         for workload, systems in workloads.items()
         if (each := _measured(systems).get(OURS))
     ]
-    return "\n\n".join(
-        [
-            _PICTURE,
-            _markdown(heads, rows),
-            "The workloads of syncpipe alone:",
-            _markdown(("workload", "operations/s", "beside"), ours),
-            _where(machine),
+    parts = [
+        _PICTURE,
+        _markdown(heads, rows),
+        "The workloads of syncpipe alone:",
+        _markdown(("workload", "operations/s", "beside"), ours),
+    ]
+    if content["scaling"]:
+        parts += [
+            "What an operation costs, and a worker occupies, while one thing grows:",
+            _markdown(
+                ("what grows", "to", "CPU µs/op", "worker MB"),
+                [_series(name, points) for name, points in content["scaling"].items()],
+            ),
         ]
+    return "\n\n".join([*parts, _where(content["machine"])])
+
+
+def _series(name: str, points: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    return (
+        name,
+        " · ".join(f"{int(size):,}" for size in points),
+        " · ".join(f"{each['cpu_us_per_op']:,.1f}" for each in points.values()),
+        " · ".join(f"{each['peak_rss_mb']:,.0f}" for each in points.values()),
     )
 
 
@@ -98,13 +114,16 @@ def _details(each: Mapping[str, Any]) -> str:
     shown = {
         "p50_ms": "p50 {:,.0f} ms",
         "p99_ms": "p99 {:,.0f} ms",
+        "applied_per_s": "{:,.0f}/s by workers alone, from a backlog",
         "ops_per_write": "{:,.1f} operations per target write",
+        "applied_ops_per_write": "{:,.1f} from a backlog",
         "last_tenth_to_first": "last tenth {:.2f} times as fast as the first",
         "confirmed_per_s": "{:,.0f} confirmed/s",
         "calls_per_s": "{:,.0f} calls/s",
         "call_p99_us": "p99 of a call {:,.0f} µs",
     }
-    return ", ".join(text.format(each[name]) for name, text in shown.items() if name in each) or "-"
+    told = {name: each[name] for name in shown if each.get(name) is not None}
+    return ", ".join(shown[name].format(value) for name, value in told.items()) or "-"
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -47,7 +47,7 @@ def test_what_is_finished_is_not_measured_again(run):
     assert status == 0
     assert "distinct / raw / 1: finished before" in said
     assert again["workloads"]["distinct"]["raw"] == results["workloads"]["distinct"]["raw"]
-    assert again["workloads"]["distinct"]["ratios"]["limit/raw"] > 0
+    assert again["workloads"]["distinct"]["ratios"]["limit_of_raw"] > 0
 
 
 def test_wrong_rows_and_cells_without_a_result_fail_the_run(run, monkeypatch):

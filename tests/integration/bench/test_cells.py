@@ -6,19 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from syncpipe.bench.cells import CELLS, measure
+from syncpipe.bench.plan import cells, measure
 from syncpipe.bench.scale import SHORT
+from syncpipe.bench.scaling import SERIES
 from syncpipe.bench.workloads import Workload
 
 TINY = replace(
     SHORT,
-    counts=dict.fromkeys(SHORT.counts, 400),
+    counts=dict.fromkeys([*SHORT.counts, *SERIES], 400),
     sample=200,
     window_s=0.5,
     processes=1,
     trickle_per_s=200,
     single_producers=2,
+    points={"backlog": (200,), "collections": (3,), "lanes": (16,)},
 )
+#: What other cells do with other documents, or as many processes as these.
+_ALIKE = {
+    ("hot", "limit"),
+    ("hot", "raw"),
+    ("wide", "syncpipe"),
+    ("wide", "limit"),
+    ("wide", "raw"),
+}
+CELLS = [cell for cell in cells(TINY) if cell not in _ALIKE]
 
 
 @pytest.mark.parametrize(("workload", "system"), CELLS, ids=map(" / ".join, CELLS))

@@ -22,18 +22,34 @@ WORKLOADS = {
         "syncpipe": CELL,
         "celery_task_per_record": CELL | {"ops_per_s": 12.345, "guarded": False},
         "bullmq_pg": {"missing": "there is no Node with npm"},
-        "ratios": {"syncpipe/celery_task_per_record": 100.0},
+        "ratios": {"of_celery_task_per_record": 100.0},
     },
-    "trickle": {"syncpipe": CELL | {"p50_ms": 12.0, "p99_ms": 40.0}, "ratios": {}},
+    "trickle": {
+        "syncpipe": CELL | {"p50_ms": 12.0, "p99_ms": 40.0, "applied_per_s": None},
+        "ratios": {},
+    },
+}
+
+
+POINT = {"cpu_us_per_op": 20.04, "peak_rss_mb": 99.6}
+CONTENT = {
+    "machine": MACHINE,
+    "workloads": WORKLOADS,
+    "scaling": {"lanes": {"8": POINT, "1024": POINT | {"cpu_us_per_op": 21.0}}},
 }
 
 
 def test_the_section_has_a_row_for_every_system_that_was_measured():
-    text = section(MACHINE, WORKLOADS)
+    text = section(CONTENT)
     assert "| **syncpipe** | yes | 1,234 (1,000 to 2,000) | 100.0 |" in text
     assert "| celery task per record | no |" in text
     assert "bullmq" not in text
     assert "| trickle | 1,234 | p50 12 ms, p99 40 ms |" in text
+    assert "| lanes | 8 · 1,024 | 20.0 · 21.0 | 100 · 100 |" in text
+
+
+def test_a_run_without_series_has_no_table_of_them():
+    assert "what grows" not in section(CONTENT | {"scaling": {}})
 
 
 def test_the_section_takes_the_place_of_the_one_before():

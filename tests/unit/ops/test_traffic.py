@@ -8,6 +8,7 @@ from syncpipe.transport.broker import WorkerInfo
 
 def worker(name, envelopes, operations, started_ms=1):
     counters = {"envelopes:crm": envelopes, "operations:crm": operations, "envelopes:erp": 999}
+    counters["saved:crm"] = operations // 2
     return WorkerInfo(name, 1, "h", started_ms, 2, counters)
 
 
@@ -18,6 +19,7 @@ def test_what_came_in_is_what_was_finished_and_what_waits_more():
     ]
     found = rates(looks)
     assert (found.arriving, found.finished, found.operations) == (20.0, 10.0, 150.0)
+    assert found.saved == 75.0
     assert found.drain_s(120) is None
 
 

@@ -43,6 +43,7 @@ def sampler(broker, clock):
 def announce(broker, clock):
     def announced(envelopes):
         counters = {"envelopes:crm": envelopes, "operations:crm": envelopes * 10, "lanes": 4}
+        counters["saved:crm"] = envelopes * 4
         broker.announce(WorkerInfo("w@h", 1, "h", 1, clock.now_ms(), counters), ttl_s=60)
 
     return announced
@@ -59,6 +60,7 @@ def test_rates_come_from_looks_that_follow_each_other(sampler, clock, announce):
         clock.advance(2)
     card = view(wiring.build(SETTINGS), last(sampler))["targets"][0]
     assert (card["finished"], card["arriving"], card["operations"]) == (10.0, 10.0, 100.0)
+    assert card["writes_saved"] == 40.0
     assert (card["state"], card["depth"], card["collections"]) == ("closed", 0, ["orders"])
     assert card["drain_s"] is None
 

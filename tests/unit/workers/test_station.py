@@ -91,7 +91,7 @@ def test_a_clock_that_is_off_is_refused_and_told(offset_ms, where):
 def test_it_announces_what_it_has_counted():
     each = station()
     each.subscriptions.connect(Consumer())
-    counts = {Outcome.APPLIED: 3, Outcome.DEAD: 1, Outcome.RETRYING: 5}
+    counts = {Outcome.APPLIED: 3, Outcome.MERGED: 7, Outcome.DEAD: 1, Outcome.RETRYING: 5}
     verdicts = (Done(), Later(1.0, counted=True))
     report = Report(verdicts, counts, {}, None, {}, None, unknown={"P0001": 2, "x": 1})
     for _ in range(3):
@@ -103,7 +103,7 @@ def test_it_announces_what_it_has_counted():
     assert info.name == "w@h"
     expected = {"applied": 6, "dead": 2, "envelopes": 4, "batches": 2, "running": 1}
     expected["unknown_errors"] = 6
-    expected |= {"envelopes:crm": 2, "operations:crm": 8, "retrying": 10}
+    expected |= {"envelopes:crm": 2, "operations:crm": 22, "saved:crm": 14, "retrying": 10}
     assert {name: info.counters[name] for name in expected} == expected
 
 
