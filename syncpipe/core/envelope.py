@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+import msgspec
 import zstandard
 
 from syncpipe.core.attempt import Attempt, attempts_of
@@ -58,8 +58,7 @@ _LEVEL = 3
 _WINDOW_BYTES = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """What is readable about an envelope without its body."""
 
     #: Envelope id, 16 bytes; the message's id in the broker.
@@ -80,8 +79,7 @@ class Header:
     replay: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """An opened envelope."""
 
     #: Its header.
