@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import re
 import uuid
 from decimal import Decimal
 from functools import lru_cache
@@ -37,20 +38,20 @@ import msgspec
 from syncpipe.core.values import MAX_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 #: Integers with more bits than this are tagged: Python and other readers limit decimal digits.
 _MAX_INT_BITS = 13_280
 
-#: So many digits such an integer has at least.
-_MAX_INT_DIGITS = 3_990
 #: Types that msgspec writes as we do, as far as `_at_once` looks at them.
 _SAME = frozenset({type(None), bool, int, float, str})
 _DEEPER = frozenset({list, dict})
 _SAME_OR_DEEPER = _SAME | _DEEPER
-#: Where one of these is in a JSON text, it may be another than ours, or hold what may not travel:
-#: a text that begins like a tag, and NUL.
-_OTHERS = ((b"~", b'"~'), (b"\\", b"\\u0000"))
+#: How what begins like a tag, and a NUL, look in JSON. Others may look alike, but few do.
+_TAG, _NUL = b'"~', b"\\u0000"
+#: An integer that is tagged has so many digits that it shows by every so-many-th byte.
+_STEP = 400
+_MANY_DIGITS = re.compile(rb"[0-9]{9}")
 #: Floats that everybody writes without exponent.
 _FLAT_FROM, _FLAT_TO = 1e-4, 1e15
 _JSON = msgspec.json.Encoder()
@@ -71,34 +72,30 @@ def plain(value: Any) -> str:
 def are_plain(documents: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether *documents* may travel for certain, and msgspec writes each as `tagged` does.
 
-    Both holds for texts, numbers (unless they have thousands of digits) and the like, of which most
-    documents are made. It is told in a look at all of them together, which takes much less time
-    than one at each.
+    Both holds for texts, numbers and the like, of which most documents are made. It is told in a
+    look at all of them together, which takes much less time than one at each.
     """
     objects: Sequence[Any] = documents
     arrays: Sequence[Any] = ()
-    if set(map(type, objects)) - {dict}:
-        return False
     for _ in range(MAX_DEPTH):
-        kinds = set(map(type, _values(objects, arrays)))
-        if float in kinds and not all(map(_has_no_exponent, _values(objects, arrays))):
+        values = list(chain(chain.from_iterable(map(dict.values, objects)), *arrays))
+        kinds = set(map(type, values))
+        if float in kinds and not all(map(_has_no_exponent, values)):
             return False
         if kinds <= _SAME:
-            return _is_same(documents)
+            return _at_once(documents) is not None
         if not kinds <= _SAME_OR_DEEPER:
             return False
-        inner = [value for value in _values(objects, arrays) if type(value) in _DEEPER]
-        objects = [value for value in inner if type(value) is dict]
-        arrays = [value for value in inner if type(value) is list]
-        if set(map(type, chain.from_iterable(objects))) - {str}:
+        arrays = [value for value in values if type(value) is list]
+        objects = [value for value in values if type(value) is dict]
+        if not all(type(name) is str for name in set(chain.from_iterable(objects))):
             return False
     return False
 
 
 def tagged_plain(document: Mapping[str, Any]) -> str:
     """Return what `tagged` does for *document*, of which `are_plain` said so, much faster."""
-    text = _JSON.encode(document)
-    return text.decode() if len(text) < _MAX_INT_DIGITS else tagged(document)
+    return _JSON.encode(document).decode()
 
 
 def json_object(members: Mapping[str, str]) -> str:
@@ -162,37 +159,33 @@ def _object(writers: _Writers, value: dict[str, Any]) -> str:
 
 
 def _tagged_object(value: dict[str, Any]) -> str:
-    return _at_once(value, value.values()) or _object(_TAGGED, value)
+    return (_is_flat(value.values()) and _at_once(value)) or _object(_TAGGED, value)
 
 
 def _tagged_array(value: list[Any]) -> str:
-    return _at_once(value, value) or _array(_TAGGED, value)
+    return (_is_flat(value) and _at_once(value)) or _array(_TAGGED, value)
 
 
-def _at_once(whole: Any, values: Collection[Any]) -> str | None:
-    """Return the JSON text of *whole* without a call for each of its *values*, if that is the same.
-
-    Most documents have only texts, numbers and the like, which msgspec writes as we do, several
-    times as fast. None where something may need a tag, or a float would get an exponent.
-    """
+def _is_flat(values: Collection[Any]) -> bool:
+    """Whether *values* are texts, numbers and the like, none of which would get an exponent."""
     kinds = set(map(type, values))
-    if not kinds <= _SAME or (float in kinds and not all(map(_has_no_exponent, values))):
-        return None
-    text = _JSON.encode(whole).decode()
-    return text if "~" not in text and len(text) < _MAX_INT_DIGITS else None
+    return kinds <= _SAME and (float not in kinds or all(map(_has_no_exponent, values)))
 
 
-def _values(objects: Iterable[dict[str, Any]], arrays: Iterable[list[Any]]) -> Iterator[Any]:
-    return chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(arrays))
+def _at_once(whole: Any) -> str | None:
+    """Return the JSON text of *whole*, written at once by msgspec, which is several times as fast.
 
-
-def _is_same(documents: Sequence[Mapping[str, Any]]) -> bool:
+    Every value in it, at each level, has to be one of `_is_flat`, or hold such. None where one of
+    them may need a tag, or may not travel.
+    """
     try:
-        text = _JSON.encode(documents)
+        text = _JSON.encode(whole)
     except ValueError:  # a lone surrogate, or an int with more digits than Python likes to write
-        return False
-    # One character is found much faster than two, and most texts do not have it.
-    return not any(first in text and whole in text for first, whole in _OTHERS)
+        return None
+    # One character is found much faster than several, and most texts do not have it.
+    if (b"~" in text and _TAG in text) or (b"\\" in text and _NUL in text):
+        return None
+    return None if _MANY_DIGITS.search(text[::_STEP]) else text.decode()
 
 
 def _has_no_exponent(value: Any) -> bool:

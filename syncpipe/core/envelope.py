@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+import msgspec
 
 from syncpipe.core.attempt import Attempt, attempts_of
 from syncpipe.core.codec import collection_of
@@ -68,8 +68,7 @@ _PREFIX = struct.Struct(">3sBI16sH")
 _DIGEST_AT, _DIGEST_END = 8, 24
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """What is readable about an envelope without its body."""
 
     #: Envelope id, 16 bytes; the message's id in the broker.
@@ -90,8 +89,7 @@ class Header:
     replay: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """An opened envelope."""
 
     #: Its header.

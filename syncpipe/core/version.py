@@ -17,6 +17,8 @@ MAX_VERSION = 2**63 - 1
 #: How far ahead of the clock a hybrid logical clock stamp may lie, milliseconds: further ahead, it
 #: would win against everything written until that time comes.
 MAX_AHEAD_MS = 60_000
+#: With so many bytes an operation id ends that are its tie.
+TIE_BYTES = 8
 _TIE_OFFSET = 2**63
 
 
@@ -35,7 +37,7 @@ ZERO = Stamp(0, 0)
 
 def tie_of(operation_id: bytes) -> int:
     """Return the tie of a 16-byte operation id: its last 64 bits, in the same order, signed."""
-    return int.from_bytes(operation_id[8:], "big") - _TIE_OFFSET
+    return int.from_bytes(operation_id[-TIE_BYTES:], "big") - _TIE_OFFSET
 
 
 def next_version(now_ms: int, last: int = 0, after: int = 0) -> int:

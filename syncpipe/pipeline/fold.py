@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncpipe.core.outcome import Outcome
+from syncpipe.core.version import TIE_BYTES
 from syncpipe.pipeline.batch import Batch, Settled
 from syncpipe.targets.target import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from syncpipe.core.collection import Collection
     from syncpipe.core.operation import Operation
@@ -59,8 +60,9 @@ def grouped(
     for record, item in first.items():
         collection, key = record
         if more := further.get(record):
-            unique = _unique([item, *more], copies)
-            operations = tuple(sorted([each.operation for each in unique], key=_stamp))
+            unique, repeated = _unique([item, *more])
+            copies += repeated
+            operations = tuple(sorted([each.operation for each in unique], key=_order))
             plain = all(each.origin.plain for each in unique)
         else:
             operations, plain = (item.operation,), item.origin.plain
@@ -68,9 +70,12 @@ def grouped(
     return groups, copies
 
 
-def _unique(items: Iterable[Item], copies: list[Item]) -> Iterable[Item]:
-    """Return *items*, all on one record, without further copies, which are added to *copies*."""
+def _unique(items: Sequence[Item]) -> tuple[Iterable[Item], Sequence[Item]]:
+    """Return *items*, which are on one record, without further copies, and these."""
+    if len({item.operation.id for item in items}) == len(items):
+        return items, ()
     unique: dict[bytes, Item] = {}
+    copies: list[Item] = []
     for item in items:
         other = unique.setdefault(item.operation.id, item)
         if other is item:
@@ -78,11 +83,12 @@ def _unique(items: Iterable[Item], copies: list[Item]) -> Iterable[Item]:
         if len(item.attempts) > len(other.attempts):
             unique[item.operation.id], item = item, other  # noqa: PLW2901
         copies.append(item)
-    return unique.values()
+    return unique.values(), copies
 
 
-def _stamp(operation: Operation) -> tuple[int, int]:
-    return operation.stamp
+def _order(operation: Operation) -> tuple[int, bytes]:
+    """Return what has the order of stamps: a tie is the end of an id, read as a number."""
+    return operation.version, operation.id[-TIE_BYTES:]
 
 
 def copies_in(batch: Batch) -> Iterable[Settled]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import struct
 import tracemalloc
-from dataclasses import replace
 
 import msgpack
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncpipe.core import envelope
 from syncpipe.core.attempt import Attempt
