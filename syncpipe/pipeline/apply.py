@@ -116,7 +116,7 @@ def _all_taken(batch: Batch, results: Sequence[Result]) -> bool:
         not batch.replays
         and {each.outcome for each in results} <= _TOOK
         and {each.operation.group_id for each in results} == {None}
-        and len({id(each.operation) for each in results}) == len(batch.items)
+        and {id(each.operation) for each in results} == {id(each.operation) for each in batch.items}
     )
 
 

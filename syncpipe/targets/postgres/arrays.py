@@ -48,10 +48,10 @@ class _TextsDumper(Dumper):
     def dump(self, obj: Texts) -> bytes:
         """Return *obj* as PostgreSQL receives it."""
         members = [None if member is None else member.encode() for member in obj.members]
-        parts = [b""] * (2 * len(members))
-        parts[::2] = [_LENGTH.pack(-1 if each is None else len(each)) for each in members]
-        parts[1::2] = [each or b"" for each in members]
-        return _HEAD.pack(1, 1, _TEXT.oid, len(members), 1) + b"".join(parts)
+        parts = [_HEAD.pack(1, 1, _TEXT.oid, len(members), 1)] * (1 + 2 * len(members))
+        parts[1::2] = [_LENGTH.pack(-1 if each is None else len(each)) for each in members]
+        parts[2::2] = [each or b"" for each in members]
+        return b"".join(parts)
 
 
 class _BigintsDumper(Dumper):
