@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from syncpipe.core.routing import DEAD_QUEUE, Lane, Priority, queues_of, shard_o
 from syncpipe.core.version import next_version
 from syncpipe.settings import load
 from syncpipe.transport.broker import Outbound
+from tests.patience import eventually
 
 ROOT = Path(__file__).parents[2]
 #: Every queue that a test sends to; asked together, so that nothing is missed on its way.
@@ -35,12 +35,7 @@ PATIENCE_S = 120
 
 def until(condition, what, *, within_s=PATIENCE_S):
     """Wait until *condition* returns something true, and return that."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if result := condition():
-            return result
-        time.sleep(0.02)
-    raise AssertionError(f"in vain: {what}")
+    return eventually(condition, within_s=within_s, what=what)
 
 
 class Fleet:

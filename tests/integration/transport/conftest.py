@@ -11,7 +11,8 @@ import pytest
 from kombu import Connection, Consumer, Producer, Queue
 from redis import Redis
 
-from tests.integration.transport.trial import STOCK, eventually
+from tests.integration.transport.trial import STOCK
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

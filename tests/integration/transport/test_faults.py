@@ -18,10 +18,9 @@ from syncpipe.transport import durability, open_broker, rescue
 from syncpipe.transport.broker import Outbound
 from syncpipe.transport.redis.claims import Claims
 from syncpipe.transport.redis_keys import Keys
-from tests import patience
 from tests.integration.transport.conftest import CLAIM, Sides, connected
 from tests.integration.transport.relay import relay
-from tests.integration.transport.trial import eventually
+from tests.patience import eventually
 from tests.servers import redis_cluster, redis_server
 
 
@@ -292,7 +291,7 @@ def test_a_channel_whose_connection_was_lost_claims_no_more(side):
 def test_a_stopped_redis_ends_in_an_error_and_not_in_a_hang():
     with redis_server() as server:
         sides = Sides(server.url)
-        ours = patience.eventually(lambda: _claiming(sides, socket_timeout=0.3))
+        ours = eventually(lambda: _claiming(sides, socket_timeout=0.3))
         pid = server.supervisor.pids()["redis"]
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -327,7 +326,7 @@ def test_a_connection_that_has_gone_silent_is_given_up(redis, server):
     with relay(redis.socket) as line:
         sides = Sides(line.url)
         options = {"liveness_s": 0.5, "health_check_interval": 0.5, "socket_timeout": 0.5}
-        ours = patience.eventually(lambda: _claiming(sides, **options))
+        ours = eventually(lambda: _claiming(sides, **options))
         line.fall_silent()
 
         server.lpush("orders", json.dumps(_plain("late")))

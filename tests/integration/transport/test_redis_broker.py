@@ -22,7 +22,7 @@ from syncpipe.transport import open_broker, rescue
 from syncpipe.transport.broker import Outbound
 from syncpipe.transport.redis.claims import Claims
 from syncpipe.transport.redis_keys import Keys
-from tests.integration.transport.trial import eventually
+from tests.patience import eventually
 from tests.servers import redis_server, short_directory
 
 QUEUE = "sp.crm.0.normal"

@@ -12,7 +12,8 @@ from flower.utils.broker import Broker
 from redis.exceptions import OutOfMemoryError
 
 from tests.integration.transport.relay import relay
-from tests.integration.transport.trial import eventually, kill, trial
+from tests.integration.transport.trial import kill, trial
+from tests.patience import eventually
 from tests.servers import redis_server
 
 CLAIM = "syncpipe.transport.redis:Transport"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,20 +14,14 @@ from typing import TYPE_CHECKING
 
 from kombu import Connection, Producer
 
+from tests.patience import eventually
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 APP = "tests.integration.transport.app"
 STOCK = "kombu.transport.redis:Transport"
-
-
-def eventually(condition: Callable[[], object], *, within_s: float = 120.0) -> None:
-    """Wait for *condition*; fail when it does not come."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {within_s} s in vain"
-        time.sleep(0.02)
 
 
 @dataclass

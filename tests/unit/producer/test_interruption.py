@@ -39,9 +39,10 @@ class Interrupter:
         return self._line if frame.f_code.co_filename in FILES else None
 
     def _line(self, frame, event, _argument):
-        # At the end of a block its line comes once more, where no handler is ever called.
+        # No handler is ever called at a `try`, which does nothing, nor at the end of a block, where
+        # the line that began it comes once more.
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-        if event == "line" and not line.startswith("with "):
+        if event == "line" and not line.startswith(("with ", "try:")):
             self.left -= 1
             if not self.left:
                 sys.settrace(None)
