@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: Largest canonical key, bytes of UTF-8.
 MAX_KEY_BYTES = 512
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INT64 = range(-(2**63), 2**63)
 _ONE_TEXT = (KeyType.STR,)
 
@@ -44,6 +45,19 @@ def canonical_key(collection: Collection, key: object) -> str:
     if len(text.encode()) > MAX_KEY_BYTES:
         raise InvalidKey(f"The key {text[:40]!r}… is longer than {MAX_KEY_BYTES} bytes.")
     return text
+
+
+def check_key(collection: Collection, text: str) -> None:
+    """Raise `InvalidKey` unless *text* is canonical for the collection: `key_values`, but fast."""
+    kinds = collection.key_types
+    if _is_simple(text):
+        if kinds == _ONE_TEXT:
+            return
+        parts = [text] if len(kinds) == 1 else text.split("/")
+        escaped = "~" in text and len(kinds) > 1
+        if not escaped and len(parts) == len(kinds) and all(map(_is_canonical, parts, kinds)):
+            return
+    key_values(collection, text)
 
 
 def key_values(collection: Collection, text: str) -> tuple[str | int | uuid.UUID, ...]:
@@ -81,6 +95,15 @@ def check_key_fields(collection: Collection, key: str, data: Mapping[str, Any]) 
 def _is_simple(text: str) -> bool:
     """Return whether *text* needs no closer look: short ASCII without NUL, not empty."""
     return 0 < len(text) <= MAX_KEY_BYTES and text.isascii() and "\0" not in text
+
+
+def _is_canonical(part: str, kind: KeyType) -> bool:
+    """Return whether *part*, short ASCII without NUL, is the text of a key part."""
+    if kind is KeyType.STR:
+        return part != ""
+    if kind is KeyType.INT:
+        return _INTEGER.fullmatch(part) is not None and int(part) in _INT64
+    return _UUID.fullmatch(part) is not None
 
 
 def _part_text(part: object, kind: KeyType, where: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.declaration import check_data
-from syncpipe.core.keys import check_key_fields, key_values
+from syncpipe.core.keys import check_key, check_key_fields
 from syncpipe.core.operation import MAX_DELAY_MS, Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.version import MAX_AHEAD_MS, milliseconds
@@ -59,7 +59,7 @@ def _check(item: Item, declared: Declared, now_ms: int) -> None:
             f"The collection {operation.collection!r} is not declared for {declared.target}."
         )
     try:
-        key_values(collection, operation.key)
+        check_key(collection, operation.key)
         if operation.data and item.origin.plain and operation.kind in _WITH_DOCUMENT:
             check_key_fields(collection, operation.key, operation.data)
         else:

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncpipe.core.collection import Collection, KeyType
-from syncpipe.core.keys import MAX_KEY_BYTES, canonical_key, check_key_fields, key_values
+from syncpipe.core.keys import (
+    MAX_KEY_BYTES,
+    canonical_key,
+    check_key,
+    check_key_fields,
+    key_values,
+)
 from syncpipe.errors import InvalidKey
 from tests.unit.core import samples
 
@@ -32,6 +38,31 @@ def test_the_parts_come_back_from_the_canonical_text(shop, number, line):
     text = canonical_key(BY_THREE, (shop, number, line))
 
     assert key_values(BY_THREE, text) == (shop, number, line)
+
+
+def _refusal(check, collection, text):
+    try:
+        check(collection, text)
+    except InvalidKey as error:
+        return error.message
+    return None
+
+
+_parts = st.one_of(
+    texts,
+    st.text("0123456789-", max_size=20),
+    int64.map(str),
+    st.uuids().map(str),
+    st.uuids().map(lambda each: str(each).upper()),
+    st.uuids().map(lambda each: each.hex),
+    st.sampled_from(["", "~0", "~1", "~", "0", "-0", "00", str(2**63), "x" * MAX_KEY_BYTES]),
+)
+
+
+@given(st.lists(_parts, min_size=1, max_size=4).map("/".join))
+def test_the_fast_check_refuses_the_same_keys_with_the_same_words(text):
+    for collection in (BY_TEXT, BY_INT, BY_UUID, BY_THREE):
+        assert _refusal(check_key, collection, text) == _refusal(key_values, collection, text)
 
 
 @given(st.tuples(texts, int64, st.uuids()), st.tuples(texts, int64, st.uuids()))

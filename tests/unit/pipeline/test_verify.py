@@ -106,6 +106,6 @@ def test_what_makes_a_check_fail_harms_only_itself(monkeypatch):
     def broken(*_):
         raise RecursionError
 
-    monkeypatch.setattr("syncpipe.pipeline.verify.key_values", broken)
+    monkeypatch.setattr("syncpipe.pipeline.verify.check_key", broken)
 
     assert code(operation()) == "SP-E514"
