@@ -84,6 +84,7 @@ def _most(name: str, wanted: float, measured: float | None) -> Bar:
 
 
 def _either(*ways: Bar) -> Iterable[Bar]:
-    """Return *ways*, each met where one of them is."""
-    known = [bar.met for bar in ways if bar.met is not None]
-    return [replace(bar, met=any(known) if known else None) for bar in ways]
+    """Return *ways* to one bar: met where one of them is, and missed where all are."""
+    verdicts = {bar.met for bar in ways}
+    met = True if True in verdicts else None if None in verdicts else False
+    return [replace(bar, met=met) for bar in ways]

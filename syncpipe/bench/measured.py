@@ -69,24 +69,21 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def ratios(
-    systems: Mapping[str, Mapping[str, Any]], distinct: Mapping[str, Mapping[str, Any]]
+    systems: Mapping[str, Mapping[str, Any]], distinct: Mapping[str, Any] | None = None
 ) -> dict[str, float]:
     """Return our rate by that of every other system, and by what is possible.
 
     ``of_NAME`` is our rate with the producer on the same cores, ``applied_of_NAME`` that of the
-    workers alone at a backlog, as *limit* and *raw* have none either. *distinct* are the results of
-    that workload, with which ours in others are compared.
+    workers alone at a backlog, as *limit* and *raw* have none either. *distinct* is what we came to
+    in that workload, if this one is to be compared with it.
     """
     rates = _each(systems, "ops_per_s")
     others = {name: rate for name, rate in rates.items() if name != OURS}
-    found = _by("of", rates.get(OURS), others | _best(systems))
-    if systems is not distinct:
-        found |= _by("of", rates.get(OURS), _own(distinct, "ops_per_s"))
+    own = {"distinct": distinct or {}}
+    found = _by("of", rates.get(OURS), others | _best(systems) | _each(own, "ops_per_s"))
     applied = systems.get(OURS, {}).get("applied_per_s")
     possible = {name: rate for name, rate in rates.items() if name in {LIMIT, RAW}}
-    found |= _by("applied_of", applied, possible)
-    if systems is not distinct:
-        found |= _by("applied_of", applied, _own(distinct, "applied_per_s"))
+    found |= _by("applied_of", applied, possible | _each(own, "applied_per_s"))
     found |= _by(f"{LIMIT}_of", rates.get(LIMIT), {n: r for n, r in rates.items() if n == RAW})
     footprints = _each(systems, "broker_bytes_per_op")
     ours = footprints.pop(OURS, None)
@@ -120,11 +117,6 @@ def _best(systems: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         if rates := _each(kind, "ops_per_s").values():
             found[name] = max(rates)
     return found
-
-
-def _own(distinct: Mapping[str, Mapping[str, Any]], member: str) -> dict[str, float]:
-    rate = distinct.get(OURS, {}).get(member)
-    return {"distinct": rate} if rate else {}
 
 
 def _by(prefix: str, ours: float | None, others: Mapping[str, float]) -> dict[str, float]:

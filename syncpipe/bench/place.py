@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 #: Who pauses the target while a backlog grows, and what its log says then.
 _BY, _PAUSED = "bench", b'"target-paused"'
-#: Seconds between two looks, and without progress after which nobody waits any longer.
-_LOOK_S, _STALLED_S = 0.05, 60.0
+#: Seconds between two looks, so rarely that reading logs takes nobody's processor, and seconds
+#: without progress after which nobody waits any longer.
+_LOOK_S, _STALLED_S = 0.2, 60.0
 
 
 @dataclass(frozen=True, slots=True)

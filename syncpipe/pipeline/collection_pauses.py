@@ -83,6 +83,8 @@ class _Record:
     ) -> None:
         """Add the records of *results*, one batch in its order, of which some were *refused*."""
         self.batches += 1
+        if not refused and len(self.latest) == _WINDOW and not any(self.latest.values()):
+            return  # all that is remembered was taken, and this was as well: nothing changes
         newest: dict[str, tuple[str | tuple[str, int], TargetError | None]] = {}
         for result in reversed(results):
             key = result.operation.key

@@ -44,22 +44,22 @@ def test_medians_are_shown_with_their_spread():
 
 def test_ratios_compare_with_everybody_and_with_the_best_of_each_kind():
     results = collected(RUNS, {})
-    found = ratios(results["distinct"], results["distinct"])
+    found = ratios(results["distinct"])
     assert found["of_slow"] == 30
     assert found["of_best_guarded"] == 2
     assert found["of_best_unguarded"] == 30
     assert found["limit_of_raw"] == 0.8
     assert found["broker_bytes_of_slow"] == 0.102
-    assert ratios(results["hot"], results["distinct"])["of_distinct"] == 2
+    assert ratios(results["hot"], results["distinct"]["syncpipe"])["of_distinct"] == 2
 
 
 def test_what_is_possible_is_compared_with_and_without_a_producer_on_the_same_cores():
     results = collected(RUNS, {})
-    found = ratios(results["distinct"], results["distinct"])
+    found = ratios(results["distinct"])
     assert (found["of_limit"], found["of_raw"]) == (0.75, 0.6)
     assert (found["applied_of_limit"], found["applied_of_raw"]) == (0.9, 0.72)
     assert "applied_of_slow" not in found
-    assert ratios(results["hot"], results["distinct"])["applied_of_distinct"] == 2.5
+    assert ratios(results["hot"], results["distinct"]["syncpipe"])["applied_of_distinct"] == 2.5
 
 
 def test_what_could_not_be_told_in_some_rounds_is_the_median_of_the_others():

@@ -52,6 +52,14 @@ def test_a_run_without_series_has_no_table_of_them():
     assert "what grows" not in section(CONTENT | {"scaling": {}})
 
 
+def test_ours_stands_without_a_producer_too_beside_what_has_none():
+    alone = {"applied_per_s": 2500.0, "applied_cpu_us_per_op": 30.0}
+    workloads = {"distinct": WORKLOADS["distinct"] | {"syncpipe": CELL | alone}}
+    text = section(CONTENT | {"workloads": workloads})
+    assert "| syncpipe, workers alone | yes | 2,500 | 202.5 | 30 | - | 80 |" in text
+    assert "syncpipe, workers alone" in picture(workloads, "")
+
+
 def test_the_section_takes_the_place_of_the_one_before():
     readme = f"before\n{BEGIN}\nold\n{END}\nafter\n"
     assert spliced(readme, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
