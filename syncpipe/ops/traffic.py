@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ENVELOPES = "envelopes:"
 #: The same for operations with an outcome.
 OPERATIONS = "operations:"
+#: How many operations a batch holds at most for now, and how many batches of the target run at
+#: once, before its name.
+BATCH_OPERATIONS = "batch_operations:"
+BATCHES = "batches:"
 
 
 @dataclass(frozen=True, slots=True)
