@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import TargetError, TargetThrottled, TargetUnavailable
 from syncpipe.pipeline import Done, Later
+from workers.hands import Hands
 from workers.held import Held, hold
 from workers.shelf import Shelf
+from workers.sizing import Start
 from workers.solitude import Solitude
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from syncpipe.resilience.call import Call
     from workers.station import Station
 
-#: Seconds without a batch's end after which a target with many messages in hand holds up others.
-_STUCK_S = 1.0
 #: Seconds that a batch which is not full gives another of its target to end before it begins beside
 #: it: what comes meanwhile joins it, and few large batches take less than many small ones.
 _COMPANY_S = 0.025
@@ -48,26 +48,23 @@ class Batcher:
         self._station = station
         self._clock = station.clock
         self._options = station.options
-        self._shelves = {name: Shelf(self._options) for name in station.pipelines}
+        self._sizing = station.sizing
+        self._shelves = {
+            name: Shelf(self._options, self._sizing[name]) for name in station.pipelines
+        }
         self._turns = deque(self._shelves)
         self._solitude = Solitude()
         self._running: Counter[str] = Counter()
         #: How many messages were taken, on the connections before too.
         self.taken: int = 0 if before is None else before.taken
-        #: How many messages of each queue are unacknowledged.
-        self.in_hand: Counter[str] = Counter()
-        #: How many messages of each target are, and when one of its batches ended, or might have.
-        self._hands: Counter[str] = Counter()
-        self._moved = dict.fromkeys(self._shelves, 0.0)
+        shared = not station.dialect.prefetch_per_queue
+        self._hands = Hands(consumer.qos, self._shelves, self._options, shared=shared)
         #: When a batch of each target began last.
         self._began = dict.fromkeys(self._shelves, 0.0)
-        self._stuck: set[str] = set()
         self._guards, self._limits = station.guards, station.limits
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         #: When `pump` is to be called, and the timer that does so.
         self._alarm: tuple[float, Any] | None = None
-        self._most_extra = 0 if station.dialect.prefetch_per_queue else self._options.prefetch
-        self._extra = 0
         self._closed = False
         self._after: Batcher | None = None
         if before is not None:
@@ -79,6 +76,11 @@ class Batcher:
     def held(self) -> int:
         """How many messages wait here; those in running batches do not count."""
         return sum(map(len, self._shelves.values())) + len(self._solitude)
+
+    @property
+    def in_hand(self) -> Counter[str]:
+        """How many messages of each queue are unacknowledged."""
+        return self._hands.queues
 
     @property
     def running(self) -> int:
@@ -97,10 +99,7 @@ class Batcher:
             held = replace(held, alone=True)
         self._shelves[name].put(held)
         self.taken += 1
-        self.in_hand[held.message.queue] += 1
-        if not self._hands[name]:
-            self._moved[name] = held.since
-        self._hands[name] += 1
+        self._hands.take(name, held)
         self._consider(name, held.since)
 
     def pump(self) -> None:
@@ -129,8 +128,8 @@ class Batcher:
             self.pump()
         elif due is not None:
             self._wake(due, now)
-        elif self._crowds(name):
-            self._wake(self._moved[name] + _STUCK_S, now)
+        elif (looks := self._hands.wakes(name)) is not None:
+            self._wake(looks, now)
 
     def retire(self) -> None:
         """End, because the connection is gone.
@@ -174,10 +173,10 @@ class Batcher:
         due = breaker.probe_due(leads=leads)
         if due is not None and due <= now:
             self._probe(name)
-        self._make_room(name, now)
+        stuck = self._hands.look(name, now)
         claims = breaker.claims and not self._limits.waits_long(name)
         paused = name in self._station.subscriptions.paused
-        if not claims or name in self._stuck:
+        if not claims or stuck:
             if not paused:
                 self._station.subscriptions.pause(name)
         elif paused:
@@ -186,38 +185,18 @@ class Batcher:
         if not claims:
             self._return(name)
 
-    def _make_room(self, name: str, now: float) -> None:
-        """Claim no more for a target that does not move, and let others have what it holds.
-
-        Where each queue has a prefetch of its own, nobody is in another's way.
-        """
-        stuck = self._crowds(name) and now - self._moved[name] >= _STUCK_S
-        if stuck is not (name in self._stuck):
-            self._stuck ^= {name}
-            self._balance()
-
-    def _crowds(self, name: str) -> bool:
-        """Return whether the target has so much in hand that others could be left with nothing."""
-        others = len(self._shelves) > 1 and self._most_extra > 0
-        return others and self._weight(name) * 2 >= self._options.prefetch
-
-    def _weight(self, name: str) -> int:
-        """Return how many messages of the target count as prefetched."""
-        return self._hands[name] - self._shelves[name].retries
-
     def _next(self, name: str, now: float) -> float | None:
         """Return when to look at the target next, None if something else must happen first."""
         times = [self._guards[name].wakes(leads=self._guards.leads(name)), self._limits.wakes(name)]
         if (due := self._due(name)) is None or due > now:
             times.append(due)
-        if self._crowds(name) and name not in self._stuck:
-            times.append(self._moved[name] + _STUCK_S)
+        times.append(self._hands.wakes(name))
         return min((each for each in times if each is not None), default=None)
 
     def _due(self, name: str) -> float | None:
         """Return when the target's next batch may start, None if something must happen first."""
         running = self._running[name]
-        if running >= self._guards.slots(name) or self.running >= self._options.threads:
+        if running >= self._sizing[name].batches or self.running >= self._options.threads:
             return None
         due = self._shelves[name].due()
         if due is None or not self._guards[name].free:
@@ -234,28 +213,32 @@ class Batcher:
 
     def _start(self, name: str, now: float) -> None:
         shelf = self._shelves[name]
-        breaker = self._guards[name]
-        most = self._limits.left(name, most=self._options.batch_max_ops)
-        batch = shelf.take(now, most=min(_SMALL, most) if breaker.small else most)
+        breaker, size = self._guards[name], self._sizing[name].operations
+        most = min(_SMALL if breaker.small else size, self._limits.left(name, most=size))
+        ordinary = not breaker.small and not shelf.repeats(now)
+        full = shelf.plenty and most == size
+        batch = shelf.take(now, most=most)
         if not self._solitude.enter(name, batch):
             return
-        self._limits.spend(name, sum(held.operations for held in batch))
+        operations = sum(held.operations for held in batch)
+        start = Start(now, operations, full, ordinary and not batch[0].alone)
+        self._limits.spend(name, operations)
         self._running[name] += 1
         self._began[name] = now
         self._station.begin()
         call = breaker.begin()
         self._consumer.pool.apply_async(
             self._work,
-            (name, batch),
+            (name, batch, size),
             callback=lambda report: self._hand(
-                functools.partial(self._settle, name, batch, call, report)
+                functools.partial(self._settle, name, batch, call, start, report)
             ),
         )
 
-    def _work(self, name: str, batch: Sequence[Held]) -> Report:
-        """Apply a batch; on a thread of the pool."""
+    def _work(self, name: str, batch: Sequence[Held], size: int) -> Report:
+        """Apply a batch, *size* records together at most; on a thread of the pool."""
         with self._station.caution.over(name, [held.message for held in batch]) as (messages, care):
-            return self._station.pipelines[name].run(messages, care)
+            return self._station.pipelines[name].run(messages, care, size)
 
     def _probe(self, name: str) -> None:
         """Ask the target whether it is there, with no message in hand."""
@@ -280,11 +263,15 @@ class Batcher:
             self._finished.get()()
         self.pump()
 
-    def _settle(self, name: str, batch: list[Held], call: Call, report: Report) -> None:
+    def _settle(
+        self, name: str, batch: list[Held], call: Call, start: Start, report: Report
+    ) -> None:
         """Do with each message of a finished batch what the report says."""
+        crowded = self._running[name] >= self._sizing[name].batches and bool(self._shelves[name])
         self._running[name] -= 1
-        self._moved[name] = self._clock.monotonic()
+        self._hands.moved(name, self._clock.monotonic())
         self._guards.judge(name, call, report)
+        self._sizing.ended(name, start, report, crowded=crowded)
         self._station.count(name, report)
         done: list[Held] = []
         later: list[tuple[Held, Later]] = []
@@ -301,7 +288,7 @@ class Batcher:
         self._put_back(name, later, self._patience_s(name, report), rests=rests)
         for other, held in self._solitude.leave(batch):
             self._shelves[other].put_back(held, self._clock.monotonic())
-        self._balance()
+        self._hands.balance()
 
     def _patience_s(self, name: str, report: Report) -> float | None:
         """Return when to try again what the target did not take; None leaves that to the verdict.
@@ -321,7 +308,7 @@ class Batcher:
         That it is lost shows here first at times; the event loop tells it. What was not
         acknowledged comes again and changes nothing.
         """
-        self._let_go(name, done)
+        self._hands.let_go(name, done)
         with contextlib.suppress(*self._consumer.connection_errors):
             for held in done:
                 held.delivery.ack()
@@ -348,29 +335,9 @@ class Batcher:
     def _return(self, name: str) -> None:
         """Return what waits for a target that is left alone to the broker."""
         waiting = [*self._shelves[name].clear(), *self._solitude.clear(name)]
-        self._let_go(name, waiting)
+        self._hands.let_go(name, waiting)
         for held in waiting:
             held.delivery.reject(requeue=True)
-
-    def _let_go(self, name: str, messages: Sequence[Held]) -> None:
-        """Note that *messages* are in hand no longer."""
-        self.in_hand.subtract(held.message.queue for held in messages)
-        self._hands[name] -= len(messages)
-
-    def _balance(self) -> None:
-        """Let waiting retries not count as prefetched, nor what a target holds that is stuck.
-
-        Up to as many again each as are prefetched, and not where each queue has a prefetch of its
-        own, which cannot change.
-        """
-        retries = sum(shelf.retries for shelf in self._shelves.values())
-        stuck = sum(map(self._weight, self._stuck))
-        extra = min(retries, self._most_extra) + min(stuck, self._most_extra)
-        if extra > self._extra:
-            self._consumer.qos.increment_eventually(extra - self._extra)
-        elif extra < self._extra:
-            self._consumer.qos.decrement_eventually(self._extra - extra)
-        self._extra = extra
 
     def _wake(self, at: float, now: float) -> None:
         """Have `pump` called at *at*, unless it will be called before.

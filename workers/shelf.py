@@ -12,6 +12,7 @@ from workers.held import DEGREES, Held
 
 if TYPE_CHECKING:
     from syncpipe.pipeline import WorkerOptions
+    from syncpipe.resilience.sizes import Sizes
 
 
 class Shelf:
@@ -26,9 +27,10 @@ class Shelf:
     `core.routing.leading`). Times are monotonic seconds.
     """
 
-    def __init__(self, options: WorkerOptions) -> None:
-        """Make batches within *options*."""
+    def __init__(self, options: WorkerOptions, sizes: Sizes) -> None:
+        """Make batches within *options*, and of the *sizes* of the moment."""
         self._options = options
+        self._sizes = sizes
         self._fresh: tuple[deque[Held], ...] = tuple(deque() for _ in range(DEGREES))
         self._retries: list[tuple[float, int, Held]] = []
         self._resting: list[tuple[float, int, Held]] = []
@@ -49,10 +51,12 @@ class Shelf:
     @property
     def full(self) -> bool:
         """Whether fresh messages wait that fill a batch."""
-        return (
-            self._operations >= self._options.batch_max_ops
-            or self._bytes >= self._options.batch_max_bytes
-        )
+        return self.plenty or self._bytes >= self._options.batch_max_bytes
+
+    @property
+    def plenty(self) -> bool:
+        """Whether they hold as many operations as a batch may have."""
+        return self._operations >= self._sizes.operations
 
     def put(self, held: Held) -> None:
         """Add a fresh message."""
@@ -76,10 +80,14 @@ class Shelf:
             dues.append(min(heads) + (0 if self.full else self._options.batch_linger_ms / 1000))
         return min(dues, default=None)
 
+    def repeats(self, now: float) -> bool:
+        """Return whether the next batch holds what is tried again."""
+        return bool(self._retries) and self._retries[0][0] <= now
+
     def cost(self, now: float) -> int:
         """Return how many operations the first message of the next batch holds; one must wait."""
         self._wake(now)
-        if self._has_due(now):
+        if self.repeats(now):
             return self._retries[0][2].operations
         return next(filter(None, self._in_turn(self._turn + 1)))[0].operations
 
@@ -89,8 +97,9 @@ class Shelf:
         It has *most* operations, if that is less than a batch may have.
         """
         self._wake(now)
-        batch = _Filling(self._options, most)
-        return self._take_retries(batch, now) if self._has_due(now) else self._take_fresh(batch)
+        size = self._sizes.operations
+        batch = _Filling(min(size, most or size), self._options.batch_max_bytes)
+        return self._take_retries(batch, now) if self.repeats(now) else self._take_fresh(batch)
 
     def clear(self) -> list[Held]:
         """Take everything."""
@@ -107,9 +116,6 @@ class Shelf:
         """Have what has rested be fresh."""
         while self._resting and self._resting[0][0] <= now:
             self.put(heapq.heappop(self._resting)[2])
-
-    def _has_due(self, now: float) -> bool:
-        return bool(self._retries) and self._retries[0][0] <= now
 
     def _take_retries(self, batch: _Filling, now: float) -> list[Held]:
         while self._retries and self._retries[0][0] <= now and batch.has_room(self._retries[0][2]):
@@ -139,10 +145,10 @@ class Shelf:
 class _Filling:
     """A batch that is being filled; the first message always fits, and one that is to be alone."""
 
-    def __init__(self, options: WorkerOptions, most: int | None) -> None:
+    def __init__(self, operations: int, size: int) -> None:
         self.members: list[Held] = []
-        self._operations = min(options.batch_max_ops, most or options.batch_max_ops)
-        self._bytes = options.batch_max_bytes
+        self._operations = operations
+        self._bytes = size
 
     def has_room(self, held: Held) -> bool:
         fits = held.operations <= self._operations and len(held.message.body) <= self._bytes

@@ -22,6 +22,7 @@ from workers.assignment import Assignment
 from workers.caution import Caution
 from workers.guards import Guards
 from workers.limits import Limits
+from workers.sizing import Sizing
 from workers.subscriptions import Subscriptions
 from workers.troubles import Troubles
 
@@ -83,6 +84,8 @@ class Station:
         self._lacking: frozenset[str] = frozenset()
         self._log = structlog.get_logger("syncpipe.workers").bind(worker=name)
         self.guards = Guards(parts, name, self.assignment, self._log)
+        slots = {target: self.guards.slots(target) for target in self.pipelines}
+        self.sizing = Sizing(parts, slots, self._log)
         self.limits = Limits(parts, self.broker, fails=self.fails, works=self.works)
 
     def check_clocks(self) -> None:
@@ -198,7 +201,7 @@ class Station:
             host=socket.gethostname(),
             started_ms=self._started_ms,
             seen_ms=self.clock.now_ms(),
-            counters={**self.counters, **self.guards.counters()},
+            counters={**self.counters, **self.guards.counters(), **self.sizing.counters()},
         )
         with self._presence:
             present = self.subscriptions.connected and not self._left

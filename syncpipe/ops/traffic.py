@@ -20,6 +20,10 @@ ENVELOPES = "envelopes:"
 OPERATIONS = "operations:"
 #: The same for operations that went into the write of a newer one: each has saved a write.
 SAVED = "saved:"
+#: How many operations a batch holds at most for now, and how many batches of the target run at
+#: once, before its name.
+BATCH_OPERATIONS = "batch_operations:"
+BATCHES = "batches:"
 
 
 @dataclass(frozen=True, slots=True)

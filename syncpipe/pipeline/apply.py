@@ -104,6 +104,7 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
         groups=tuple(groups),
         settled=(*batch.settled, *settled),
         outage=outage,
+        effort=attempt.effort,
     )
 
 

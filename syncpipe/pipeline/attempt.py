@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import tenacity
@@ -15,7 +15,9 @@ from syncpipe.errors import (
     TargetMisconfigured,
     TargetThrottled,
     TargetUnavailable,
+    TooSlow,
 )
+from syncpipe.pipeline.effort import Effort
 from syncpipe.resilience.backoff import full_jitter
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class Attempt:
     random: Random
     #: Set when the process wants to end: pauses are cut short, and nothing is tried again.
     stopped: threading.Event
+    #: Most records in one call; None: as many as there may be at all.
+    together: int | None = None
+    #: What the calls were like.
+    effort: Effort = field(default_factory=Effort)
 
     def __call__(self, groups: Sequence[Group]) -> list[Result]:
         """Apply *groups* and return their results; raises as `Target.apply` does.
@@ -77,12 +83,27 @@ class Attempt:
 
         Nothing is tried again here: that is not for the middle of a transaction.
         """
-        with _named():
+        with self._noted(), _named():
             return self.target.apply_each(groups, now_ms=self.now_ms)
 
     def _once(self, groups: Sequence[Group]) -> list[Result]:
-        with _named():
+        with self._noted(), _named():
             return self.target.apply(groups, now_ms=self.now_ms)
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Note how a call fails."""
+        try:
+            yield
+        except TargetBusy:
+            self.effort.busy += 1
+            raise
+        except TooSlow:
+            self.effort.slow = True
+            raise
+        except (Refused, RefusedForNow, TargetMisconfigured):
+            self.effort.sought = True
+            raise
 
     def _sleep(self, seconds: float) -> None:
         self.stopped.wait(seconds)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncpipe.core.codec import split
+from syncpipe.pipeline.effort import Effort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,6 +146,10 @@ class Batch:
     now_ms: int = 0
     #: How long the batch was with the target, milliseconds.
     applied_ms: int = 0
+    #: What the calls of the target were like.
+    effort: Effort = field(default_factory=Effort)
+    #: Most records in one call of the target; None: as many as there may be at all.
+    together: int | None = None
 
     def attempts(self, item: Item) -> int:
         """Return how many attempts at *item* there were before."""

@@ -82,8 +82,9 @@ class Isolation:
         They are left without reason when the time is over.
         """
         try:
-            for start in range(0, len(groups), MOST_TOGETHER):
-                self._go_on(groups[start : start + MOST_TOGETHER])
+            together = min(MOST_TOGETHER, self._attempt.together or MOST_TOGETHER)
+            for start in range(0, len(groups), together):
+                self._go_on(groups[start : start + together])
             return self._settle_misfits()
         except _EnoughError as enough:
             return enough.reason

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from syncpipe.core.operation import CREATED_BYTES, created_ms
 from syncpipe.core.outcome import Outcome
 from syncpipe.errors import TargetError
+from syncpipe.pipeline.effort import Effort
 from syncpipe.pipeline.fold import copies_in, identity
 from syncpipe.pipeline.verdict import Done, Later, Verdict
 
@@ -55,6 +56,8 @@ class Report:
     took: bool = False
     #: Operations that met an error of which nothing says what it means, by its code.
     unknown: Mapping[str, int] = field(default_factory=dict)
+    #: What the calls of the target were like.
+    effort: Effort = field(default_factory=Effort)
 
 
 def verdicts(batch: Batch) -> tuple[Verdict, ...]:

@@ -92,14 +92,21 @@ class Pipeline:
         self._told_of_delays = False
         self._stopped = threading.Event()
 
-    def run(self, messages: Sequence[Message], care: Care | None = None) -> Report:
+    def run(
+        self,
+        messages: Sequence[Message],
+        care: Care | None = None,
+        together: int | None = None,
+    ) -> Report:
         """Bring *messages* as far as possible and say what to do with each. Never raises.
 
-        *care* is for a message that may have killed a process.
+        *care* is for a message that may have killed a process. A call of the target gets so many
+        records *together* at most.
         """
         watch = Stopwatch(self._clock)
         try:
-            batch = self._travel(Batch(tuple(messages)), watch, care)
+            batch = Batch(tuple(messages), together=together)
+            batch = self._travel(batch, watch, care)
             report = self._report(batch, watch)
         except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
             report = self._failed(messages, fault, watch)
@@ -143,6 +150,7 @@ class Pipeline:
             clock=self._clock,
             random=self._random,
             stopped=self._stopped,
+            together=batch.together,
         )
         return apply(batch, attempt, self._policy, care)
 
@@ -172,6 +180,7 @@ class Pipeline:
             asked=bool(batch.groups),
             took=reports.took(batch),
             unknown=unknown,
+            effort=batch.effort,
         )
 
     def _failed(

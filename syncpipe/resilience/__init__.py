@@ -15,5 +15,7 @@ module                   noun
 :mod:`.register`         what a fleet of processes agrees on about one target
 :mod:`.call`             a call that is under way
 :mod:`.breaker`          whether one process may call a target, and how often at once
+:mod:`.reach`            a number that grows while all is well and shrinks on trouble
+:mod:`.sizes`            how large a target's batches are in one process, and how many run at once
 =======================  =======================================================================
 """

@@ -22,6 +22,8 @@ class GuardOptions:
     burst: int | None = None
     #: Largest share of a process's threads that it gets, where there are several targets.
     max_share: float = 0.5
+    #: Seconds that a batch should take at most: where one takes longer, the next ones are smaller.
+    latency_limit_s: float = 2.0
     #: Calls that fail one after the other until it is left alone; those that ran side by side count
     #: once.
     breaker_failures: int = 5

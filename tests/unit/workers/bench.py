@@ -18,6 +18,7 @@ from workers.batcher import Batcher
 from workers.caution import Caution
 from workers.guards import Guards
 from workers.limits import Limits
+from workers.sizing import Sizing
 from workers.subscriptions import Subscriptions
 
 DOWN = TargetUnavailable("down")
@@ -108,10 +109,11 @@ class Pipeline:
 
     def __init__(self):
         self.batches, self.answers, self.cares = [], [], []
-        self.pings, self.faults = 0, []
+        self.pings, self.faults, self.together = 0, [], []
 
-    def run(self, messages, care=None):
+    def run(self, messages, care=None, together=None):
         self.batches.append(messages)
+        self.together.append(together)
         self.cares.append(care)
         verdict, outage = self.answers.pop(0) if self.answers else (Done(), None)
         return Report((verdict,) * len(messages), {}, {}, None, {}, outage, asked=True)
@@ -137,8 +139,10 @@ class Thread:
 class Bench:
     """What a batcher sees, and what it is told to do."""
 
-    def __init__(self, *targets, url="redis://", guard=None, broker=MemoryBroker, **options):
-        self.clock = FakeClock()
+    def __init__(
+        self, *targets, url="redis://", guard=None, broker=MemoryBroker, clock=None, **options
+    ):
+        self.clock = clock or FakeClock()
         self.options = WorkerOptions(**options)
         self.dialect = dialect_of(url)
         self.pipelines = {name: Pipeline() for name in targets}
@@ -156,7 +160,9 @@ class Bench:
             guards=dict.fromkeys(targets, GuardOptions(**(guard or {}))),
         )
         parts = SimpleNamespace(clock=self.clock, random=SeededRandom(), settings=settings)
-        self.guards = Guards(parts, "w@h", self.assignment, structlog.get_logger())
+        log = structlog.get_logger()
+        self.guards = Guards(parts, "w@h", self.assignment, log)
+        self.sizing = Sizing(parts, {name: self.guards.slots(name) for name in targets}, log)
         self.broker = broker(self.clock)
         self.troubles = []
         fails = lambda *trouble: self.troubles.append(trouble)  # noqa: E731

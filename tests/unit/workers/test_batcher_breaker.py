@@ -260,7 +260,7 @@ def test_when_it_moves_again_it_is_claimed_again():
     assert (bench.consumer.extra, bench.channel.names[-1]) == (0, "sp.crm.0.normal")
     bench.work()
     assert [one.fate for one in each] == ["acknowledged"] * 8
-    assert not bench.batcher._hands.total()
+    assert not bench.batcher._hands.targets.total()
 
 
 def test_where_each_queue_has_its_own_prefetch_or_there_is_no_other_nobody_is_in_the_way():

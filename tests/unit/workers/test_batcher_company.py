@@ -40,7 +40,7 @@ def test_a_message_that_a_target_takes_for_an_outage_when_alone_keeps_nobody_fro
     bad = delivery(operation("bad"))
     pipeline, counted = bench.pipelines["crm"], []
 
-    def run(messages, _):
+    def run(messages, *_):
         if not any(each.body == bad.body for each in messages):
             return Report((Done(),) * len(messages), {}, {}, None, {}, None, asked=True)
         if len(messages) == 1:

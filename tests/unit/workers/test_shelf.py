@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from syncpipe.pipeline import WorkerOptions
+from syncpipe.resilience.sizes import Sizes
 from tests.unit.pipeline.envelopes import operation
 from tests.unit.workers.deliveries import delivery
 from workers.held import hold
@@ -18,7 +19,8 @@ def held(*, priority="normal", since=0.0, operations=1):
 
 
 def shelf(**options):
-    return Shelf(WorkerOptions(**options))
+    chosen = WorkerOptions(**options)
+    return Shelf(chosen, Sizes(operations=chosen.batch_max_ops, batches=1, limit_s=1, call=2000))
 
 
 def test_an_empty_shelf_is_never_due():
