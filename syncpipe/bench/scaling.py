@@ -28,7 +28,7 @@ SERIES: dict[str, Callable[[int], Layout]] = {
 _MOST_TIMES = 10
 #: Settings of a client that fills its envelopes, however many lanes there are: an envelope costs
 #: the same whatever it holds.
-_PATIENT = ("client.linger_ms=3_000", "client.buffer_max_bytes=268_435_456")
+_PATIENT = ("client.linger_ms=10_000", "client.buffer_max_bytes=268_435_456")
 
 
 def measure_point(here: Place, series: str, size: int) -> Measured:
