@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import queue
 from collections import Counter, deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.errors import TargetError, TargetThrottled, TargetUnavailable
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Seconds that a batch which is not full gives another of its target to end before it begins beside
 #: it: what comes meanwhile joins it, and few large batches take less than many small ones.
 _COMPANY_S = 0.025
+#: Seconds from the beginning of a batch to that of the next that is not full, for the same reason.
+_PACE_S = 0.01
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1
 #: Operations of a small batch: more than one, or one that a target never takes would look like a
@@ -60,7 +62,7 @@ class Batcher:
         shared = not station.dialect.prefetch_per_queue
         self._hands = Hands(consumer.qos, self._shelves, self._options, shared=shared)
         #: When a batch of each target began last.
-        self._began = dict.fromkeys(self._shelves, 0.0)
+        self._began = dict.fromkeys(self._shelves, -math.inf)
         self._guards, self._limits = station.guards, station.limits
         self._finished: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         #: When `pump` is to be called, and the timer that does so.
@@ -96,7 +98,7 @@ class Batcher:
         held = hold(delivery, queue=queue, since=self._clock.monotonic(), fault=fault)
         name = held.target if held.target in self._shelves else next(iter(self._shelves))
         if self._station.caution.suspects(name, held.message):
-            held = replace(held, alone=True)
+            held = held.apart()
         self._shelves[name].put(held)
         self.taken += 1
         self._hands.take(name, held)
@@ -201,9 +203,9 @@ class Batcher:
         due = self._shelves[name].due()
         if due is None or not self._guards[name].free:
             return None
-        if not running or self._shelves[name].full:
+        if self._shelves[name].full:
             return due
-        return max(due, self._began[name] + _COMPANY_S)
+        return max(due, self._began[name] + (_COMPANY_S if running else _PACE_S))
 
     def _may_start(self, name: str, now: float) -> bool:
         due = self._due(name)

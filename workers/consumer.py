@@ -26,6 +26,16 @@ _RESTART_PAUSE_S, _REFUSAL_PAUSE_S = 2.0, 10.0
 _LOOK_S = 0.1
 
 
+class _Unpromised:
+    """A promise that nobody keeps."""
+
+    def then(self, *_: Any, **__: Any) -> None:
+        """Promise nothing either."""
+
+
+_UNPROMISED = _Unpromised()
+
+
 class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
     """Sends what Celery would drop through the pipeline, which makes dead letters of it.
 
@@ -67,6 +77,13 @@ class Consumer(StockConsumer):  # type: ignore[misc, unused-ignore]
                 longest_s = _REFUSAL_PAUSE_S
             _pause(min(pause_s, longest_s))
             pause_s = min(2 * pause_s, longest_s)
+
+    def create_task_handler(self, promise: Any = None) -> Any:  # noqa: ARG002 - Celery's signature
+        """Return what takes each message, without the promises that Celery makes for each.
+
+        They are for acknowledging it, which our batches do.
+        """
+        return super().create_task_handler(lambda *_, **__: _UNPROMISED)
 
     def take(self, message: Any, fault: SyncpipeError | None = None) -> None:
         """Bring *message* to whoever works for its queue; *fault* is what an envelope is not."""

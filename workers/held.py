@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import structs
 
 from syncpipe.core.envelope import peek_count
 from syncpipe.core.routing import Priority, parse_queue
@@ -16,9 +19,8 @@ if TYPE_CHECKING:
 DEGREES = len(Priority)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One message in our hands, unacknowledged."""
+class Held(msgspec.Struct, frozen=True):
+    """One message in our hands, unacknowledged. A struct, because there are very many."""
 
     #: kombu's message, which only the event loop may acknowledge.
     delivery: Any
@@ -37,7 +39,12 @@ class Held:
 
     def retried(self) -> Held:
         """Return the same with one more attempt."""
-        return replace(self, message=replace(self.message, attempts=self.message.attempts + 1))
+        message = replace(self.message, attempts=self.message.attempts + 1)
+        return structs.replace(self, message=message)
+
+    def apart(self) -> Held:
+        """Return the same, to go in a batch of its own."""
+        return structs.replace(self, alone=True)
 
 
 def body_of(delivery: Any) -> bytes:

@@ -3,6 +3,9 @@
 Operations wait in one group per queue. A group is due when its oldest operation has lingered, or
 when it fills an envelope; each round takes one parcel from every due group, so that the order
 within a queue is kept even when a parcel has to be put back.
+
+What is taken or late is looked up first and removed after, so that whoever is interrupted in
+between has it twice, and not nowhere.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted, Route
@@ -86,11 +89,6 @@ class _Group:
         self.entries.extendleft(reversed(entries))
         self.data_bytes += sum(len(entry.data) for entry in entries)
 
-    def pop(self) -> Entry:
-        entry = self.entries.popleft()
-        self.data_bytes -= len(entry.data)
-        return entry
-
 
 class Buffer:
     """Unconfirmed operations, waiting or in flight, bounded by bytes."""
@@ -116,9 +114,7 @@ class Buffer:
 
     def append(self, route: Route, entry: Entry, now: float) -> bool:
         """Add *entry*; return whether the time at which something is due has become earlier."""
-        group = self._groups.get(route.queue)
-        if group is None:
-            group = self._groups[route.queue] = _Group(route)
+        group = self._group(route)
         first = not group.entries
         group.entries.append(entry)
         size = len(entry.data)
@@ -149,8 +145,8 @@ class Buffer:
         due_at = self.due_at()
         return due_at is not None and due_at < moment
 
-    def take(self, now: float) -> list[Parcel]:
-        """Take one parcel from each due group, those that waited longest, most urgent first."""
+    def due(self, now: float) -> list[Parcel]:
+        """Return one parcel of each due group, those that waited longest, most urgent first."""
         due = [group for group in self._groups.values() if group.entries and group.due_at <= now]
         due.sort(key=lambda group: group.due_at)
         parcels: list[Parcel] = []
@@ -158,25 +154,38 @@ class Buffer:
         for group in due[:_ROUND_PARCELS]:
             if taken_bytes >= _ROUND_BYTES:
                 break
-            before = group.data_bytes
-            parcels.append(Parcel(group.route, tuple(self._fill(group))))
-            taken_bytes += before - group.data_bytes
+            group.held = False
+            entries, data_bytes = self._fitting(group)
+            parcels.append(Parcel(group.route, entries))
+            taken_bytes += data_bytes
         return sorted(parcels, key=lambda parcel: parcel.route.priority.urgency)
 
     def put_back(self, parcel: Parcel, due_at: float) -> None:
         """Put a parcel that was not confirmed before its group again, to be taken at *due_at*."""
-        group = self._groups[parcel.route.queue]
+        group = self._group(parcel.route)
         group.push_front(parcel.entries)
         group.due_at = due_at
         group.held = True
 
-    def expire(self, now: float) -> list[Entry]:
-        """Remove and return the waiting entries for which no further try may begin."""
-        expired: list[Entry] = []
+    def late(self, now: float) -> list[Parcel]:
+        """Return the waiting entries for which no further try may begin."""
+        found: list[Parcel] = []
         for group in self._groups.values():
-            while group.entries and group.entries[0].try_until < now:
-                expired.append(group.pop())
-        return expired
+            if group.entries and group.entries[0].try_until < now:
+                late = itertools.takewhile(lambda each: each.try_until < now, group.entries)
+                found.append(Parcel(group.route, tuple(late)))
+        return found
+
+    def remove(self, parcels: Iterable[Parcel]) -> None:
+        """Remove what `due` or `late` has returned."""
+        for parcel in parcels:
+            group = self._groups[parcel.route.queue]
+            if len(parcel.entries) == len(group.entries):
+                del self._groups[parcel.route.queue]
+                continue
+            group.data_bytes -= sum([len(entry.data) for entry in parcel.entries])
+            for _ in parcel.entries:
+                group.entries.popleft()
 
     def release(self, entries: Collection[Entry]) -> None:
         """Give back the room of *entries*, which are confirmed or given up."""
@@ -194,16 +203,25 @@ class Buffer:
 
     def drain(self) -> list[Entry]:
         """Remove and return everything that waits."""
-        return [group.pop() for group in self._groups.values() for _ in range(len(group.entries))]
+        groups, self._groups = self._groups, {}
+        return [entry for group in groups.values() for entry in group.entries]
 
-    def _fill(self, group: _Group) -> Iterator[Entry]:
-        """Pop what fits one envelope, at least one entry."""
-        group.held = False
+    def _group(self, route: Route) -> _Group:
+        """Return the group of what takes *route*; there are only those in which something waits."""
+        group = self._groups.get(route.queue)
+        if group is None:
+            group = self._groups[route.queue] = _Group(route)
+        return group
+
+    def _fitting(self, group: _Group) -> tuple[tuple[Entry, ...], int]:
+        """Return what fits one envelope, at least one entry, and its bytes."""
+        if len(group.entries) <= self._max_ops and group.data_bytes <= self._max_batch_bytes:
+            return tuple(group.entries), group.data_bytes
         data_bytes = 0
-        for count in itertools.count(1):
-            data_bytes += len(group.entries[0].data)
-            yield group.pop()
-            if count == self._max_ops or not group.entries:
-                return
-            if data_bytes + len(group.entries[0].data) > self._max_batch_bytes:
-                return
+        fitting: list[Entry] = []
+        for entry in itertools.islice(group.entries, self._max_ops):
+            if fitting and data_bytes + len(entry.data) > self._max_batch_bytes:
+                break
+            data_bytes += len(entry.data)
+            fitting.append(entry)
+        return tuple(fitting), data_bytes

@@ -40,7 +40,8 @@ class Client:
     - `ClientClosed`: the client was closed.
 
     *on_delivery* is called once with the receipt and the error, None if the operation is confirmed.
-    It runs on the client's own thread, so it should be short and must not wait for receipts.
+    It runs on the client's own thread, or one that flushes, so it should be short and must not wait
+    for receipts.
     """
 
     def __init__(

@@ -1,28 +1,29 @@
-"""The thread between the buffer and the broker.
+"""What stands between the buffer and the broker.
 
 Its promises: an accepted operation is settled exactly once, confirmed or given up, within
 ``delivery_timeout_s``; what the broker does not confirm is sent again in a new envelope, still
-before whatever came later for the same queue; no failure of a callback or of the broker ends the
-thread. The thread starts with the first operation and ends when there was nothing to do for a
-while, so that a forgotten client costs nothing.
+before whatever came later for the same queue; no failure of a callback or of the broker ends it.
+
+Who flushes sends, or a thread of our own, one at a time (see `turn`).
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncpipe.errors import BufferFull, ClientClosed, DeliveryTimeout, SendError
 from syncpipe.producer import lifetime
+from syncpipe.producer.audience import Audience
 from syncpipe.producer.buffer import Buffer, Entry, Parcel, Ticket
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.reasons import about, left_unconfirmed, not_in_time
 from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.tally import Tally
+from syncpipe.producer.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.compression import Dictionary
     from syncpipe.errors import SyncpipeError
+    from syncpipe.producer.audience import News
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Listener
@@ -38,10 +40,6 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import Broker
 
 _LOG = logging.getLogger(__name__)
-#: Seconds without work after which the thread ends.
-_IDLE_S = 5.0
-#: Seconds for which `Sender.close` waits for a thread that has nothing left to do.
-_STOP_S = 5.0
 #: Seconds after which a full buffer is likely to have room.
 _RETRY_AFTER_S = 1.0
 #: Seconds before the second try of a parcel, and at most before any other; full jitter.
@@ -51,9 +49,6 @@ _TRIES = 3
 #: The longest backoff, as a part of the delivery timeout.
 _BACKOFF_PART = 0.1
 _JITTER_BITS = 32
-
-#: A settled receipt, and who waits to be told.
-_News = tuple[Receipt, "tuple[Listener, ...]"]
 
 
 class Sender:
@@ -84,17 +79,19 @@ class Sender:
 
     def _begin(self) -> None:
         lock = threading.RLock()
-        #: Notified when something is due earlier than the thread thinks.
-        self._work = Condition(lock)
         #: Notified when operations are settled.
         self._progress = Condition(lock)
         self._buffer = Buffer(self._options)
         self._tally = Tally()
+        self._audience = Audience(lock)
         self._in_flight: list[Parcel] = []
-        self._watchers: list[Callable[[], object]] = []
-        self._thread: threading.Thread | None = None
-        #: When the thread looks by itself; while it does not wait, it has yet to look.
-        self._looks_at = -math.inf
+        self._turn = Turn(
+            lock,
+            clock=self._clock,
+            linger_s=self._options.linger_ms / 1000,
+            due_at=self._buffer.due_at,
+            send=self._round,
+        )
         self._failures = 0
 
     def renew(self) -> None:
@@ -165,15 +162,14 @@ class Sender:
 
     def watch(self, callback: Callable[[], object]) -> None:
         """Call *callback* once, the next time that operations are settled."""
-        with self._progress.lock:
-            self._watchers.append(callback)
+        self._audience.watch(callback)
 
     def begin_flush(self) -> Mark:
-        """Make everything that waits due; return what to ask `waiting` and `report` about."""
+        """Have everything sent that waits; return what to ask `waiting` and `report` about."""
         with self._progress.lock:
-            self._buffer.hurry(self._clock.monotonic())
-            self._rouse()
-            return self._tally.mark()
+            mark = self._hurry()
+            self._turn.rouse()
+            return mark
 
     def waiting(self, mark: Mark) -> int:
         """Return how many operations accepted before *mark* are neither confirmed nor given up."""
@@ -187,25 +183,26 @@ class Sender:
 
     def flush(self, timeout_s: float | None = None) -> int:
         """Send at once and wait; return how many operations are not confirmed."""
-        mark = self.begin_flush()
+        mark = self._hurry()
         self._wait(mark, timeout_s)
         return self.report(mark)
 
     def refuse_more(self) -> None:
         """Accept no further operation."""
         with self._progress.lock:
-            self._closed = True
+            self._closed = self._turn.closing = True
             self._progress.notify_all()
-        self._wake_watchers()
+        self._audience.wake()
 
     def close(self, timeout_s: float | None = None) -> int:
         """Refuse further operations, flush, give up the rest; return how many are not confirmed."""
         self.refuse_more()
-        mark = self.begin_flush()
+        mark = self._hurry()
         self._wait(mark, timeout_s)
         abandoned = self._abandon()
-        self._tell(abandoned)
-        self._stop(wait=not abandoned)
+        self._audience.tell(abandoned)
+        self._turn.stop(wait=not abandoned)
+        self._broker.close()
         return self.report(mark)
 
     def _append(self, accepted: Accepted, receipt: Receipt) -> None:
@@ -216,16 +213,14 @@ class Sender:
         for route in accepted.routes:
             entry = Entry(accepted.data, ticket, try_until)
             sooner = self._buffer.append(route, entry, now) or sooner
-        if self._thread is None or (sooner and self._buffer.due_before(self._looks_at)):
-            self._rouse()
+        if sooner:
+            self._turn.use()
 
-    def _rouse(self) -> None:
-        """Let the thread look for work; start it if there is none and something waits."""
-        if self._thread is not None:
-            self._work.notify()
-        elif self._buffer.due_at() is not None:
-            self._thread = threading.Thread(target=self._run, name="syncpipe-sender", daemon=True)
-            self._thread.start()
+    def _hurry(self) -> Mark:
+        """Make everything that waits due; return this moment."""
+        with self._progress.lock:
+            self._buffer.hurry(self._clock.monotonic())
+            return self._tally.mark()
 
     def _recount(self) -> None:
         """Count what there is, after a Ctrl-C has come somewhere in the middle.
@@ -238,70 +233,88 @@ class Sender:
         for ticket, count in copies.items():
             ticket.missing = count
         self._tally.recount(ticket.epoch for ticket in copies)
-        if self._thread is not None and not self._thread.is_alive():
-            self._thread = None
+        self._turn.mourn()
+        self._turn.rouse()
 
     def _wait(self, mark: Mark, timeout_s: float | None) -> None:
+        """Send what was accepted before *mark*, or wait until others have, for *timeout_s*."""
         if timeout_s is None:
             timeout_s = 2 * self._options.delivery_timeout_s
-        with self._progress.lock:
-            self._progress.wait_for(
-                lambda: not self._tally.waiting(mark), self._patience(timeout_s)
-            )
+        deadline = self._clock.monotonic() + self._patience(timeout_s)
+        try:
+            while self._await_turn(mark, deadline):
+                self._round()
+        except BaseException:
+            self._recover()
+            raise
 
     def _patience(self, timeout_s: float) -> float:
-        """Return *timeout_s*, 0 in a callback on our own thread: nothing would move meanwhile."""
-        return 0.0 if threading.current_thread() is self._thread else timeout_s
+        """Return *timeout_s*, 0 in a callback: nothing moves before it ends."""
+        return 0.0 if self._turn.ours else timeout_s
 
-    def _run(self) -> None:
-        while self._await_work():
-            self._tell(self._give_up_late())
-            parcels = self._take()
-            verdicts = self._dispatcher.send(parcels, timeout_s=self._try_timeout_s)
-            self._tell(self._settle(parcels, verdicts))
-
-    def _await_work(self) -> bool:
-        """Wait until something is due; return False when the thread is to end."""
-        with self._work.lock:
-            while self._thread is threading.current_thread():
-                due_at = self._buffer.due_at()
-                now = self._clock.monotonic()
-                if due_at is not None and due_at <= now:
+    def _await_turn(self, mark: Mark, deadline: float) -> bool:
+        """Wait until a round is ours to send; return False once there is no reason to."""
+        with self._progress.lock:
+            while self._tally.waiting(mark):
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    return False
+                if left >= self._try_timeout_s and self._turn.take():
                     return True
-                idle = due_at is None
-                if not (idle and self._closed):
-                    self._looks_at = math.inf if due_at is None else due_at
-                    woken = self._work.wait(_IDLE_S if due_at is None else due_at - now)
-                    self._looks_at = -math.inf
-                    if woken or not idle or self._buffer.due_at() is not None:
-                        continue
-                self._thread = None
+                self._turn.rouse()
+                self._progress.wait(left)
             return False
 
+    def _round(self) -> None:
+        """Send one parcel to each queue for which something is due; the turn is ours, and ends."""
+        self._audience.tell(self._give_up_late())
+        parcels = self._take()
+        verdicts = self._dispatcher.send(parcels, timeout_s=self._try_timeout_s)
+        self._audience.tell(self._settle(parcels, verdicts))
+        with self._progress.lock:
+            self._turn.end()
+
+    def _recover(self) -> None:
+        """Have done again what was interrupted in our turn, by a Ctrl-C: nobody knows how far."""
+        with self._progress.lock:
+            if not self._turn.mine:
+                return
+            waiting = set(self._buffer.waiting())
+            for parcel in self._in_flight:
+                left = tuple(entry for entry in parcel.entries if entry not in waiting)
+                for entry in left:
+                    entry.error = DeliveryTimeout("The sending was interrupted.")
+                if left:
+                    self._buffer.put_back(Parcel(parcel.route, left), self._clock.monotonic())
+            self._in_flight = []
+            self._recount()
+            self._turn.end()
+
     def _take(self) -> list[Parcel]:
-        with self._work.lock:
-            self._in_flight = self._buffer.take(self._clock.monotonic())
+        with self._progress.lock:
+            self._in_flight = self._buffer.due(self._clock.monotonic())
+            self._buffer.remove(self._in_flight)
             return self._in_flight
 
     def _settle(
         self, parcels: list[Parcel], verdicts: Sequence[SyncpipeError | None]
-    ) -> list[_News]:
+    ) -> list[News]:
         """Record the broker's *verdicts*; return the news."""
         with self._progress.lock:
             if self._in_flight is not parcels:  # given up meanwhile, by `close`
                 return []
-            self._in_flight = []
             self._failures = self._failures + 1 if any(verdicts) else 0
-            news: list[_News] = []
+            news: list[News] = []
             for parcel, error in zip(parcels, verdicts, strict=True):
                 if error is None:
                     news += self._settled(parcel.entries, None)
                 else:
                     news += self._try_again(parcel, error)
+            self._in_flight = []
             self._progress.notify_all()
             return news
 
-    def _try_again(self, parcel: Parcel, error: SyncpipeError) -> list[_News]:
+    def _try_again(self, parcel: Parcel, error: SyncpipeError) -> list[News]:
         """Put back the entries of *parcel* that still have time; return the news of the others."""
         now = self._clock.monotonic()
         for entry in parcel.entries:
@@ -320,26 +333,28 @@ class Sender:
         jitter = self._random.bits(_JITTER_BITS) / (1 << _JITTER_BITS)
         return ceiling * jitter
 
-    def _give_up_late(self) -> list[_News]:
+    def _give_up_late(self) -> list[News]:
         with self._progress.lock:
-            late = self._buffer.expire(self._clock.monotonic())
+            late = self._buffer.late(self._clock.monotonic())
+            news = self._given_up(entry for parcel in late for entry in parcel.entries)
+            self._buffer.remove(late)
             if late:
                 self._progress.notify_all()
-            return self._given_up(late)
+            return news
 
-    def _given_up(self, entries: Iterable[Entry]) -> list[_News]:
-        news: list[_News] = []
+    def _given_up(self, entries: Iterable[Entry]) -> list[News]:
+        news: list[News] = []
         for entry in entries:
             receipt = entry.ticket.receipt
             news += self._settled([entry], not_in_time(entry.error, self._options, receipt))
         return news
 
-    def _abandon(self) -> list[_News]:
+    def _abandon(self) -> list[News]:
         """Give up everything, because the client closes."""
         with self._progress.lock:
             entries = [*self._flying(), *self._buffer.drain()]
             self._in_flight = []
-            news: list[_News] = []
+            news: list[News] = []
             for entry in entries:
                 receipt = entry.ticket.receipt
                 error = about(ClientClosed, "The client was closed before it was sent.", receipt)
@@ -347,18 +362,10 @@ class Sender:
             self._progress.notify_all()
             return news
 
-    def _stop(self, *, wait: bool) -> None:
-        with self._work.lock:
-            self._work.notify_all()
-            thread = self._thread
-        if wait and thread is not None and thread is not threading.current_thread():
-            thread.join(_STOP_S)
-        self._broker.close()
-
     def _flying(self) -> list[Entry]:
         return [entry for parcel in self._in_flight for entry in parcel.entries]
 
-    def _settled(self, entries: Collection[Entry], error: SyncpipeError | None) -> list[_News]:
+    def _settled(self, entries: Collection[Entry], error: SyncpipeError | None) -> list[News]:
         """Count *entries* as confirmed or given up; return the receipts that this settles."""
         self._buffer.release(entries)
         settled: list[Ticket] = []
@@ -372,25 +379,3 @@ class Sender:
         for (epoch, failed), number in counts.items():
             self._tally.settled(epoch, failed=failed, number=number)
         return [(ticket.receipt, ticket.receipt.settle(ticket.error)) for ticket in settled]
-
-    def _tell(self, news: list[_News]) -> None:
-        """Call listeners and watchers, without the lock."""
-        for receipt, listeners in news:
-            for listener in listeners:
-                _call(listener, receipt, receipt.error)
-        if news:
-            self._wake_watchers()
-
-    def _wake_watchers(self) -> None:
-        with self._progress.lock:
-            watchers, self._watchers = self._watchers, []
-        for watcher in watchers:
-            _call(watcher)
-
-
-def _call(callback: Callable[..., object], *arguments: object) -> None:
-    """Call what a caller gave us; what it raises goes to the log and ends nothing of ours."""
-    try:
-        callback(*arguments)
-    except Exception:  # noqa: BLE001 - a caller's fault must not stop other deliveries
-        _LOG.exception("A delivery callback raised.", extra={"arguments": arguments})

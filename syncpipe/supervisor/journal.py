@@ -131,6 +131,7 @@ class Suspects:
     def __init__(self, path: Path) -> None:
         """Keep them in *path*."""
         self._path = path
+        self._name = str(path)
         self._seen: tuple[int, int] | None = None
         self._crashes: Mapping[bytes, int] = {}
 
@@ -152,7 +153,7 @@ class Suspects:
         One look at the file's time while nothing changes.
         """
         try:
-            state = self._path.stat()
+            state = os.stat(self._name)  # noqa: PTH116 - for each message, and a Path takes longer
         except OSError:
             return self._crashes
         seen = state.st_mtime_ns, state.st_ino

@@ -56,15 +56,14 @@ class RedisBroker(Broker):
             queues.setdefault(message.queue, []).append(wire.dump(message, created_ms))
         commands: list[tuple[Any, ...]] = []
         for queue, stored in queues.items():
-            bell = _KEYS.bell(queue)
-            commands += [("LPUSH", queue, *stored), ("LPUSH", bell, 1), ("LTRIM", bell, 0, 0)]
+            commands += [("LPUSH", queue, *stored), ("LPUSH", _KEYS.bell(queue), 1)]
         try:
             replies = self._link.exchange(commands, timeout_s=timeout_s) if commands else []
         except BrokerUnavailable as error:
             return [error] * len(messages)
         except BrokerUnsupported as error:
             return [BrokerUnavailable(error.message)] * len(messages)
-        verdicts = dict(zip(queues, map(_verdict, replies[::3]), strict=True))
+        verdicts = dict(zip(queues, map(_verdict, replies[::2]), strict=True))
         return [verdicts[message.queue] for message in messages]
 
     def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
@@ -92,7 +91,7 @@ class RedisBroker(Broker):
 
     def purge(self, queue: str) -> int:
         """See the port."""
-        return int(self._run("purge", [queue]))
+        return int(self._run("purge", [queue, _KEYS.bell(queue)]))
 
     def queues(self) -> list[str]:
         """See the port."""

@@ -5,7 +5,7 @@
     <queue>                        list    messages; put in at the left, claimed at the right
     syncpipe:incarnations          zset    incarnation -> unix ms until which it is alive
     syncpipe:unacked:<incarnation> hash    "<number>:<list>" -> message, claimed, not acknowledged
-    syncpipe:bell:<list>           list    at most one token: something was put into the list
+    syncpipe:bell:<list>           list    tokens: something was put in since the last claim
     syncpipe:watch                 string  since when deaths are watched for; gone when nobody does
     syncpipe:workers               zset    worker -> unix ms until which it is alive
     syncpipe:workers:said          hash    worker -> "<its life in ms> <what it says, as JSON>"

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
+import hiredis
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import DefaultParser
 from redis.retry import Retry
 
 from syncpipe.errors import BrokerUnavailable, BrokerUnsupported, ConfigError, DeliveryTimeout
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from syncpipe.core.chance import Clock
 
 #: Seconds that verbs without a deadline of their own may take.
 DEFAULT_TIMEOUT_S = 5.0
+#: Seconds for which a connection that has just answered counts as alive without a look at it.
+_FRESH_S = 0.05
 #: Why a node of a Redis Cluster is refused.
 CLUSTERED = "This Redis is a node of a Redis Cluster: no script can reach all queues."
 #: What a connection raises when the other side is away, closes, or does not speak Redis.
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse, OSError)
+#: Most bytes in one read.
+_READ_BYTES = 65536
 #: One part of a command.
 Part = str | bytes | int | float
+#: Packs one command; hiredis gives its argument the type of a tuple of one part.
+_pack = cast("Callable[[tuple[Part, ...]], bytes]", hiredis.pack_command)
 
 
 class _Connection(Protocol):
@@ -36,9 +45,55 @@ class _Connection(Protocol):
     def connect(self) -> None: ...
     def disconnect(self) -> None: ...
     def can_read(self) -> bool: ...
-    def pack_commands(self, commands: Iterable[tuple[Part, ...]]) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes], *, check_health: bool) -> None: ...
-    def read_response(self, *, timeout: float) -> Any: ...
+
+
+class _Line:
+    """A connection that redis-py has opened.
+
+    It is written and read here, because what redis-py does around each command and reply takes
+    longer than both, and because one write has to end by a deadline.
+    """
+
+    def __init__(self, connection: _Connection) -> None:
+        """Take over *connection*, on which no reply is due."""
+        #: Monotonic seconds at which it answered last.
+        self.answered = -math.inf
+        self._connection = connection
+        self._socket = connection._sock  # noqa: SLF001 - redis-py offers no other way to it
+        self._replies = hiredis.Reader(
+            protocolError=redis.InvalidResponse, replyError=DefaultParser.parse_error
+        )
+
+    def send(self, commands: Sequence[tuple[Part, ...]], timeout_s: float) -> None:
+        """Write all *commands* within so many seconds."""
+        self._socket.settimeout(max(0.001, timeout_s))
+        self._socket.sendall(b"".join(map(_pack, commands)))
+
+    def reply(self) -> Any:
+        """Return the next reply that has come, False if none has; a refusal is a reply too."""
+        reply = self._replies.gets()
+        if isinstance(reply, redis.ConnectionError):
+            raise reply
+        return reply
+
+    def read(self, timeout_s: float) -> None:
+        """Read what comes next within so many seconds."""
+        self._socket.settimeout(timeout_s)
+        data = self._socket.recv(_READ_BYTES)
+        if not data:
+            raise redis.ConnectionError("Redis closed the connection.")
+        self._replies.feed(data)
+
+    def alive(self) -> bool:
+        """Tell whether the connection is open and has nothing unread."""
+        try:
+            return not self._connection.can_read()
+        except _BROKEN:
+            return False
+
+    def close(self) -> None:
+        """Close it. Idempotent."""
+        self._connection.disconnect()
 
 
 class RedisLink:
@@ -58,7 +113,7 @@ class RedisLink:
             "protocol": 2,
         }
         self._clock = clock
-        self._idle: list[_Connection] = []
+        self._idle: list[_Line] = []
         self._pid = os.getpid()
 
     def exchange(
@@ -71,20 +126,21 @@ class RedisLink:
         ``BrokerUnavailable`` when nothing was sent, and ``BrokerUnsupported`` for a Redis Cluster.
         """
         deadline = self._clock.monotonic() + timeout_s
-        connection = self._connect(deadline)
+        line = self._connect(deadline)
         replies: list[Any] = []
         try:
-            self._send(connection, commands, deadline)
+            line.send(commands, deadline - self._clock.monotonic())
             for _ in commands:
-                replies.append(self._receive(connection, deadline))  # noqa: PERF401 - kept on failure
+                replies.append(self._receive(line, deadline))  # noqa: PERF401 - kept on failure
         except _BROKEN as error:
-            connection.disconnect()
+            line.close()
             lost = DeliveryTimeout(f"Redis did not answer: {said(error)}")
             return replies + [lost] * (len(commands) - len(replies))
         except BaseException:
-            connection.disconnect()
+            line.close()
             raise
-        self._idle.append(connection)
+        line.answered = self._clock.monotonic()
+        self._idle.append(line)
         return replies
 
     def ask(self, name: str, *args: Part) -> Any:
@@ -96,33 +152,34 @@ class RedisLink:
 
     def close(self) -> None:
         """Close all idle connections. Idempotent."""
-        for connection in self._adopted():
-            connection.disconnect()
+        for line in self._adopted():
+            line.close()
         self._idle.clear()
 
-    def _adopted(self) -> list[_Connection]:
+    def _adopted(self) -> list[_Line]:
         """Return the idle connections of this process; a parent's are left alone."""
         if self._pid != os.getpid():
             self._idle, self._pid = [], os.getpid()
         return self._idle
 
-    def _connect(self, deadline: float) -> _Connection:
+    def _connect(self, deadline: float) -> _Line:
         """Return a connection that looks alive: an idle one, or a new one."""
         idle = self._adopted()
         while True:
             try:
-                connection = idle.pop()
+                line = idle.pop()
             except IndexError:
                 break
-            if _alive(connection):
-                return connection
-            connection.disconnect()
+            if self._clock.monotonic() - line.answered < _FRESH_S or line.alive():
+                return line
+            line.close()
         left = self._left(deadline)
         timeouts = {"socket_timeout": left, "socket_connect_timeout": left}
         connection = self._new_connection(**{**self._options, **timeouts})
         try:
             connection.connect()
-            clustered = self._is_clustered(connection, deadline)
+            line = _Line(connection)
+            clustered = self._is_clustered(line, deadline)
         except redis.AuthenticationError as error:
             connection.disconnect()
             raise BrokerUnavailable(
@@ -134,12 +191,12 @@ class RedisLink:
         if clustered:
             connection.disconnect()
             raise BrokerUnsupported(CLUSTERED)
-        return connection
+        return line
 
-    def _is_clustered(self, connection: _Connection, deadline: float) -> bool:
+    def _is_clustered(self, line: _Line, deadline: float) -> bool:
         """Ask whether this is a node of a Redis Cluster; one that does not tell is none."""
-        self._send(connection, [("INFO", "cluster")], deadline)
-        told = self._receive(connection, deadline)
+        line.send([("INFO", "cluster")], deadline - self._clock.monotonic())
+        told = self._receive(line, deadline)
         return isinstance(told, bytes) and b"cluster_enabled:1" in told
 
     def _left(self, deadline: float) -> float:
@@ -149,27 +206,14 @@ class RedisLink:
             raise BrokerUnavailable("Redis could not be reached in time.")
         return left
 
-    def _send(
-        self,
-        connection: _Connection,
-        commands: Iterable[tuple[Part, ...]],
-        deadline: float,
-    ) -> None:
-        """Write all commands before the deadline."""
-        for chunk in connection.pack_commands(commands):
-            # redis-py offers no way to bound one write.
-            connection._sock.settimeout(max(0.001, deadline - self._clock.monotonic()))  # noqa: SLF001
-            connection.send_packed_command([chunk], check_health=False)
-
-    def _receive(self, connection: _Connection, deadline: float) -> Any:
+    def _receive(self, line: _Line, deadline: float) -> Any:
         """Read one reply before the deadline; a refusal is a reply too."""
-        left = deadline - self._clock.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        try:
-            return connection.read_response(timeout=left)
-        except redis.ResponseError as error:
-            return error
+        while (reply := line.reply()) is False:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            line.read(left)
+        return reply
 
 
 def pool_of(url: str) -> redis.ConnectionPool:
@@ -196,14 +240,6 @@ def _check_address(url: str) -> None:
     database = parts.path.strip("/")
     if database and not database.isdecimal():
         raise ValueError("what follows the host is not the number of a database")
-
-
-def _alive(connection: _Connection) -> bool:
-    """Tell whether an idle connection is open and has nothing unread."""
-    try:
-        return not connection.can_read()
-    except _BROKEN:
-        return False
 
 
 def said(error: Exception) -> str:

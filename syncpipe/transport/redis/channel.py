@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections import deque
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("syncpipe.transport.redis")
 
+#: Seconds from a claim that was not full to the next.
+_COMPANY_S = 0.004
 #: Seconds to claim nothing after Redis has refused to.
 _REST_S = 1.0
 #: Seconds between two lines of the log about tables that cannot be refreshed.
@@ -43,7 +46,7 @@ _BEATS = 5
 
 
 class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
-    """Claims with one script, waits on bells, acknowledges in groups.
+    """Claims with one script, which acknowledges too, and waits on bells.
 
     Between claims it waits in a ``BRPOP`` on the bells of its lists, which hold no messages, so
     that nothing is lost with it. kombu's names for the two steps of its poll, ``_brpop_start`` and
@@ -77,8 +80,9 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         self._inbox: deque[Claimed] = deque()
         self._no_ack: set[str] = set()
         self._claiming = False
+        self._asked = 0
         self._refusal: str | None = None
-        self._rest_until = 0.0
+        self._rest_until = self._company_until = 0.0
         self._remind_at = 0.0
         self._heart: Heart | None = None
         self._pid = os.getpid()
@@ -111,7 +115,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         self._maybe_update_queues_expire(self._create_client(), queue)
         if not taken:
             return None
-        message = self.Message(self._payload(taken[0]), channel=self)
+        message = self.Message(_payload(taken[0], self._queue_of(taken[0])), channel=self)
         if no_ack:
             self.claims.ack(taken[0].tag)
         else:
@@ -119,7 +123,9 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         return message
 
     def settle(self) -> None:
-        """Send the acknowledgements that have gathered."""
+        """Send the acknowledgements that have gathered, unless the next claim takes them along."""
+        if self._claiming or monotonic() < self._company_until:
+            return
         try:
             self.claims.flush()
         except redis.ResponseError as error:
@@ -166,7 +172,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send the next claim, or wait for a bell when every list was found empty."""
-        if not self._rota.lists or monotonic() < self._rest_until:
+        if not self._rota.lists or monotonic() < max(self._rest_until, self._company_until):
             return
         self._live()
         if self._claiming:  # a claim was sent and the connection is not the one that knows
@@ -176,6 +182,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
             credit = self.qos.can_consume_max_estimate()
             limit = self.claim_limit if credit is None else min(self.claim_limit, max(1, credit))
             command = self.claims.command(self._rota.next(), limit)
+            self._asked = limit
         else:
             bells = [self._keys.bell(name) for name in self._rota.lists]
             command = ("BRPOP", *bells, timeout or self.brpop_timeout)
@@ -191,13 +198,26 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
             self._rota.found()
             raise Empty
         self._accepted()
-        if not reply:
+        claimed = self.claims.read(reply)
+        if not claimed:
             self._rota.missed()
             raise Empty
         self._rota.found()
-        self._inbox.extend(self.claims.read(reply))
+        if len(claimed) < self._asked and self._rota.swept:
+            self._await_company()
+        self._inbox.extend(claimed)
         self._deliver_inbox()
         return True
+
+    def _await_company(self) -> None:
+        """Claim nothing for a moment, where a loop wakes us after it: little has come just now.
+
+        Many small claims would keep Redis from those who send. One that took long was no such.
+        """
+        until = self._brpop_sent_at + _COMPANY_S
+        left = until - monotonic()
+        if left > 0 and self.connection.cycle.wake_after(left):
+            self._company_until = until
 
     def _reply(self) -> Any:
         """Return the reply to what ``_brpop_start`` sent; raise ``Empty`` if it was a refusal."""
@@ -213,6 +233,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
             raise redis.ConnectionError(str(error)) from error
         except redis.ResponseError as error:
             self._claiming = False
+            self.claims.failed()
             self._refused(error)
             raise Empty from None
         except self.connection_errors:
@@ -233,7 +254,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
                 continue
             if queue in self._no_ack:
                 self.claims.ack(claimed.tag)
-            self.connection._deliver(self._payload(claimed), queue)  # noqa: SLF001
+            self.connection._deliver(_payload(claimed, queue), queue)  # noqa: SLF001
         if strays:
             self.claims.reject(strays, far=False)
 
@@ -241,11 +262,6 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         """Return the queue from whose list a message came."""
         queue: str = claimed.list_key.removeprefix(self.global_keyprefix).partition(self.sep)[0]
         return queue
-
-    def _payload(self, claimed: Claimed) -> dict[str, Any]:
-        """Return a claimed message in the form from which kombu makes its own."""
-        queue = self._queue_of(claimed)
-        return wire.load(claimed.raw, queue=queue, tag=claimed.tag, parse=loads)
 
     def _refused(self, error: Exception) -> None:
         """Raise the alarm, once for each kind of refusal, and claim nothing for a moment."""
@@ -344,3 +360,10 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
             self.claims.release()
         except (redis.RedisError, OSError) as error:
             logger.warning("claimed messages are left to the patrol of another: %s", error)
+
+
+def _payload(claimed: Claimed, queue: str) -> dict[str, Any]:
+    """Return a message claimed from *queue* in the form from which kombu makes its own."""
+    # Nothing in ours is of a type that JSON does not have, and kombu looks for such.
+    parse = json.loads if queue.startswith(QUEUE_PREFIX) else loads
+    return wire.load(claimed.raw, queue=queue, tag=claimed.tag, parse=parse)

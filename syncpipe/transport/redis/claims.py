@@ -39,8 +39,8 @@ class Claimed(NamedTuple):
 class Claims:
     """The claims of one incarnation at a time.
 
-    Thread-safe except for :meth:`command` and :meth:`read`, which belong to the consuming thread.
-    Methods raise what redis-py raises.
+    Thread-safe except for :meth:`command`, :meth:`read` and :meth:`failed`, which belong to the
+    consuming thread. Methods raise what redis-py raises.
     """
 
     def __init__(self, execute: Callable[..., Any], keys: Keys, *, lifetime_ms: int) -> None:
@@ -49,6 +49,8 @@ class Claims:
         self._keys = keys
         self._lifetime_ms = lifetime_ms
         self._acks: deque[str] = deque()
+        #: Acknowledgements that travel with a claim whose answer is not there yet.
+        self._riding: list[str] = []
         self.reincarnate()
 
     def reincarnate(self) -> None:
@@ -56,21 +58,27 @@ class Claims:
 
         Needed when a claim was sent and its answer never read: it may still be carried out.
         """
+        self.failed()
         self.incarnation = uuid.uuid4().hex
         self._number = 0
 
     def command(self, lists: Sequence[str], limit: int) -> tuple[Any, ...]:
-        """Return the Redis command that claims up to *limit* messages from *lists*."""
+        """Return the Redis command that claims up to *limit* messages from *lists*.
+
+        It acknowledges on the way what waits for that. Either `read` or `failed` has to follow.
+        """
         name = self.incarnation
+        bell = self._keys.bell_prefix
         keys = [self._keys.incarnations, self._keys.unacked(name), *lists]
-        keys += [self._keys.bell(key) for key in lists]
+        keys += [bell + key for key in lists]
         share = max(1, limit // _SHARE)
         numbers = (self._lifetime_ms, self._number, limit, share, _BYTES_PER_CLAIM)
         self._number += limit
-        return ("EVALSHA", script("claim").sha, len(keys), *keys, name, *numbers)
+        return ("EVALSHA", script("claim").sha, len(keys), *keys, name, *numbers, *self._board())
 
     def read(self, reply: Sequence[bytes]) -> list[Claimed]:
         """Return what the claim's *reply* holds."""
+        self._riding = []
         claimed = []
         for field, raw in zip(reply[::2], reply[1::2], strict=True):
             text = field.decode()
@@ -80,19 +88,27 @@ class Claims:
 
     def claim(self, lists: Sequence[str], limit: int) -> list[Claimed]:
         """Claim at once, on a connection of its own."""
-        command = self.command(lists, limit)
         try:
             try:
-                return self.read(self._execute(*command))
+                return self.read(self._execute(*self.command(lists, limit)))
             except redis.exceptions.NoScriptError:
                 self.teach()
-                return self.read(self._execute(*command))
+                return self.read(self._execute(*self.command(lists, limit)))
+        except redis.ResponseError:
+            self.failed()
+            raise
         except (redis.ConnectionError, redis.TimeoutError):
             self.reincarnate()
             raise
 
+    def failed(self) -> None:
+        """Note that the claim was refused, or may not have been carried out."""
+        self._acks.extendleft(reversed(self._riding))
+        self._riding = []
+
     def teach(self) -> None:
         """Give Redis the claim script, which it does not know, or has been told to forget."""
+        self.failed()
         self._execute("SCRIPT LOAD", script("claim").text)
 
     def owns(self, tag: str) -> bool:
@@ -100,7 +116,7 @@ class Claims:
         return tag.count(":") >= 2  # noqa: PLR2004 - incarnation:number:list
 
     def ack(self, tag: str) -> None:
-        """Remember to forget a message; :meth:`flush` does it."""
+        """Remember to forget a message; the next claim does it, or :meth:`flush`."""
         self._acks.append(tag)
         if len(self._acks) >= ACKS_PER_FLUSH:
             self.flush()
@@ -129,6 +145,7 @@ class Claims:
 
     def release(self) -> int:
         """Return everything this incarnation holds, and end it; tell how many messages that was."""
+        self.failed()
         self.flush()
         keys = [self._keys.incarnations, self._keys.unacked(self.incarnation)]
         args = (self.incarnation, self._keys.bell_prefix, RETURNS_PER_CALL)
@@ -146,6 +163,19 @@ class Claims:
             lifetime_ms=self._lifetime_ms,
             incarnation=self.incarnation,
         )
+
+    def _board(self) -> list[str]:
+        """Return the fields of this incarnation that ride along with a claim."""
+        own = self.incarnation + ":"
+        others: list[str] = []
+        while self._acks and len(self._riding) < ACKS_PER_FLUSH:
+            try:
+                tag = self._acks.popleft()
+            except IndexError:  # another thread flushes too
+                break
+            (self._riding if tag.startswith(own) else others).append(tag)
+        self._acks.extend(others)
+        return [tag.removeprefix(own) for tag in self._riding]
 
     def _run(self, name: str, keys: Sequence[str], *args: str | int) -> Any:
         """Return what a script answers."""

@@ -55,6 +55,11 @@ class Rota:
         """Whether every list has been found empty since the last :meth:`found`."""
         return self._misses >= self._sweep
 
+    @property
+    def swept(self) -> bool:
+        """Whether the last claim was the last of those that look at every list once."""
+        return self._turn % self._sweep == 0
+
     def next(self) -> list[str]:
         """Return the lists of the next claim, in order."""
         self._turn += 1

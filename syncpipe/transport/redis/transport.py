@@ -20,16 +20,26 @@ _POLL_S = 1.0
 class Poller(stock.MultiChannelPoller):  # type: ignore[misc, unused-ignore]
     """kombu's poller, which also settles acknowledgements and lets go of lost channels."""
 
+    #: The event loop that polls; None where somebody does so by hand.
+    loop: Hub | None = None
+
+    def wake_after(self, seconds: float) -> bool:
+        """Have `on_poll_start` called after so many seconds; return whether there is a loop."""
+        if self.loop is None:
+            return False
+        self.loop.call_later(seconds, _awake)
+        return True
+
     def on_poll_start(self) -> None:
-        """Settle, then start what is due on every channel."""
+        """Start what is due on every channel, then settle."""
         for channel in list(self._channels):
             if channel.abandoned:
                 # Celery never unregisters this method; polling a channel of a connection that was
                 # closed would reconnect it, and claim for nobody.
                 self.discard(channel)
-            else:
-                channel.settle()
         super().on_poll_start()
+        for channel in list(self._channels):
+            channel.settle()
 
     def get(self, callback: Any, timeout: float | None = None) -> Any:
         """Poll once, for at most a second."""
@@ -57,7 +67,12 @@ class Transport(stock.Transport):  # type: ignore[misc, unused-ignore]
     def register_with_event_loop(self, connection: Any, loop: Hub) -> None:
         """Let the event loop poll; overdue replies are looked for every second."""
         super().register_with_event_loop(connection, loop)
+        self.cycle.loop = loop
         self.cycle._brpop_health_tref.cancel()  # noqa: SLF001 - kombu looks every 25 seconds
         self.cycle._brpop_health_tref = loop.call_repeatedly(  # noqa: SLF001
             _POLL_S, self.cycle.maybe_check_brpop_health
         )
+
+
+def _awake() -> None:
+    """Do nothing: after each timer the loop looks at the poller."""

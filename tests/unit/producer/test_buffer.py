@@ -32,6 +32,18 @@ def _accepted(size: int) -> Accepted:
     return Accepted(bytes(16), 1, bytes(size - ENTRY_BYTES), (route(),), (route().queue,))
 
 
+def _take(buffer: Buffer, now: float) -> list[Parcel]:
+    parcels = buffer.due(now)
+    buffer.remove(parcels)
+    return parcels
+
+
+def _expire(buffer: Buffer, now: float) -> list[Entry]:
+    parcels = buffer.late(now)
+    buffer.remove(parcels)
+    return [entry for parcel in parcels for entry in parcel.entries]
+
+
 def _data(parcels: list[Parcel]) -> list[list[bytes]]:
     return [[entry.data for entry in parcel.entries] for parcel in parcels]
 
@@ -43,7 +55,7 @@ def _fill(buffer: Buffer, count: int, now: float = 0.0, **where: object) -> None
 
 def test_an_empty_buffer_is_never_due():
     assert _buffer().due_at() is None
-    assert _buffer().take(9.0) == []
+    assert _take(_buffer(), 9.0) == []
 
 
 def test_a_group_is_due_when_its_oldest_operation_has_lingered():
@@ -52,8 +64,8 @@ def test_a_group_is_due_when_its_oldest_operation_has_lingered():
     assert not buffer.append(route(), _entry(b"b"), 5.5)
 
     assert buffer.due_at() == 6.0
-    assert buffer.take(5.9) == []
-    assert _data(buffer.take(6.0)) == [[b"a", b"b"]]
+    assert _take(buffer, 5.9) == []
+    assert _data(_take(buffer, 6.0)) == [[b"a", b"b"]]
     assert buffer.due_at() is None
 
 
@@ -77,7 +89,8 @@ def test_a_parcel_never_exceeds_the_limits_but_a_large_operation_travels_alone()
     for size in (4, 4, 4, 50, 1, 1, 1, 1):
         buffer.append(route(), _entry(b"x" * size), 0.0)
 
-    taken = [[len(data) for data in parcel] for _ in range(5) for parcel in _data(buffer.take(9.0))]
+    rounds = [_data(_take(buffer, 9.0)) for _ in range(5)]
+    taken = [[len(data) for data in parcel] for parcels in rounds for parcel in parcels]
 
     assert taken == [[4, 4], [4], [50], [1, 1, 1], [1]]
 
@@ -92,7 +105,7 @@ def test_everything_comes_out_once_and_in_order_within_its_queue(appended):
         expected.setdefault(route(shard, priority).queue, []).append(data)
 
     taken: dict[str, list[bytes]] = {}
-    while parcels := buffer.take(9.0):
+    while parcels := _take(buffer, 9.0):
         queues = [parcel.route.queue for parcel in parcels]
         assert len(set(queues)) == len(queues)
         for parcel in parcels:
@@ -106,7 +119,7 @@ def test_the_most_urgent_parcel_comes_first():
     for priority in (Priority.LOW, Priority.CRITICAL, Priority.NORMAL, Priority.HIGH):
         _fill(buffer, 1, priority=priority)
 
-    assert [parcel.route.priority for parcel in buffer.take(9.0)] == list(Priority)
+    assert [parcel.route.priority for parcel in _take(buffer, 9.0)] == list(Priority)
 
 
 def test_a_round_takes_the_groups_that_waited_longest_so_nobody_starves():
@@ -115,7 +128,7 @@ def test_a_round_takes_the_groups_that_waited_longest_so_nobody_starves():
     for shard in range(80):
         _fill(buffer, 1, now=1.0, shard=shard, priority=Priority.CRITICAL)
 
-    queues = [parcel.route.queue for parcel in buffer.take(9.0)]
+    queues = [parcel.route.queue for parcel in _take(buffer, 9.0)]
 
     assert len(queues) < 81
     assert route(99, Priority.LOW).queue in queues
@@ -126,44 +139,44 @@ def test_hurry_makes_what_lingers_due():
     _fill(buffer, 2)
     buffer.hurry(0.5)
 
-    assert _data(buffer.take(0.5)) == [[b"0", b"1"]]
+    assert _data(_take(buffer, 0.5)) == [[b"0", b"1"]]
 
 
 def test_what_is_put_back_comes_before_what_came_later_and_waits_its_time():
     buffer = _buffer(batch_max_ops=2)
     _fill(buffer, 2)
-    (parcel,) = buffer.take(1.0)
+    (parcel,) = _take(buffer, 1.0)
     buffer.append(route(), _entry(b"later"), 1.0)
     buffer.put_back(parcel, 5.0)
     buffer.append(route(), _entry(b"last"), 1.5)
     buffer.hurry(2.0)
 
     assert buffer.due_at() == 5.0
-    assert buffer.take(4.9) == []
-    assert _data(buffer.take(5.0)) == [[b"0", b"1"]]
-    assert _data(buffer.take(5.0)) == [[b"later", b"last"]]
+    assert _take(buffer, 4.9) == []
+    assert _data(_take(buffer, 5.0)) == [[b"0", b"1"]]
+    assert _data(_take(buffer, 5.0)) == [[b"later", b"last"]]
 
 
 def test_other_groups_go_on_while_one_waits_to_be_tried_again():
     buffer = _buffer()
     _fill(buffer, 1, shard=1)
-    (parcel,) = buffer.take(1.0)
+    (parcel,) = _take(buffer, 1.0)
     buffer.put_back(parcel, 50.0)
     _fill(buffer, 1, now=1.0, shard=2)
 
-    assert [p.route.lane.shard for p in buffer.take(2.0)] == [2]
+    assert [p.route.lane.shard for p in _take(buffer, 2.0)] == [2]
 
 
 def test_what_has_no_time_left_expires_and_a_group_emptied_so_starts_afresh():
     buffer = _buffer(batch_max_ops=2)
     buffer.append(route(), _entry(b"a", until=2.0), 0.0)
-    (parcel,) = buffer.take(1.0)
+    (parcel,) = _take(buffer, 1.0)
     buffer.put_back(parcel, 50.0)
     buffer.append(route(), _entry(b"b", until=3.0), 1.0)
 
-    assert buffer.expire(2.0) == []
-    assert [entry.data for entry in buffer.expire(2.5)] == [b"a"]
-    assert [entry.data for entry in buffer.expire(9.0)] == [b"b"]
+    assert _expire(buffer, 2.0) == []
+    assert [entry.data for entry in _expire(buffer, 2.5)] == [b"a"]
+    assert [entry.data for entry in _expire(buffer, 9.0)] == [b"b"]
     assert buffer.due_at() is None
     buffer.append(route(), _entry(b"c"), 10.0)
     assert buffer.due_at() == 10.0 + LINGER_S
@@ -176,7 +189,7 @@ def test_room_is_taken_until_an_entry_is_released():
     assert buffer.has_room(_accepted(entry.size))
     assert not buffer.has_room(_accepted(entry.size + 1))
 
-    buffer.take(9.0)
+    _take(buffer, 9.0)
     assert buffer.bytes == entry.size == 100 + ENTRY_BYTES
     buffer.release([entry])
     assert buffer.bytes == 0
@@ -200,7 +213,7 @@ def test_draining_returns_everything_that_waits(held):
     _fill(buffer, 2, shard=1)
     _fill(buffer, 1, shard=2)
     if held:
-        for parcel in buffer.take(9.0):
+        for parcel in _take(buffer, 9.0):
             buffer.put_back(parcel, 50.0)
 
     assert len(buffer.drain()) == 3

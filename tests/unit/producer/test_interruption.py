@@ -1,4 +1,4 @@
-"""Ctrl-C while an operation is accepted: wherever it arrives, the client goes on."""
+"""Ctrl-C while an operation is accepted, or sent: wherever it arrives, the client goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from syncpipe.producer import buffer, client, sender, tally
+from syncpipe.producer import audience, buffer, client, dispatch, sender, tally, turn
 from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
@@ -16,7 +16,7 @@ from syncpipe.testing.broker import MemoryBroker
 from tests.unit.producer.parts import COLLECTIONS, sent_operations
 
 #: The files in which the state of a client changes.
-FILES = {module.__file__ for module in (buffer, client, sender, tally)}
+FILES = {module.__file__ for module in (audience, buffer, client, dispatch, sender, tally, turn)}
 #: Longer than any wait that ends by itself.
 PATIENCE_S = 20
 
@@ -55,14 +55,14 @@ def broker():
     return MemoryBroker(SystemClock())
 
 
-def new_client(broker):
+def new_client(broker, *, linger_ms=1):
     return Client(
         collections=COLLECTIONS,
         shards=8,
         broker=broker,
         clock=SystemClock(),
         random=SystemRandom(),
-        options=ClientOptions(linger_ms=1),
+        options=ClientOptions(linger_ms=linger_ms),
     )
 
 
@@ -82,3 +82,22 @@ def test_no_flush_waits_for_an_operation_that_was_interrupted(broker, before):
     assert number > 20
     copies = [operation.key for operation in sent_operations(broker)]
     assert len(copies) >= 2 * number
+
+
+@pytest.mark.parametrize("times", [0, 1], ids=["confirmed", "refused at first"])
+def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
+    monkeypatch.setattr(sender, "_BACKOFF_S", 0.001)
+    for number in itertools.count(1):
+        broker.fail(times=times)
+        with new_client(broker, linger_ms=1000) as client:
+            receipts = [client.upsert("people", f"{n}", {}) for n in range(3)]
+            with Interrupter(number) as interrupter:
+                client.flush()
+            assert client.flush(PATIENCE_S) == 0, number
+            assert all(receipt.confirmed for receipt in receipts), number
+            assert client.upsert("people", "later", {}).queues
+            assert client.flush(PATIENCE_S) == 0
+            assert client._sender._buffer.bytes == 0
+        if interrupter.left > 0:
+            break
+    assert number > 30

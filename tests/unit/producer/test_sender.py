@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from syncpipe.producer import sender
+from syncpipe.producer import turn
 from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
@@ -35,15 +35,15 @@ def _client(broker, *, linger_ms=0):
 def test_a_client_that_sent_nothing_has_no_thread(broker):
     client = _client(broker)
 
-    assert client._sender._thread is None
+    assert client._sender._turn.thread is None
     assert client.close() == 0
 
 
 def test_an_idle_thread_ends_and_the_next_operation_starts_another(broker, monkeypatch):
-    monkeypatch.setattr(sender, "_IDLE_S", 0.01)
+    monkeypatch.setattr(turn, "_IDLE_S", 0.01)
     client = _client(broker)
     client.upsert("orders", "o", {}).wait()
-    eventually(lambda: client._sender._thread is None)
+    eventually(lambda: client._sender._turn.thread is None)
 
     assert client.upsert("orders", "o", {}).wait().confirmed
     assert len(sent_operations(broker)) == 2
@@ -51,7 +51,7 @@ def test_an_idle_thread_ends_and_the_next_operation_starts_another(broker, monke
 
 
 def test_a_forgotten_client_sends_what_it_holds_and_is_collected(broker, monkeypatch):
-    monkeypatch.setattr(sender, "_IDLE_S", 0.01)
+    monkeypatch.setattr(turn, "_IDLE_S", 0.01)
     client = _client(broker, linger_ms=1)
     receipt = client.upsert("orders", "o", {})
     trace = weakref.ref(client._sender)

@@ -48,6 +48,15 @@ def test_a_message_is_what_celery_protocol_2_expects():
     assert base64.b64decode(payload["body"]) == MESSAGE.body
 
 
+@pytest.mark.parametrize("odd", ['sp.%s."q"\\', "sp.%d.é", "\0"])
+def test_names_are_written_as_json(odd):
+    payload = json.loads(wire.dump(Outbound(odd, b"%b", odd, odd), 1))
+
+    assert payload["properties"]["delivery_info"]["routing_key"] == odd
+    assert payload["headers"]["task"] == payload["headers"]["root_id"] == odd
+    assert base64.b64decode(payload["body"]) == b"%b"
+
+
 def test_the_delivery_tag_becomes_ours():
     assert _load(_stock())["properties"]["delivery_tag"] == "ours"
 

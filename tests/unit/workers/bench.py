@@ -13,6 +13,7 @@ from syncpipe.settings import Settings
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import FakeClock, SeededRandom
 from syncpipe.transport.dialect import dialect_of
+from workers import batcher
 from workers.assignment import Assignment
 from workers.batcher import Batcher
 from workers.caution import Caution
@@ -203,6 +204,9 @@ class Bench:
 
     def linger(self):
         self.advance(self.options.batch_linger_ms / 1000)
+
+    def pace(self):
+        self.advance(batcher._PACE_S)
 
     def advance(self, seconds):
         self.clock.advance(seconds)

@@ -80,9 +80,25 @@ def test_what_a_busy_target_did_not_take_is_tried_apart():
     bench.clock.advance(5)
     bench.give(other)
     bench.work()
-    bench.linger()
+    bench.pace()
     bench.work()
     assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 1, 1]
+
+
+def test_what_is_not_full_begins_a_moment_after_the_one_before():
+    bench = Bench("crm", threads=4, batch_linger_ms=1, batch_max_ops=3)
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.consumer.work()
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.give(delivery(operation()))
+    assert bench.consumer.jobs == []
+    bench.pace()
+    bench.consumer.work()
+    bench.give(*(delivery(operation()) for _ in range(3)))
+    bench.consumer.work()
+    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 2, 3]
 
 
 def test_a_trial_has_a_few_messages_so_that_one_alone_decides_nothing():

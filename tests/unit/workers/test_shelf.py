@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncpipe.pipeline import WorkerOptions
 from syncpipe.resilience.sizes import Sizes

@@ -45,7 +45,7 @@ def test_suspects_go_one_after_the_other_whatever_their_target(bench):
     for done in range(1, 4):
         assert (len(bench.consumer.jobs), bench.batcher.held) == (1, 3 - done)
         bench.consumer.work()
-        bench.consumer.turn()
+        bench.pace()
         assert [one.fate for one in each].count("acknowledged") == done
     assert len(bench.reports) == 3
 
@@ -67,6 +67,7 @@ def test_one_that_has_to_wait_lets_the_next_go(bench):
     bench.give(first, second)
     bench.linger()
     bench.consumer.work()
+    bench.pace()
     bench.consumer.work()
     assert (first.fate, second.fate) == (None, "acknowledged")
     bench.advance(60)

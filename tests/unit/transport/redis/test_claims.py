@@ -74,6 +74,45 @@ def test_acknowledgements_travel_in_one_group():
     ]
 
 
+def test_a_claim_takes_acknowledgements_of_its_incarnation_along():
+    claims, execute = _claims()
+    old = claims.incarnation
+    claims.ack(f"{old}:1:a")
+    claims.reincarnate()
+    claims.ack(f"{claims.incarnation}:1:a")
+    claims.ack(f"{claims.incarnation}:2:b:c")
+
+    assert claims.command(["a"], 8)[-2:] == ("1:a", "2:b:c")
+    claims.read([])
+    claims.flush()
+
+    assert execute.commands == [("HDEL", f"p:syncpipe:unacked:{old}", "1:a")]
+
+
+@pytest.mark.parametrize("ending", ["failed", "reincarnate", "teach"])
+def test_acknowledgements_of_a_claim_that_may_have_failed_are_sent_again(ending):
+    claims, execute = _claims()
+    old = claims.incarnation
+    claims.ack(f"{old}:1:a")
+    claims.command(["a"], 8)
+
+    getattr(claims, ending)()
+    claims.ack(f"{old}:2:a")
+    claims.flush()
+
+    assert execute.commands[-1] == ("HDEL", f"p:syncpipe:unacked:{old}", "1:a", "2:a")
+
+
+def test_a_release_acknowledges_first_what_was_on_its_way():
+    claims, execute = _claims(0, [0, 0])
+    claims.ack(f"{claims.incarnation}:1:a")
+    claims.command(["a"], 8)
+
+    claims.release()
+
+    assert [command[0] for command in execute.commands] == ["HDEL", "EVAL"]
+
+
 def test_many_acknowledgements_do_not_wait():
     claims, execute = _claims()
 

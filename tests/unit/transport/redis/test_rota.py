@@ -83,3 +83,14 @@ def test_an_empty_rota_has_nothing_to_look_at():
 
     assert rota.exhausted
     assert rota.lists == rota.next() == []
+
+
+def test_a_sweep_ends_when_every_list_was_looked_at():
+    rota = Rota([(str(number), 2) for number in range(70)])
+    ends, seen = [], set()
+    for _ in range(6):
+        seen.update(rota.next())
+        ends.append(rota.swept)
+        assert len(seen) == 70 or not rota.swept
+
+    assert ends == [False, False, True] * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from kombu import Connection
 from kombu.transport import resolve_transport
@@ -9,6 +11,7 @@ from kombu.transport import resolve_transport
 from syncpipe.transport.redis import Transport
 from syncpipe.transport.redis.channel import Channel
 from syncpipe.transport.redis.qos import QoS
+from syncpipe.transport.redis.transport import Poller
 
 
 @pytest.mark.parametrize("alias", ["redis", "rediss", "syncpipe.transport.redis:Transport"])
@@ -29,3 +32,13 @@ def test_it_makes_claiming_channels():
 def test_acknowledgements_cannot_be_turned_off():
     assert "ack_emulation" not in Channel.from_transport_options
     assert {"liveness_s", "claim_limit", "socket_timeout"} <= set(Channel.from_transport_options)
+
+
+def test_only_a_loop_can_wake_the_poller():
+    poller, timers = Poller(), []
+    assert not poller.wake_after(0.5)
+
+    poller.loop = SimpleNamespace(call_later=lambda seconds, _: timers.append(seconds))
+
+    assert poller.wake_after(0.5)
+    assert timers == [0.5]
