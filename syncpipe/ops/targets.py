@@ -57,20 +57,17 @@ def states(
     *workers* and *pauses* are None where nobody could tell. What the store does not tell, workers
     may know.
     """
-    return tuple(
-        replace(_state(target, workers, pauses), **_sizes(target, workers or ()))
-        for target in targets
-    )
+    return tuple(_sized(_state(target, workers, pauses), workers or ()) for target in targets)
 
 
-def _sizes(target: str, workers: Iterable[WorkerInfo]) -> Mapping[str, int]:
-    """Return the sizes of batches that *workers* tell, if any does."""
-    name = traffic.BATCH_OPERATIONS + target
+def _sized(state: TargetState, workers: Iterable[WorkerInfo]) -> TargetState:
+    """Return *state* with the sizes of batches that *workers* tell, if any does."""
+    name = traffic.BATCH_OPERATIONS + state.target
     told = [each.counters for each in workers if name in each.counters]
     if not told:
-        return {}
-    at_once = sum(counters.get(traffic.BATCHES + target, 0) for counters in told)
-    return {"batch": min(counters[name] for counters in told), "at_once": at_once}
+        return state
+    at_once = sum(counters.get(traffic.BATCHES + state.target, 0) for counters in told)
+    return replace(state, batch=min(counters[name] for counters in told), at_once=at_once)
 
 
 def _state(
