@@ -60,7 +60,7 @@ class Batcher:
         #: How many messages were taken, on the connections before too.
         self.taken: int = 0 if before is None else before.taken
         shared = not station.dialect.prefetch_per_queue
-        self._hands = Hands(consumer.qos, self._shelves, self._options, shared=shared)
+        self._hands = Hands(consumer, self._shelves, self._options, shared=shared)
         #: When a batch of each target began last.
         self._began = dict.fromkeys(self._shelves, -math.inf)
         self._guards, self._limits = station.guards, station.limits

@@ -25,10 +25,10 @@ class Hands:
     """
 
     def __init__(
-        self, qos: Any, shelves: Mapping[str, Shelf], options: WorkerOptions, *, shared: bool
+        self, consumer: Any, shelves: Mapping[str, Shelf], options: WorkerOptions, *, shared: bool
     ) -> None:
-        """Hold what waits on *shelves*; kombu's *qos* gets more where the prefetch is *shared*."""
-        self._qos = qos
+        """Hold what waits on *shelves*; *consumer* gets more where the prefetch is *shared*."""
+        self._consumer = consumer
         self._shelves = shelves
         self._prefetch = options.prefetch
         self._most_extra = options.prefetch if shared else 0
@@ -80,9 +80,9 @@ class Hands:
         stuck = sum(map(self._weight, self._stuck))
         extra = min(retries, self._most_extra) + min(stuck, self._most_extra)
         if extra > self._extra:
-            self._qos.increment_eventually(extra - self._extra)
+            self._consumer.qos.increment_eventually(extra - self._extra)
         elif extra < self._extra:
-            self._qos.decrement_eventually(self._extra - extra)
+            self._consumer.qos.decrement_eventually(self._extra - extra)
         self._extra = extra
 
     def _crowds(self, target: str) -> bool:

@@ -52,8 +52,8 @@ class Sizing:
             )
             for target, number in slots.items()
         }
-        self._told = {name: (most, number) for name, number in slots.items()}
-        self._most = dict(self._told)
+        self._most = {name: (most, number) for name, number in slots.items()}
+        self._told = {name: (each.operations, each.batches) for name, each in self._sizes.items()}
 
     def __getitem__(self, target: str) -> Sizes:
         """Return the sizes of *target*."""

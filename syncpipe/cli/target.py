@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from syncpipe.resilience.hold import Hold
 
 #: Columns of what is done about a target.
-STATE_COLUMNS = ("target", "state", "since", "by", "reason")
+STATE_COLUMNS = ("target", "state", "since", "by", "reason", "batch", "at_once")
 
 
 @click.group()
@@ -42,6 +42,7 @@ def list_targets(ctx: click.Context, configuration: Configuration, form: Form) -
 
     STATE is closed where workers call it, half-open where they try whether it takes that, open
     where they leave it alone because it fails, paused and kept-closed where somebody wanted that.
+    BATCH is how many operations a batch may have for now, and AT_ONCE how many batches may run.
     """
     from syncpipe.settings.tree import type_of
 
@@ -182,6 +183,8 @@ def state_row(state: TargetState) -> dict[str, object]:
         "since": None if state.since_ms is None else written(state.since_ms),
         "by": state.by,
         "reason": state.reason,
+        "batch": state.batch,
+        "at_once": state.at_once,
     }
 
 

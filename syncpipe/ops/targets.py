@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from syncpipe.ops import traffic
 from syncpipe.resilience import hold, register
 from syncpipe.resilience.hold import Hold
 from syncpipe.resilience.register import State, digest, newest
@@ -35,6 +36,10 @@ class TargetState:
     by: str | None = None
     #: Why: what people have said, or the code of the error.
     reason: str | None = None
+    #: The most operations that a batch may have for now, the least of all workers', and the most
+    #: batches that may run at once, of all of them together. None: no worker tells.
+    batch: int | None = None
+    at_once: int | None = None
 
     @property
     def is_left_alone(self) -> bool:
@@ -52,7 +57,17 @@ def states(
     *workers* and *pauses* are None where nobody could tell. What the store does not tell, workers
     may know.
     """
-    return tuple(_state(target, workers, pauses) for target in targets)
+    return tuple(_sized(_state(target, workers, pauses), workers or ()) for target in targets)
+
+
+def _sized(state: TargetState, workers: Iterable[WorkerInfo]) -> TargetState:
+    """Return *state* with the sizes of batches that *workers* tell, if any does."""
+    name = traffic.BATCH_OPERATIONS + state.target
+    told = [each.counters for each in workers if name in each.counters]
+    if not told:
+        return state
+    at_once = sum(counters.get(traffic.BATCHES + state.target, 0) for counters in told)
+    return replace(state, batch=min(counters[name] for counters in told), at_once=at_once)
 
 
 def _state(

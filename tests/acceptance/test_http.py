@@ -153,6 +153,7 @@ def test_an_error_that_nobody_knows_is_told_and_counted(hub):
 def test_it_is_listed_tested_and_described(hub):
     listed = json.loads(hub.command("target", "list", "-o", "json").stdout)
     quiet = {"state": "closed", "since": None, "by": None, "reason": None}
+    quiet |= {"batch": None, "at_once": None}
     assert listed == [{"name": "hub", "type": "http", "collections": "orders"} | quiet]
     assert hub.command("target", "init", "hub").stderr == "There is nothing to make.\n"
     done = hub.command("target", "test", "hub", "-o", "json")

@@ -72,3 +72,15 @@ def test_wishes_are_numbers_that_grow_with_time(hold):
     assert Hold.unpack(hold.pack(123)) == (hold, 123)
     assert all(hold.pack(124) > other.pack(123) for other in Hold)
     assert Hold.unpack(0) == (Hold.NONE, 0)
+
+
+def test_the_sizes_of_batches_are_the_least_and_the_sum_of_what_workers_tell():
+    workers = [
+        worker("w1", batch_operations__crm=500, batches__crm=2),
+        worker("w2", batch_operations__crm=16_000, batches__crm=4),
+        worker("w3", batch_operations__erp=10, batches__erp=1),
+    ]
+    found = state(workers, {})
+    assert (found.batch, found.at_once) == (500, 6)
+    assert state([], {}).batch is None
+    assert state(None, {}).at_once is None

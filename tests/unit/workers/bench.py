@@ -179,7 +179,9 @@ class Bench:
         if self.batcher is not None:
             self.subscriptions.disconnect()
             self.batcher.retire()
+        self.consumer.qos = None  # as it is until the channel is there
         self.batcher = Batcher(self.consumer, self, self.batcher)
+        self.consumer.qos = self.consumer
         self.channel = Channel()
         self.subscriptions.connect(self.channel)
 
