@@ -56,7 +56,7 @@ def encode(operation: Operation) -> bytes:
     """
     fields = [
         operation.id,
-        operation.kind.value,
+        int(operation.kind),
         operation.collection,
         operation.key,
         operation.version,
@@ -64,6 +64,14 @@ def encode(operation: Operation) -> bytes:
     ]
     if operation.not_before_ms or operation.expires_ms or operation.group_id:
         fields.append(_rare(operation))
+    return encode_fields(fields)
+
+
+def encode_fields(fields: list[Any]) -> bytes:
+    """Return the bytes of the operation of *fields*, as `encode` without making one.
+
+    They are id, kind (an exact int), collection, key, version and data. Raises the same.
+    """
     data = _pack(fields)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(
