@@ -118,13 +118,13 @@ class AsyncClient:
         index = 0
         async for item in _stream(drafts):
             try:
-                receipt = await self._send(self._intake.accept(draft_of(item)), None)
+                await self._send(self._intake.accept(draft_of(item)), batch.listener(index))
             except ClientClosed:
                 raise
             except SyncpipeError as error:
                 batch.reject(index, error)
             else:
-                batch.accept(index, receipt)
+                batch.accept()
             index += 1
         return batch
 

@@ -123,13 +123,13 @@ class Client:
         batch = BatchReceipt(on_fault)
         for index, item in enumerate(drafts):
             try:
-                receipt = self._sender.put(self._intake.accept(draft_of(item)))
+                self._sender.put(self._intake.accept(draft_of(item)), batch.listener(index))
             except ClientClosed:
                 raise
             except SyncpipeError as error:
                 batch.reject(index, error)
             else:
-                batch.accept(index, receipt)
+                batch.accept()
         return batch
 
     def flush(self, timeout_s: float | None = None) -> int:
