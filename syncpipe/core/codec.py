@@ -72,7 +72,12 @@ def encode_fields(fields: list[Any]) -> bytes:
 
     They are id, kind (an exact int), collection, key, version and data. Raises the same.
     """
-    data = _pack(fields)
+    try:
+        packer = _PACKERS_AT_REST.pop()
+    except IndexError:
+        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
+    data: bytes = packer.pack(fields)
+    _PACKERS_AT_REST.append(packer)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(
             f"The operation has {len(data)} bytes, limit {MAX_OPERATION_BYTES}."
@@ -127,16 +132,6 @@ def _decode_with_rare(raw: bytes) -> Operation:
     if rare == _Rare():
         raise MalformedEnvelope("What follows an operation's data is not of this format.")
     return Operation(id_, kind, collection, key, version, data, rare.n, rare.x, rare.g)
-
-
-def _pack(value: Any) -> bytes:
-    try:
-        packer = _PACKERS_AT_REST.pop()
-    except IndexError:
-        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
-    packed: bytes = packer.pack(value)
-    _PACKERS_AT_REST.append(packer)
-    return packed
 
 
 def _pack_extension(value: Any) -> msgpack.ExtType:

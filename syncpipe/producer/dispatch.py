@@ -49,8 +49,8 @@ class Dispatcher:
             id=envelope_id,
             lane=parcel.route.lane,
             priority=parcel.route.priority,
-            count=len(parcel.entries),
+            count=len(parcel.tickets),
             created_ms=self.clock.now_ms(),
         )
-        body = seal(header, [entry.data for entry in parcel.entries])
+        body = seal(header, [bytes(parcel.body)])
         return Outbound(parcel.route.queue, body, str(uuid.UUID(bytes=envelope_id)), APPLY_TASK)

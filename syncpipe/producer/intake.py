@@ -149,11 +149,11 @@ class Intake:
         shard = shard_of(collection.name, key, self._shards)
         return self._routes(collection.targets, shard, priority)
 
-    def _collection(self, name: object) -> Collection:
-        collection = self._collections.get(name) if isinstance(name, str) else None
-        if collection is None:
-            raise UnknownCollection(f"There is no collection {name!r}.")
-        return collection
+    def _collection(self, name: str) -> Collection:
+        try:
+            return self._collections[name]
+        except (KeyError, TypeError):  # whatever was given instead of a name
+            raise UnknownCollection(f"There is no collection {name!r}.") from None
 
     def _stamp(
         self, collection: Collection, kind: Kind, draft: Draft, due_ms: int
