@@ -63,7 +63,7 @@ def encode(operation: Operation) -> bytes:
     """
     fields = [
         operation.id,
-        operation.kind.value,
+        int(operation.kind),
         operation.collection,
         operation.key,
         operation.version,
@@ -71,7 +71,20 @@ def encode(operation: Operation) -> bytes:
     ]
     if operation.not_before_ms or operation.expires_ms or operation.group_id:
         fields.append(_rare(operation))
-    data = _pack(fields)
+    return encode_fields(fields)
+
+
+def encode_fields(fields: list[Any]) -> bytes:
+    """Return the bytes of the operation of *fields*, as `encode` without making one.
+
+    They are id, kind (an exact int), collection, key, version and data. Raises the same.
+    """
+    try:
+        packer = _PACKERS_AT_REST.pop()
+    except IndexError:
+        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
+    data: bytes = packer.pack(fields)
+    _PACKERS_AT_REST.append(packer)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(
             f"The operation has {len(data)} bytes, limit {MAX_OPERATION_BYTES}."
@@ -168,16 +181,6 @@ def _decode_with_rare(raw: bytes) -> Operation:
     if rare == _Rare():
         raise MalformedEnvelope("What follows an operation's data is not of this format.")
     return Operation(id_, kind, collection, key, version, data, rare.n, rare.x, rare.g)
-
-
-def _pack(value: Any) -> bytes:
-    try:
-        packer = _PACKERS_AT_REST.pop()
-    except IndexError:
-        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
-    packed: bytes = packer.pack(value)
-    _PACKERS_AT_REST.append(packer)
-    return packed
 
 
 def _pack_extension(value: Any) -> msgpack.ExtType:

@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 
     from syncpipe.core.collection import Collection
 
-_CHECKS = {
-    Kind.UPSERT: check_document,
-    Kind.PATCH: check_patch,
-    Kind.INCREMENT: check_amounts,
-}
-
 
 def check_data(
     kind: Kind, collection: Collection, key: str, data: Mapping[str, Any] | None
@@ -31,13 +25,22 @@ def check_data(
         InvalidKey: it contradicts the key, or would change it.
 
     """
-    if kind is Kind.DELETE:
-        if data is not None:
-            raise InvalidValue("A delete takes no data.")
-        return
     _CHECKS[kind](data)
-    if data is None:
+    if not data or data.keys().isdisjoint(collection.key):
         return
-    if kind is Kind.INCREMENT and not data.keys().isdisjoint(collection.key):
+    if kind is Kind.INCREMENT:
         raise InvalidKey("An increment cannot add to a field of the key.")
     check_key_fields(collection, key, data)
+
+
+def _check_absence(data: object) -> None:
+    if data is not None:
+        raise InvalidValue("A delete takes no data.")
+
+
+_CHECKS = {
+    Kind.UPSERT: check_document,
+    Kind.PATCH: check_patch,
+    Kind.DELETE: _check_absence,
+    Kind.INCREMENT: check_amounts,
+}

@@ -38,6 +38,9 @@ KINDS = {kind.word: kind for kind in Kind}
 
 #: With so many bytes an id begins that tell when it was made.
 CREATED_BYTES = 6
+#: Bytes of a UUIDv7 after its time, which bits of them are free, and what the others are.
+_END_BYTES, _END_FREE, _END_FIXED = 10, 0x0FFF_3FFF_FFFF_FFFF_FFFF, 0x7000_8000_0000_0000_0000
+
 #: 16 bytes.
 Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 #: What orders operations on a record.
@@ -98,6 +101,13 @@ def uuid7(now_ms: int, random_bits: int) -> bytes:
     value = (now_ms & (2**48 - 1)) << 80 | 7 << 76 | (random_bits >> 62 & 0xFFF) << 64
     value |= 2 << 62 | random_bits & (2**62 - 1)
     return value.to_bytes(16, "big")
+
+
+def uuid7_ends(random_bits: int, number: int) -> list[bytes]:
+    """Return what follows the 6 bytes of time in so many UUIDv7s, of 80 *random_bits* for each."""
+    ones = int.from_bytes((bytes(_END_BYTES - 1) + b"\1") * number, "big")
+    ends = (random_bits & _END_FREE * ones | _END_FIXED * ones).to_bytes(_END_BYTES * number, "big")
+    return [ends[start : start + _END_BYTES] for start in range(0, len(ends), _END_BYTES)]
 
 
 def created_ms(operation_id: bytes) -> int:

@@ -95,7 +95,7 @@ def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> None:
     for name, item in value.items():
         if type(name) is str and name.isascii() and "\0" not in name:
             kind = type(item)
-            if kind in _ANY or (kind is str and item.isascii() and "\0" not in item):
+            if (kind is str and item.isascii() and "\0" not in item) or kind in _ANY:
                 continue  # the common case, without a call for it
         if type(name) is not str:
             raise InvalidValue(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
 from syncpipe.errors import ClientClosed, SyncpipeError
-from syncpipe.producer.draft import Choices, Draft, draft_of
+from syncpipe.producer.draft import Choices, draft_of
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.reasons import left_unconfirmed
@@ -79,7 +79,8 @@ class AsyncClient:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Set every field of a record to *data* and remove the others."""
-        return await self._send(Draft(collection, key, data, Kind.UPSERT, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, data, Kind.UPSERT, choices)
+        return await self._send(accepted, on_delivery)
 
     async def patch(
         self,
@@ -91,7 +92,8 @@ class AsyncClient:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Replace the named fields of a record whole; None removes a field."""
-        return await self._send(Draft(collection, key, data, Kind.PATCH, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, data, Kind.PATCH, choices)
+        return await self._send(accepted, on_delivery)
 
     async def delete(
         self,
@@ -102,7 +104,8 @@ class AsyncClient:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Remove a record: everything older than this."""
-        return await self._send(Draft(collection, key, None, Kind.DELETE, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, None, Kind.DELETE, choices)
+        return await self._send(accepted, on_delivery)
 
     async def increment(
         self,
@@ -114,8 +117,8 @@ class AsyncClient:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Add *amounts* to fields of a record."""
-        draft = Draft(collection, key, amounts, Kind.INCREMENT, **choices)
-        return await self._send(draft, on_delivery)
+        accepted = self._intake.accept_call(collection, key, amounts, Kind.INCREMENT, choices)
+        return await self._send(accepted, on_delivery)
 
     async def send_many(
         self,
@@ -128,13 +131,13 @@ class AsyncClient:
         index = 0
         async for item in _stream(drafts):
             try:
-                receipt = await self._send(draft_of(item), None)
+                await self._send(self._intake.accept(draft_of(item)), batch.listener(index))
             except ClientClosed:
                 raise
             except SyncpipeError as error:
                 batch.reject(index, error)
             else:
-                batch.accept(index, receipt)
+                batch.accept()
             index += 1
         return batch
 
@@ -171,8 +174,7 @@ class AsyncClient:
         if unconfirmed and error is None:
             raise left_unconfirmed(unconfirmed)
 
-    async def _send(self, draft: Draft, on_delivery: Listener | None) -> Receipt:
-        accepted = self._intake.accept(draft)
+    async def _send(self, accepted: Accepted, on_delivery: Listener | None) -> Receipt:
         receipt = self._sender.offer(accepted, on_delivery)
         return receipt or await self._send_when_room(accepted, on_delivery)
 

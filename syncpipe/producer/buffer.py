@@ -1,8 +1,8 @@
 """The client's buffer: which operations travel together, and when. Pure: time is an argument.
 
-Operations wait in one group per queue. A group is due when its oldest operation has lingered, or
-when it fills an envelope; each round takes one parcel from every due group, so that the order
-within a queue is kept even when a parcel has to be put back.
+Operations wait in one group per queue, in parcels that each become one envelope. A group is due
+when its oldest operation has lingered, or when a parcel is full; each round takes one parcel from
+every due group, so that the order within a queue is kept even when a parcel has to be put back.
 
 What is taken or late is looked up first and removed after, so that whoever is interrupted in
 between has it twice, and not nowhere.
@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,71 +21,56 @@ if TYPE_CHECKING:
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted, Route
     from syncpipe.producer.options import ClientOptions
-    from syncpipe.producer.receipt import Receipt
+    from syncpipe.producer.ticket import Ticket
 
-#: What an entry occupies in memory beside its bytes, about.
-ENTRY_BYTES = 512
+#: What a copy occupies in memory beside its bytes, about.
+COPY_BYTES = 320
 #: Parcels in one round, at most.
 _ROUND_PARCELS = 64
 #: Bytes after which a round takes no further parcel.
 _ROUND_BYTES = 8 * 1024 * 1024
 
 
-class Ticket(msgspec.Struct, eq=False):
-    """An operation on its way: its receipt, and what is still missing."""
-
-    #: What the caller holds.
-    receipt: Receipt
-    #: Copies that are neither confirmed nor given up.
-    missing: int
-    #: Epoch of its acceptance, see `tally`.
-    epoch: int
-    #: Why a copy was given up.
-    error: SyncpipeError | None = None
-
-
-class Entry(msgspec.Struct, eq=False):
-    """One copy of an operation, for one queue."""
-
-    #: The operation's bytes.
-    data: bytes
-    #: The operation.
-    ticket: Ticket
-    #: Monotonic seconds after which no further try may begin.
-    try_until: float
-    #: What the last try ended with.
-    error: SyncpipeError | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes that it occupies."""
-        return len(self.data) + ENTRY_BYTES
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Parcel:
-    """Entries that travel in one envelope."""
+    """Copies of operations that travel in one envelope."""
 
     #: Where to.
     route: Route
-    #: At least one.
-    entries: tuple[Entry, ...]
+    #: Whose, in the order of their bytes.
+    tickets: list[Ticket] = field(default_factory=list)
+    #: The operations' bytes, one after the other: they are not kept one by one.
+    body: bytearray = field(default_factory=bytearray)
+    #: Whether nothing may join it any more: it is full, or was tried.
+    closed: bool = False
+    #: What the last try ended with.
+    error: SyncpipeError | None = None
+
+    def operations(self) -> list[bytes]:
+        """Return the bytes of each operation."""
+        ends = list(itertools.accumulate(ticket.size for ticket in self.tickets))
+        return [bytes(self.body[a:b]) for a, b in itertools.pairwise([0, *ends])]
+
+    def late(self, now: float) -> int:
+        """Return for how many of the copies, the first ones, no further try may begin."""
+        late = itertools.takewhile(lambda ticket: ticket.try_until < now, self.tickets)
+        return sum(1 for _ in late)
+
+    def split(self, count: int) -> tuple[Parcel, Parcel]:
+        """Return the first *count* copies, and the others."""
+        end = sum(ticket.size for ticket in self.tickets[:count])
+        first = replace(self, tickets=self.tickets[:count], body=self.body[:end])
+        return first, replace(self, tickets=self.tickets[count:], body=self.body[end:])
 
 
+@dataclass(eq=False, slots=True)
 class _Group:
-    __slots__ = ("data_bytes", "due_at", "entries", "held", "route")
-
-    def __init__(self, route: Route) -> None:
-        self.route = route
-        self.entries: deque[Entry] = deque()
-        self.data_bytes = 0
-        self.due_at = 0.0
-        #: Whether it waits to be tried again, so that neither fullness nor haste makes it due.
-        self.held = False
-
-    def push_front(self, entries: tuple[Entry, ...]) -> None:
-        self.entries.extendleft(reversed(entries))
-        self.data_bytes += sum(len(entry.data) for entry in entries)
+    #: At least one, once it is in a buffer. Only the last one may grow.
+    parcels: deque[Parcel]
+    #: When it is due.
+    due_at: float
+    #: Whether it waits to be tried again, so that neither fullness nor haste makes it due.
+    held: bool = False
 
 
 class Buffer:
@@ -100,32 +83,36 @@ class Buffer:
         self._max_batch_bytes = options.batch_max_bytes
         self._max_bytes = options.buffer_max_bytes
         self._bytes = 0
+        #: By queue; there are only those in which something waits.
         self._groups: dict[str, _Group] = {}
 
     @property
     def bytes(self) -> int:
-        """Bytes of unconfirmed entries, with what they occupy beside."""
+        """Bytes of unconfirmed copies, with what they occupy beside."""
         return self._bytes
 
     def has_room(self, accepted: Accepted) -> bool:
         """Whether all copies of *accepted* fit; an empty buffer takes anything."""
-        size = (len(accepted.data) + ENTRY_BYTES) * len(accepted.routes)
+        size = (len(accepted.data) + COPY_BYTES) * len(accepted.routes)
         return not self._bytes or self._bytes + size <= self._max_bytes
 
-    def append(self, route: Route, entry: Entry, now: float) -> bool:
-        """Add *entry*; return whether the time at which something is due has become earlier."""
-        group = self._group(route)
-        first = not group.entries
-        group.entries.append(entry)
-        size = len(entry.data)
-        group.data_bytes += size
-        self._bytes += size + ENTRY_BYTES
-        if first:
-            group.due_at = now + self._linger_s
-            group.held = False
-        if group.held or group.due_at <= now:
-            return first
-        if len(group.entries) >= self._max_ops or group.data_bytes >= self._max_batch_bytes:
+    def append(self, route: Route, ticket: Ticket, accepted: Accepted, now: float) -> bool:
+        """Add a copy of *accepted*; return whether the time of the next round became earlier."""
+        group = self._groups.get(route.queue)
+        first = group is None
+        if group is None:
+            group = _Group(deque([Parcel(route)]), now + self._linger_s)
+            self._groups[route.queue] = group
+        parcel = group.parcels[-1]
+        end = len(parcel.body) + ticket.size
+        if parcel.closed or (end > self._max_batch_bytes and parcel.tickets):
+            parcel, end = Parcel(route), ticket.size
+            group.parcels.append(parcel)
+        parcel.body += accepted.data
+        parcel.tickets.append(ticket)
+        self._bytes += ticket.size + COPY_BYTES
+        parcel.closed = end >= self._max_batch_bytes or len(parcel.tickets) >= self._max_ops
+        if (parcel.closed or len(group.parcels) > 1) and not group.held and group.due_at > now:
             group.due_at = now
             return True
         return first
@@ -138,7 +125,7 @@ class Buffer:
 
     def due_at(self) -> float | None:
         """Return when something is due, None when nothing waits."""
-        return min((group.due_at for group in self._groups.values() if group.entries), default=None)
+        return min((group.due_at for group in self._groups.values()), default=None)
 
     def due_before(self, moment: float) -> bool:
         """Return whether something is due before *moment*."""
@@ -147,7 +134,7 @@ class Buffer:
 
     def due(self, now: float) -> list[Parcel]:
         """Return one parcel of each due group, those that waited longest, most urgent first."""
-        due = [group for group in self._groups.values() if group.entries and group.due_at <= now]
+        due = [group for group in self._groups.values() if group.due_at <= now]
         due.sort(key=lambda group: group.due_at)
         parcels: list[Parcel] = []
         taken_bytes = 0
@@ -155,73 +142,68 @@ class Buffer:
             if taken_bytes >= _ROUND_BYTES:
                 break
             group.held = False
-            entries, data_bytes = self._fitting(group)
-            parcels.append(Parcel(group.route, entries))
-            taken_bytes += data_bytes
+            parcels.append(group.parcels[0])
+            taken_bytes += len(group.parcels[0].body)
         return sorted(parcels, key=lambda parcel: parcel.route.priority.urgency)
 
     def put_back(self, parcel: Parcel, due_at: float) -> None:
         """Put a parcel that was not confirmed before its group again, to be taken at *due_at*."""
-        group = self._group(parcel.route)
-        group.push_front(parcel.entries)
+        parcel.closed = True
+        group = self._groups.get(parcel.route.queue)
+        if group is None:
+            self._groups[parcel.route.queue] = _Group(deque([parcel]), due_at, held=True)
+            return
+        group.parcels.appendleft(parcel)
         group.due_at = due_at
         group.held = True
 
+    def holds(self, parcel: Parcel) -> bool:
+        """Return whether *parcel* waits."""
+        group = self._groups.get(parcel.route.queue)
+        return group is not None and parcel in group.parcels
+
     def late(self, now: float) -> list[Parcel]:
-        """Return the waiting entries for which no further try may begin."""
+        """Return the waiting copies for which no further try may begin."""
         found: list[Parcel] = []
         for group in self._groups.values():
-            if group.entries and group.entries[0].try_until < now:
-                late = itertools.takewhile(lambda each: each.try_until < now, group.entries)
-                found.append(Parcel(group.route, tuple(late)))
+            for parcel in group.parcels:
+                if count := parcel.late(now):
+                    found.append(parcel.split(count)[0])
+                if count < len(parcel.tickets):
+                    break
         return found
 
     def remove(self, parcels: Iterable[Parcel]) -> None:
         """Remove what `due` or `late` has returned."""
         for parcel in parcels:
-            group = self._groups[parcel.route.queue]
-            if len(parcel.entries) == len(group.entries):
-                del self._groups[parcel.route.queue]
-                continue
-            group.data_bytes -= sum([len(entry.data) for entry in parcel.entries])
-            for _ in parcel.entries:
-                group.entries.popleft()
+            queue, count = parcel.route.queue, len(parcel.tickets)
+            waiting = self._groups[queue].parcels
+            if count < len(waiting[0].tickets):
+                waiting[0] = waiting[0].split(count)[1]
+            elif len(waiting) > 1:
+                waiting.popleft()
+            else:
+                del self._groups[queue]
 
-    def release(self, entries: Collection[Entry]) -> None:
-        """Give back the room of *entries*, which are confirmed or given up."""
-        self._bytes -= sum([len(entry.data) for entry in entries]) + ENTRY_BYTES * len(entries)
+    def release(self, copies: Collection[Ticket]) -> None:
+        """Give back the room of *copies*, which are confirmed or given up."""
+        self._bytes -= sum([ticket.size for ticket in copies]) + COPY_BYTES * len(copies)
 
-    def waiting(self) -> list[Entry]:
-        """Return everything that waits."""
-        return [entry for group in self._groups.values() for entry in group.entries]
+    def waiting(self) -> list[Ticket]:
+        """Return the ticket of every copy that waits."""
+        groups = self._groups.values()
+        return [each for group in groups for parcel in group.parcels for each in parcel.tickets]
 
-    def recount(self, flying: Iterable[Entry]) -> None:
-        """Count again the bytes of what waits, and of what is *flying*."""
+    def recount(self, flying: Iterable[Ticket]) -> None:
+        """Count again what waits and what is *flying*, after an interruption anywhere."""
         for group in self._groups.values():
-            group.data_bytes = sum(len(entry.data) for entry in group.entries)
-        self._bytes = sum(entry.size for entry in [*flying, *self.waiting()])
+            last = group.parcels[-1]
+            del last.body[sum(ticket.size for ticket in last.tickets) :]
+        copies = [*flying, *self.waiting()]
+        self._bytes = sum(ticket.size + COPY_BYTES for ticket in copies)
 
-    def drain(self) -> list[Entry]:
-        """Remove and return everything that waits."""
-        groups, self._groups = self._groups, {}
-        return [entry for group in groups.values() for entry in group.entries]
-
-    def _group(self, route: Route) -> _Group:
-        """Return the group of what takes *route*; there are only those in which something waits."""
-        group = self._groups.get(route.queue)
-        if group is None:
-            group = self._groups[route.queue] = _Group(route)
-        return group
-
-    def _fitting(self, group: _Group) -> tuple[tuple[Entry, ...], int]:
-        """Return what fits one envelope, at least one entry, and its bytes."""
-        if len(group.entries) <= self._max_ops and group.data_bytes <= self._max_batch_bytes:
-            return tuple(group.entries), group.data_bytes
-        data_bytes = 0
-        fitting: list[Entry] = []
-        for entry in itertools.islice(group.entries, self._max_ops):
-            if fitting and data_bytes + len(entry.data) > self._max_batch_bytes:
-                break
-            data_bytes += len(entry.data)
-            fitting.append(entry)
-        return tuple(fitting), data_bytes
+    def drain(self) -> list[Ticket]:
+        """Remove everything that waits, and return the ticket of every copy."""
+        waiting = self.waiting()
+        self._groups = {}
+        return waiting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
 from syncpipe.errors import ClientClosed, SyncpipeError
-from syncpipe.producer.draft import Choices, Draft, draft_of
+from syncpipe.producer.draft import Choices, draft_of
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.reasons import left_unconfirmed
@@ -80,7 +80,8 @@ class Client:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Set every field of a record to *data* and remove the others."""
-        return self._send(Draft(collection, key, data, Kind.UPSERT, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, data, Kind.UPSERT, choices)
+        return self._sender.put(accepted, on_delivery)
 
     def patch(
         self,
@@ -92,7 +93,8 @@ class Client:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Replace the named fields of a record whole; None removes a field."""
-        return self._send(Draft(collection, key, data, Kind.PATCH, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, data, Kind.PATCH, choices)
+        return self._sender.put(accepted, on_delivery)
 
     def delete(
         self,
@@ -103,7 +105,8 @@ class Client:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Remove a record: everything older than this."""
-        return self._send(Draft(collection, key, None, Kind.DELETE, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, None, Kind.DELETE, choices)
+        return self._sender.put(accepted, on_delivery)
 
     def increment(
         self,
@@ -115,7 +118,8 @@ class Client:
         **choices: Unpack[Choices],
     ) -> Receipt:
         """Add *amounts* to fields of a record."""
-        return self._send(Draft(collection, key, amounts, Kind.INCREMENT, **choices), on_delivery)
+        accepted = self._intake.accept_call(collection, key, amounts, Kind.INCREMENT, choices)
+        return self._sender.put(accepted, on_delivery)
 
     def send_many(
         self, drafts: Iterable[DraftLike], *, on_fault: Callable[[Fault], object] | None = None
@@ -132,13 +136,13 @@ class Client:
         batch = BatchReceipt(on_fault)
         for index, item in enumerate(drafts):
             try:
-                receipt = self._send(draft_of(item), None)
+                self._sender.put(self._intake.accept(draft_of(item)), batch.listener(index))
             except ClientClosed:
                 raise
             except SyncpipeError as error:
                 batch.reject(index, error)
             else:
-                batch.accept(index, receipt)
+                batch.accept()
         return batch
 
     def flush(self, timeout_s: float | None = None) -> int:
@@ -175,6 +179,3 @@ class Client:
         unconfirmed = self.close()
         if unconfirmed and error is None:
             raise left_unconfirmed(unconfirmed)
-
-    def _send(self, draft: Draft, on_delivery: Listener | None) -> Receipt:
-        return self._sender.put(self._intake.accept(draft), on_delivery)

@@ -52,8 +52,10 @@ class Dispatcher:
             id=envelope_id,
             lane=parcel.route.lane,
             priority=parcel.route.priority,
-            count=len(parcel.entries),
+            count=len(parcel.tickets),
             created_ms=self.clock.now_ms(),
         )
-        body = seal(header, [entry.data for entry in parcel.entries], self.dictionaries)
+        # Only a dictionary's use depends on where one operation ends and the next begins.
+        operations = parcel.operations() if self.dictionaries else [bytes(parcel.body)]
+        body = seal(header, operations, self.dictionaries)
         return Outbound(parcel.route.queue, body, str(uuid.UUID(bytes=envelope_id)), APPLY_TASK)

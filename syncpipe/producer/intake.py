@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from syncpipe.core.codec import encode
+from syncpipe.core.codec import encode, encode_fields
 from syncpipe.core.collection import Collection, VersionSource
 from syncpipe.core.declaration import check_data
 from syncpipe.core.keys import canonical_key
@@ -28,7 +28,9 @@ from syncpipe.producer.timing import ANY_TIME, timing_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
+    from syncpipe.producer.draft import Choices, Key
     from syncpipe.producer.stamps import Stamper
     from syncpipe.producer.timing import Timing
 
@@ -51,7 +53,7 @@ class Route:
     queue: str
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An operation that is ready to be buffered. A struct, because there are very many."""
 
     #: UUIDv7, 16 bytes.
@@ -91,29 +93,42 @@ class Intake:
             InvalidOperation: it cannot travel; the message says why, and its class what was wrong.
 
         """
-        collection = self._collection(draft.collection)
         kind = _kind(draft.kind)
+        if draft[_CHOICES:] == _NO_CHOICES:
+            return self.accept_call(draft.collection, draft.key, draft.data, kind, {})
+        collection = self._collection(draft.collection)
         key = canonical_key(collection, draft.key)
         check_data(kind, collection, key, draft.data)
-        if draft[_CHOICES:] == _NO_CHOICES and collection.version is VersionSource.HLC:
-            # Most calls choose nothing, and there are very many of them.
-            priority = collection.priority
-            operation_id, version = self._stamper.next(None)
-            operation = Operation(operation_id, kind, collection.name, key, version, draft.data)
-        else:
-            priority = _priority(draft.priority, collection)
-            operation = self._chosen(collection, kind, key, draft)
-            operation_id, version = operation.id, operation.version
-        shard = shard_of(collection.name, key, self._shards)
-        routes, queues = self._routes(collection.targets, shard, priority)
-        return Accepted(operation_id, version, encode(operation), routes, queues)
+        return self._accept_chosen(collection, kind, key, draft)
 
-    def _chosen(self, collection: Collection, kind: Kind, key: str, draft: Draft) -> Operation:
+    def accept_call(
+        self, name: str, key: Key, data: Mapping[str, Any] | None, kind: Kind, choices: Choices
+    ) -> Accepted:
+        """Return the operation that a call asks for; as `accept`, without making a draft.
+
+        Most calls choose nothing, and there are very many of them.
+        """
+        if choices:
+            return self.accept(Draft(name, key, data, kind, **choices))
+        collection = self._collection(name)
+        text = canonical_key(collection, key)
+        check_data(kind, collection, text, data)
+        if collection.version is VersionSource.SOURCE:
+            return self._accept_chosen(collection, kind, text, Draft(name, key, data, kind))
+        operation_id, version = self._stamper.next(None)
+        encoded = encode_fields([operation_id, int(kind), collection.name, text, version, data])
+        routes, queues = self._way(collection, text, collection.priority)
+        return Accepted(operation_id, version, encoded, routes, queues)
+
+    def _accept_chosen(
+        self, collection: Collection, kind: Kind, key: str, draft: Draft
+    ) -> Accepted:
         """Return the operation on *key* with what *draft* chooses for it."""
+        priority = _priority(draft.priority, collection)
         timing = _timing(draft, self._stamper)
         group_id = None if draft.group_id is None else _uuid(draft.group_id, "group_id").bytes
         operation_id, version = self._stamp(collection, kind, draft, timing.due_ms)
-        return Operation(
+        operation = Operation(
             operation_id,
             kind,
             collection.name,
@@ -124,12 +139,21 @@ class Intake:
             expires_ms=timing.expires_ms,
             group_id=group_id,
         )
+        routes, queues = self._way(collection, key, priority)
+        return Accepted(operation_id, version, encode(operation), routes, queues)
 
-    def _collection(self, name: object) -> Collection:
-        collection = self._collections.get(name) if isinstance(name, str) else None
-        if collection is None:
-            raise UnknownCollection(f"There is no collection {name!r}.")
-        return collection
+    def _way(
+        self, collection: Collection, key: str, priority: Priority
+    ) -> tuple[tuple[Route, ...], tuple[str, ...]]:
+        """Return the routes of operations on *key*, one for each target, and their queues."""
+        shard = shard_of(collection.name, key, self._shards)
+        return self._routes(collection.targets, shard, priority)
+
+    def _collection(self, name: str) -> Collection:
+        try:
+            return self._collections[name]
+        except (KeyError, TypeError):  # whatever was given instead of a name
+            raise UnknownCollection(f"There is no collection {name!r}.") from None
 
     def _stamp(
         self, collection: Collection, kind: Kind, draft: Draft, due_ms: int

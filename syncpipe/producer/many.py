@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.receipt import Receipt
+    from syncpipe.producer.receipt import Listener, Receipt
 
 #: Faults that a batch receipt keeps; all of them go to ``on_fault``.
 MAX_FAULTS = 1000
@@ -87,11 +87,13 @@ class BatchReceipt:
             self.rejected += 1
         self._report(Fault(index, error))
 
-    def accept(self, index: int, receipt: Receipt) -> None:
-        """Count the item *index* as accepted, with its *receipt*."""
-        with self._condition.lock:
-            self.accepted += 1
-        receipt.listen(functools.partial(self._delivered, index))
+    def listener(self, index: int) -> Listener:
+        """Return whom to tell what became of the item *index*, which `accept` counts."""
+        return functools.partial(self._delivered, index)
+
+    def accept(self) -> None:
+        """Count one more item as accepted. Only who sends the items calls this, before any wait."""
+        self.accepted += 1
 
     def __await__(self) -> Generator[Any, None, BatchReceipt]:
         """Wait without blocking the event loop; see `wait`."""
@@ -112,15 +114,15 @@ class BatchReceipt:
             if error is not None:
                 self._report(Fault(index, error))
         finally:
-            self._count(confirmed=error is None)
+            self._count(error)
 
-    def _count(self, *, confirmed: bool) -> None:
+    def _count(self, error: SyncpipeError | None) -> None:
         with self._condition.lock:
-            if confirmed:
+            if error is None:
                 self.confirmed += 1
             else:
                 self.failed += 1
-            if not self.settled:
+            if self.confirmed + self.failed != self.accepted:
                 return
             self._condition.notify_all()
             wakers, self._wakers = self._wakers, []

@@ -6,6 +6,8 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from syncpipe.errors import DeliveryTimeout
 
 if TYPE_CHECKING:
@@ -19,41 +21,34 @@ if TYPE_CHECKING:
     Listener = Callable[["Receipt", "SyncpipeError | None"], object]
 
 
-class Receipt:
-    """An operation's receipt: settled when the broker has every target's copy, or it is given up.
+class Lobby(msgspec.Struct, frozen=True, gc=False):
+    """Where threads wait for receipts; garbage collection does not look into it.
 
-    ``receipt.wait()`` waits in a thread, ``await receipt`` in an event loop.
+    It leads back to no receipt. A receipt that holds nothing that garbage collection looks into is
+    left out of it, too, as long as that is so; and there may be very many.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_condition",
-        "_error",
-        "_listeners",
-        "_operation_id",
-        "_settled",
-        "queues",
-        "version",
-    )
+    #: Notified when receipts are settled.
+    condition: Condition
 
-    def __init__(
-        self,
-        operation_id: bytes,
-        version: int,
-        queues: tuple[str, ...],
-        condition: Condition,
-        listener: Listener | None = None,
-    ) -> None:
-        """Make a receipt for *listener*; *condition* is notified when it is settled."""
-        #: Version of the operation.
-        self.version = version
-        #: The queues it was sent to, one for each target.
-        self.queues = queues
-        self._operation_id = operation_id
-        self._condition = condition
-        self._settled = False
-        self._error: SyncpipeError | None = None
-        self._listeners: tuple[Listener, ...] = () if listener is None else (listener,)
+
+class Receipt(msgspec.Struct, eq=False, weakref=True):
+    """An operation's receipt: settled when the broker has every target's copy, or it is given up.
+
+    ``receipt.wait()`` waits in a thread, ``await receipt`` in an event loop. A struct, because
+    there are very many.
+    """
+
+    #: UUIDv7, 16 bytes; see `id`.
+    _operation_id: bytes
+    #: Version of the operation.
+    version: int
+    #: The queues it was sent to, one for each target.
+    queues: tuple[str, ...]
+    _lobby: Lobby
+    _listeners: tuple[Listener, ...] = ()
+    _settled: bool = False
+    _error: SyncpipeError | None = None
 
     @property
     def id(self) -> str:
@@ -79,8 +74,8 @@ class Receipt:
 
         """
         if not self._settled:
-            with self._condition.lock:
-                if not self._condition.wait_for(lambda: self._settled, timeout_s):
+            with self._lobby.condition.lock:
+                if not self._lobby.condition.wait_for(lambda: self._settled, timeout_s):
                     raise DeliveryTimeout(
                         f"Not confirmed after {timeout_s} s of waiting.",
                         operation_id=self.id,
@@ -91,14 +86,14 @@ class Receipt:
     def listen(self, listener: Listener) -> None:
         """Call *listener* once the receipt is settled, at once if it is."""
         if not self._settled:
-            with self._condition.lock:
+            with self._lobby.condition.lock:
                 if not self._settled:
                     self._listeners += (listener,)
                     return
         listener(self, self._error)
 
     def settle(self, error: SyncpipeError | None) -> tuple[Listener, ...]:
-        """Settle the receipt, with the lock of its condition held; return whom to tell."""
+        """Settle the receipt, with the lock of its lobby held; return whom to tell."""
         self._error = error
         self._settled = True
         listeners, self._listeners = self._listeners, ()

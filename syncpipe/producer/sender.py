@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from syncpipe.errors import BufferFull, ClientClosed, DeliveryTimeout, SendError
 from syncpipe.producer import lifetime
 from syncpipe.producer.audience import Audience
-from syncpipe.producer.buffer import Buffer, Entry, Parcel, Ticket
+from syncpipe.producer.buffer import Buffer, Parcel
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.reasons import about, left_unconfirmed, not_in_time
-from syncpipe.producer.receipt import Receipt
+from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.tally import Tally
+from syncpipe.producer.ticket import Ticket
 from syncpipe.producer.turn import Turn
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from syncpipe.producer.audience import News
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.options import ClientOptions
-    from syncpipe.producer.receipt import Listener
+    from syncpipe.producer.receipt import Listener, Receipt
     from syncpipe.producer.stamps import Stamper
     from syncpipe.producer.tally import Mark
     from syncpipe.transport.broker import Broker
@@ -81,6 +82,7 @@ class Sender:
         lock = threading.RLock()
         #: Notified when operations are settled.
         self._progress = Condition(lock)
+        self._lobby = Lobby(self._progress)
         self._buffer = Buffer(self._options)
         self._tally = Tally()
         self._audience = Audience(lock)
@@ -98,9 +100,8 @@ class Sender:
         """Start empty in a forked child: what the parent has accepted, the parent sends."""
         inherited = [*self._flying(), *self._buffer.drain()]
         self._begin()
-        for entry in inherited:
-            receipt = entry.ticket.receipt
-            receipt.settle(about(SendError, "The process that accepted it sends it.", receipt))
+        for ticket in inherited:
+            ticket.settle(about(SendError, "The process that accepted it sends it.", ticket))
 
     def finish(self) -> None:
         """Send what is left, at interpreter exit, where nobody is left to be told but the log."""
@@ -116,19 +117,17 @@ class Sender:
 
         """
         with self._progress.lock:
-            receipt = Receipt(
-                accepted.operation_id, accepted.version, accepted.queues, self._progress, listener
-            )
             if self._closed:
-                raise about(ClientClosed, "The client is closed.", receipt)
+                raise ClientClosed(
+                    "The client is closed.", operation_id=accepted.uuid, version=accepted.version
+                )
             if not self._buffer.has_room(accepted):
                 return None
             try:
-                self._append(accepted, receipt)
+                return self._append(accepted, listener)
             except BaseException:
                 self._recount()
                 raise
-            return receipt
 
     def put(self, accepted: Accepted, listener: Listener | None = None) -> Receipt:
         """Buffer an operation and return its receipt; wait for room in a full buffer.
@@ -205,16 +204,25 @@ class Sender:
         self._broker.close()
         return self.report(mark)
 
-    def _append(self, accepted: Accepted, receipt: Receipt) -> None:
+    def _append(self, accepted: Accepted, listener: Listener | None) -> Receipt:
         now = self._clock.monotonic()
-        try_until = now + self._begin_within_s
-        ticket = Ticket(receipt, len(accepted.routes), self._tally.opened())
+        ticket = Ticket(
+            accepted.operation_id,
+            accepted.version,
+            accepted.queues,
+            self._lobby,
+            () if listener is None else (listener,),
+            size=len(accepted.data),
+            missing=len(accepted.routes),
+            epoch=self._tally.opened(),
+            try_until=now + self._begin_within_s,
+        )
         sooner = False
         for route in accepted.routes:
-            entry = Entry(accepted.data, ticket, try_until)
-            sooner = self._buffer.append(route, entry, now) or sooner
+            sooner = self._buffer.append(route, ticket, accepted, now) or sooner
         if sooner:
             self._turn.use()
+        return ticket
 
     def _hurry(self) -> Mark:
         """Make everything that waits due; return this moment."""
@@ -229,7 +237,7 @@ class Sender:
         """
         flying = self._flying()
         self._buffer.recount(flying)
-        copies = Counter(entry.ticket for entry in [*flying, *self._buffer.waiting()])
+        copies = Counter([*flying, *self._buffer.waiting()])
         for ticket, count in copies.items():
             ticket.missing = count
         self._tally.recount(ticket.epoch for ticket in copies)
@@ -279,13 +287,10 @@ class Sender:
         with self._progress.lock:
             if not self._turn.mine:
                 return
-            waiting = set(self._buffer.waiting())
             for parcel in self._in_flight:
-                left = tuple(entry for entry in parcel.entries if entry not in waiting)
-                for entry in left:
-                    entry.error = DeliveryTimeout("The sending was interrupted.")
-                if left:
-                    self._buffer.put_back(Parcel(parcel.route, left), self._clock.monotonic())
+                if not self._buffer.holds(parcel):
+                    parcel.error = DeliveryTimeout("The sending was interrupted.")
+                    self._buffer.put_back(parcel, self._clock.monotonic())
             self._in_flight = []
             self._recount()
             self._turn.end()
@@ -307,7 +312,7 @@ class Sender:
             news: list[News] = []
             for parcel, error in zip(parcels, verdicts, strict=True):
                 if error is None:
-                    news += self._settled(parcel.entries, None)
+                    news += self._settled(parcel.tickets, None)
                 else:
                     news += self._try_again(parcel, error)
             self._in_flight = []
@@ -315,17 +320,15 @@ class Sender:
             return news
 
     def _try_again(self, parcel: Parcel, error: SyncpipeError) -> list[News]:
-        """Put back the entries of *parcel* that still have time; return the news of the others."""
+        """Put back the copies in *parcel* that still have time; return the news of the others."""
         now = self._clock.monotonic()
-        for entry in parcel.entries:
-            # Once nobody can know whether a copy was stored, no later refusal makes it certain.
-            if not isinstance(entry.error, DeliveryTimeout):
-                entry.error = error
-        late = [entry for entry in parcel.entries if entry.try_until < now]
-        kept = tuple(parcel.entries[len(late) :])
-        if kept:
-            self._buffer.put_back(Parcel(parcel.route, kept), now + self._backoff_s())
-        return self._given_up(late)
+        # Once nobody can know whether a copy was stored, no later refusal makes it certain.
+        if not isinstance(parcel.error, DeliveryTimeout):
+            parcel.error = error
+        late, kept = parcel.split(parcel.late(now))
+        if kept.tickets:
+            self._buffer.put_back(kept, now + self._backoff_s())
+        return self._given_up([late])
 
     def _backoff_s(self) -> float:
         limit = min(_BACKOFF_MAX_S, self._options.delivery_timeout_s * _BACKOFF_PART)
@@ -336,46 +339,45 @@ class Sender:
     def _give_up_late(self) -> list[News]:
         with self._progress.lock:
             late = self._buffer.late(self._clock.monotonic())
-            news = self._given_up(entry for parcel in late for entry in parcel.entries)
+            news = self._given_up(late)
             self._buffer.remove(late)
             if late:
                 self._progress.notify_all()
             return news
 
-    def _given_up(self, entries: Iterable[Entry]) -> list[News]:
+    def _given_up(self, parcels: Iterable[Parcel]) -> list[News]:
         news: list[News] = []
-        for entry in entries:
-            receipt = entry.ticket.receipt
-            news += self._settled([entry], not_in_time(entry.error, self._options, receipt))
+        for parcel in parcels:
+            for ticket in parcel.tickets:
+                error = not_in_time(parcel.error, self._options, ticket)
+                news += self._settled([ticket], error)
         return news
 
     def _abandon(self) -> list[News]:
         """Give up everything, because the client closes."""
         with self._progress.lock:
-            entries = [*self._flying(), *self._buffer.drain()]
+            copies = [*self._flying(), *self._buffer.drain()]
             self._in_flight = []
             news: list[News] = []
-            for entry in entries:
-                receipt = entry.ticket.receipt
-                error = about(ClientClosed, "The client was closed before it was sent.", receipt)
-                news += self._settled([entry], error)
+            for ticket in copies:
+                error = about(ClientClosed, "The client was closed before it was sent.", ticket)
+                news += self._settled([ticket], error)
             self._progress.notify_all()
             return news
 
-    def _flying(self) -> list[Entry]:
-        return [entry for parcel in self._in_flight for entry in parcel.entries]
+    def _flying(self) -> list[Ticket]:
+        return [ticket for parcel in self._in_flight for ticket in parcel.tickets]
 
-    def _settled(self, entries: Collection[Entry], error: SyncpipeError | None) -> list[News]:
-        """Count *entries* as confirmed or given up; return the receipts that this settles."""
-        self._buffer.release(entries)
+    def _settled(self, copies: Collection[Ticket], error: SyncpipeError | None) -> list[News]:
+        """Count *copies* as confirmed or given up; return the receipts that this settles."""
+        self._buffer.release(copies)
         settled: list[Ticket] = []
-        for entry in entries:
-            ticket = entry.ticket
+        for ticket in copies:
             ticket.missing -= 1
-            ticket.error = ticket.error or error
+            if error is not None and ticket.given_up is None:
+                ticket.given_up = error
             if not ticket.missing:
                 settled.append(ticket)
-        counts = Counter([(ticket.epoch, ticket.error is not None) for ticket in settled])
-        for (epoch, failed), number in counts.items():
-            self._tally.settled(epoch, failed=failed, number=number)
-        return [(ticket.receipt, ticket.receipt.settle(ticket.error)) for ticket in settled]
+        failed = sum([ticket.given_up is not None for ticket in settled])
+        self._tally.settled([ticket.epoch for ticket in settled], failed=failed)
+        return [(ticket, ticket.settle(ticket.given_up)) for ticket in settled]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from syncpipe.core.operation import uuid7
+from syncpipe.core.operation import uuid7_ends
 from syncpipe.core.values import shown
 from syncpipe.core.version import MAX_AHEAD_MS, MAX_VERSION, milliseconds, next_version
 from syncpipe.errors import InvalidVersion
@@ -15,10 +15,10 @@ from syncpipe.producer.dues import Dues
 if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
 
-#: Bytes of chance for an id; it needs 74 bits.
-_ID_RANDOM_BYTES = 10
-#: Ids for which chance is drawn at once.
-_DRAWN_IDS = 256
+#: Ids for which chance is drawn at once, and the bits of chance for each.
+_DRAWN_IDS, _ID_RANDOM_BITS = 256, 80
+#: The bits of time in an id.
+_ID_TIME = 2**48 - 1
 
 
 class Stamper:
@@ -36,7 +36,7 @@ class Stamper:
         """Make a lock that nobody holds; versions go on from the last one, ids take new chance."""
         self._lock = threading.Lock()
         self._dues = Dues()
-        self._drawn: list[int] = []
+        self._drawn: list[bytes] = []
 
     def now_ms(self) -> int:
         """Return the wall clock's milliseconds since the Unix epoch."""
@@ -65,21 +65,24 @@ class Stamper:
 
     def _id_at(self, now_ms: int) -> bytes:
         try:
-            bits = self._drawn.pop()
+            end = self._drawn.pop()
         except IndexError:
             # Asking the kernel for each id would take longer than all the rest of a call.
-            bits, *rest = _divided(self._random.bits(8 * _ID_RANDOM_BYTES * _DRAWN_IDS))
+            bits = self._random.bits(_ID_RANDOM_BITS * _DRAWN_IDS)
+            end, *rest = uuid7_ends(bits, _DRAWN_IDS)
             self._drawn += rest
-        return uuid7(now_ms, bits)
+        return (now_ms & _ID_TIME).to_bytes(6, "big") + end
 
     def _version_at(self, now_ms: int, after: int | None) -> int:
         newest = now_ms + MAX_AHEAD_MS
         if after is not None:
             _check_after(after, newest, "this machine's clock")
         with self._lock:
-            last = self._last if milliseconds(self._last) <= newest else 0
-            self._last = next_version(now_ms, last, after or 0)
-            return self._last
+            last = self._last
+            if milliseconds(last) > newest:
+                last = 0
+            self._last = version = next_version(now_ms, last, after or 0)
+            return version
 
     def due_version(self, due_ms: int, after: int | None) -> int:
         """Return a version at *due_ms*, above those given out for it before, and above *after*.
@@ -94,13 +97,6 @@ class Stamper:
             _check_after(after, due_ms + MAX_AHEAD_MS - 1, "the due time")
         with self._lock:
             return self._dues.version(due_ms, now_ms=self._clock.now_ms(), after=after or 0)
-
-
-def _divided(bits: int) -> list[int]:
-    """Return the chance of so many ids that *bits* holds."""
-    drawn = bits.to_bytes(_ID_RANDOM_BYTES * _DRAWN_IDS)
-    starts = range(0, len(drawn), _ID_RANDOM_BYTES)
-    return [int.from_bytes(drawn[start : start + _ID_RANDOM_BYTES]) for start in starts]
 
 
 def check_version(version: object) -> int:

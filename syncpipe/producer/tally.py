@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Mark(NamedTuple):
@@ -36,15 +36,15 @@ class Tally:
         self._open[self._epoch] = self._open.get(self._epoch, 0) + 1
         return self._epoch
 
-    def settled(self, epoch: int, *, failed: bool, number: int = 1) -> None:
-        """Count so many operations of *epoch* as confirmed or *failed*."""
-        if failed:
-            self._failed += number
-        left = self._open[epoch] - number
-        if left:
-            self._open[epoch] = left
-        else:
-            del self._open[epoch]
+    def settled(self, epochs: Sequence[int], *, failed: int = 0) -> None:
+        """Count one operation for each of *epochs* as no longer waiting; so many have *failed*."""
+        self._failed += failed
+        for epoch, number in Counter(epochs).items():
+            left = self._open[epoch] - number
+            if left:
+                self._open[epoch] = left
+            else:
+                del self._open[epoch]
 
     def recount(self, epochs: Iterable[int]) -> None:
         """Count as waiting one operation for each of *epochs*, and no other."""

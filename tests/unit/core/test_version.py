@@ -7,7 +7,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncpipe.core.operation import created_ms, uuid7
+from syncpipe.core.operation import created_ms, uuid7, uuid7_ends
 from syncpipe.core.version import MAX_VERSION, at_milliseconds, milliseconds, next_version, tie_of
 
 times = st.integers(0, 2**47 - 1)
@@ -57,3 +57,12 @@ def test_an_id_is_a_uuid7_that_holds_its_time(now_ms, bits):
 @given(times, st.integers(0, 2**74 - 1), st.integers(0, 2**74 - 1))
 def test_no_random_bit_of_an_id_is_lost(now_ms, one, two):
     assert (uuid7(now_ms, one) == uuid7(now_ms, two)) == (one == two)
+
+
+@given(times, st.lists(st.integers(0, 2**80 - 1), min_size=1, max_size=5))
+def test_the_ends_of_ids_are_those_of_uuids_and_keep_the_random_bits(now_ms, chance):
+    bits = sum(one << 80 * place for place, one in enumerate(reversed(chance)))
+    ids = [now_ms.to_bytes(6, "big") + end for end in uuid7_ends(bits, len(chance))]
+
+    expected = [uuid7(now_ms, one >> 64 << 62 | one & 2**62 - 1) for one in chance]
+    assert ids == expected

@@ -8,7 +8,10 @@ from syncpipe.core.codec import decode_all
 from syncpipe.core.collection import Collection, KeyType, VersionSource
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import Lane, Priority
-from syncpipe.producer.intake import Route
+from syncpipe.producer.condition import Condition
+from syncpipe.producer.intake import Accepted, Route
+from syncpipe.producer.receipt import Lobby
+from syncpipe.producer.ticket import Ticket
 
 if TYPE_CHECKING:
     from syncpipe.testing.broker import MemoryBroker
@@ -27,6 +30,18 @@ def route(shard: int = 0, priority: Priority = Priority.NORMAL) -> Route:
     """A route to the target ``crm``."""
     lane = Lane("crm", shard)
     return Route(lane, priority, lane.queue(priority))
+
+
+def accepted(data: bytes, where: Route | None = None) -> Accepted:
+    """An operation of these bytes, for one target."""
+    where = where or route()
+    return Accepted(bytes(16), 1, data, (where,), (where.queue,))
+
+
+def ticket(data: bytes = b"x", *, until: float = 100.0) -> Ticket:
+    """The ticket of an operation of these bytes, for one target."""
+    lobby = Lobby(Condition())
+    return Ticket(bytes(16), 1, (), lobby, size=len(data), missing=1, epoch=0, try_until=until)
 
 
 def sent(broker: MemoryBroker, queue: str | None = None) -> list[list]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -12,15 +11,14 @@ from syncpipe.core.envelope import unseal
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.routing import Priority
 from syncpipe.errors import BrokerFull, BrokerUnavailable, DictionaryMissing
-from syncpipe.producer.buffer import Entry, Parcel, Ticket
+from syncpipe.producer.buffer import Parcel
 from syncpipe.producer.dispatch import Dispatcher
-from syncpipe.producer.receipt import Receipt
 from syncpipe.producer.stamps import Stamper
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
 from syncpipe.transport.broker import APPLY_TASK
 from tests.unit.core.trained import dictionary
-from tests.unit.producer.parts import route
+from tests.unit.producer.parts import route, ticket
 
 
 @pytest.fixture
@@ -33,12 +31,12 @@ def _dispatcher(broker):
 
 
 def _parcel(shard, *keys):
-    entries = []
-    for key in keys:
-        data = encode(Operation(key.encode().ljust(16), Kind.DELETE, "orders", key, 1, None))
-        receipt = Receipt(bytes(16), 1, (), threading.Condition())
-        entries.append(Entry(data, Ticket(receipt, 1, 0), 9.0))
-    return Parcel(route(shard, Priority.LOW), tuple(entries))
+    operations = [
+        encode(Operation(key.encode().ljust(16), Kind.DELETE, "orders", key, 1, None))
+        for key in keys
+    ]
+    tickets = [ticket(operation) for operation in operations]
+    return Parcel(route(shard, Priority.LOW), tickets, bytearray(b"".join(operations)))
 
 
 def test_an_envelope_says_where_it_goes_what_it_holds_and_when_it_was_made(broker):

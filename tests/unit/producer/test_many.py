@@ -10,15 +10,14 @@ import pytest
 from syncpipe.errors import BrokerFull, DeliveryTimeout, InvalidKey
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.many import MAX_FAULTS, BatchReceipt, Fault
-from syncpipe.producer.receipt import Receipt
+from syncpipe.producer.receipt import Lobby, Receipt
 
 LATE, BAD = BrokerFull("Full."), InvalidKey("No.")
 
 
 def _accepted(batch, index):
-    receipt = Receipt(bytes(16), 1, (), Condition())
-    batch.accept(index, receipt)
-    return receipt
+    batch.accept()
+    return Receipt(bytes(16), 1, (), Lobby(Condition()), (batch.listener(index),))
 
 
 def _settle(receipt, error=None):

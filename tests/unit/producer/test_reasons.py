@@ -6,11 +6,11 @@ from syncpipe.errors import BrokerUnavailable, QueueMissing
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.options import ClientOptions
 from syncpipe.producer.reasons import not_in_time
-from syncpipe.producer.receipt import Receipt
+from syncpipe.producer.receipt import Lobby, Receipt
 
 
 def test_whoever_gives_up_says_until_when_it_tried():
-    receipt = Receipt(bytes(16), 7, (), Condition())
+    receipt = Receipt(bytes(16), 7, (), Lobby(Condition()))
     error = not_in_time(QueueMissing("No queue."), ClientOptions(), receipt)
 
     assert isinstance(error, QueueMissing)

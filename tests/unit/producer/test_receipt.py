@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
 from syncpipe.errors import BrokerFull, DeliveryTimeout
 from syncpipe.producer.condition import Condition
-from syncpipe.producer.receipt import Receipt
+from syncpipe.producer.receipt import Lobby, Receipt
 
 ID = bytes.fromhex("019b76daa8007c21a29f6fbed82c07cd")
 ERROR = BrokerFull("Full.")
@@ -17,13 +19,13 @@ ERROR = BrokerFull("Full.")
 
 @pytest.fixture
 def receipt():
-    return Receipt(ID, 7, ("sp.crm.0.low",), Condition())
+    return Receipt(ID, 7, ("sp.crm.0.low",), Lobby(Condition()))
 
 
 def _settle(receipt, error=None):
-    with receipt._condition:
+    with receipt._lobby.condition:
         listeners = receipt.settle(error)
-        receipt._condition.notify_all()
+        receipt._lobby.condition.notify_all()
     for listener in listeners:
         listener(receipt, error)
 
@@ -114,3 +116,22 @@ def test_it_shows_its_state(receipt):
 
 async def _awaited(receipt):
     return await receipt
+
+
+def test_garbage_collection_looks_into_a_receipt_only_while_there_is_something(receipt):
+    assert not gc.is_tracked(receipt)
+    receipt.listen(lambda *_: None)
+    assert gc.is_tracked(receipt)
+
+
+def test_a_receipt_that_was_given_up_is_collected_with_the_frames_of_its_error():
+    receipt = Receipt(ID, 7, (), Lobby(Condition()))
+    _settle(receipt, BrokerFull("Full."))
+    try:
+        receipt.wait()
+    except BrokerFull:
+        trace = weakref.ref(receipt)
+    del receipt
+
+    gc.collect()
+    assert trace() is None
