@@ -68,6 +68,13 @@ def rabbitmq() -> Iterator[RabbitServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def mortal_rabbitmq() -> Iterator[RabbitServer]:
+    """A private RabbitMQ like the other, to be stopped, filled and killed, and left running."""
+    with rabbitmq_server() as server:
+        yield server
+
+
 @pytest.fixture
 def rabbitmq_url(rabbitmq: RabbitServer) -> Iterator[str]:
     """Address of an empty virtual host of this test's own."""

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import pytest
 
 from syncpipe.supervisor import Command, Supervisor
+from tests.patience import eventually
 from tests.servers import short_directory
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class RabbitServer:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{quote(host, safe='')}"
 
     def new_host(self) -> str:
-        """Make a virtual host and return its name."""
+        """Make a virtual host, as soon as the node runs, and return its name."""
+        eventually(lambda: _serves(self.management_port))
         name = f"test-{next(self._numbers)}"
         self.call("PUT", f"vhosts/{name}")
         self.call(

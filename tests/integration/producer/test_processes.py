@@ -67,7 +67,7 @@ for n in range(10):
     pid = os.fork()
     if pid == 0:
         client.upsert("orders", f"child {n}", {})
-        os._exit(client.flush())
+        os._exit(client.flush(60))
     statuses.append(os.waitpid(pid, 0)[1])
 stop.set()
 for thread in threads: thread.join()

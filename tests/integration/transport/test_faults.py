@@ -31,13 +31,11 @@ def incarnation(server):
 
 
 def _claiming(sides, **options):
-    """Return a side that has claimed, None if a slow machine made its time for that too short."""
+    """Return a side that has claimed; None where the machine was too slow for it."""
     ours = sides(**options)
-    try:
+    with suppress(*ours.connection.connection_errors):
         ours.listen("orders").claim_now()
-    except ours.connection.connection_errors:
-        return None
-    return ours
+        return ours
 
 
 def _plain(body):
@@ -325,8 +323,8 @@ def test_a_redis_that_was_away_longer_than_a_lifetime_is_served_further():
 def test_a_connection_that_has_gone_silent_is_given_up(redis, server):
     with relay(redis.socket) as line:
         sides = Sides(line.url)
-        options = {"liveness_s": 0.5, "health_check_interval": 0.5, "socket_timeout": 0.5}
-        ours = eventually(lambda: _claiming(sides, **options))
+        short = dict.fromkeys(("liveness_s", "health_check_interval", "socket_timeout"), 0.5)
+        ours = eventually(lambda: _claiming(sides, **short))
         line.fall_silent()
 
         server.lpush("orders", json.dumps(_plain("late")))
@@ -339,7 +337,7 @@ def test_a_blocked_consumer_keeps_what_it_holds(side, server, incarnation):
     side.stock().send("orders", 1)
     ours = side(liveness_s=6).listen("orders")
     ours.drain(1)
-    lives_until = {server.zscore(Keys().incarnations, ours.channel.claims.incarnation)}
+    lives_until = set()
 
     def has_beaten_twice():  # meanwhile the consumer's thread does nothing but this
         assert incarnation().patrol().count == 0

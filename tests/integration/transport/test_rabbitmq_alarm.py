@@ -12,7 +12,6 @@ from syncpipe.system import SystemClock
 from syncpipe.transport import open_broker
 from syncpipe.transport.broker import WorkerInfo
 from tests.patience import eventually
-from tests.rabbitmq import rabbitmq_server
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -33,10 +32,9 @@ while True:
 """
 
 
-@pytest.fixture(scope="module")
-def server():
-    with rabbitmq_server() as running:
-        yield running
+@pytest.fixture
+def server(mortal_rabbitmq):
+    return mortal_rabbitmq
 
 
 @pytest.fixture
