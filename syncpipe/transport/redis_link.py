@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - connecting to any host would import it; see `pool_of`
 import math
 import os
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -217,12 +218,18 @@ class RedisLink:
 
 
 def pool_of(url: str) -> redis.ConnectionPool:
-    """Return connections to *url*, none of them open. Raises ``ConfigError`` if it is no URL."""
+    """Return connections to *url*, none of them open. Raises ``ConfigError`` if it is no URL.
+
+    Connecting imports nothing afterwards. A child forked while another thread imports a module can
+    never import it itself: it would wait for that thread, which it does not have.
+    """
     try:
         _check_address(url)
-        return redis.ConnectionPool.from_url(_native(url))
-    except ValueError as error:
+        pool = redis.ConnectionPool.from_url(_native(url))
+        pool.connection_class(**pool.connection_kwargs)  # redis-py imports more with the first one
+    except (ValueError, TypeError, redis.RedisError) as error:
         raise ConfigError(f"The broker URL cannot be used: {said(error)}") from error
+    return pool
 
 
 def _check_address(url: str) -> None:

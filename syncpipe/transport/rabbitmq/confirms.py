@@ -64,6 +64,9 @@ class Publisher:
         """Open the channel on *line*."""
         self._line = line
         self._channel = line.channel()
+        # For what comes back py-amqp would look for a codec "binary", and a forked child can wait
+        # for ever for a module that its parent was importing.
+        self._channel.auto_decode = False
         self._channel.confirm_select()
         events = self._channel.events
         events["basic_ack"].add(self._on_ack)

@@ -74,6 +74,18 @@ for thread in threads: thread.join()
 assert client.flush() == 0
 assert statuses == [0] * 10, statuses
 """
+FIRST_SENDING = """
+imported, sending = [], True
+def watch(event, arguments):
+    if event == "import" and sending: imported.append(arguments[0])
+sys.addaudithook(watch)
+client.upsert("orders", "o", {"text": "long " * 100})
+assert client.flush() == 0
+client.upsert("orders", "o", {}).listen(print)
+client.close()
+sending = False
+assert not imported, imported
+"""
 
 
 @pytest.fixture
@@ -123,6 +135,12 @@ def test_forks_in_the_middle_of_sending_lose_and_double_nothing(redis_url, broke
     for name in range(3):
         mine = [o.data["n"] for o in operations if o.key == f"storm {name}"]
         assert mine == list(range(len(mine)))
+
+
+def test_sending_imports_nothing_for_which_a_forked_child_could_wait(redis_url):
+    ran = _run(redis_url, FIRST_SENDING)
+
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize(

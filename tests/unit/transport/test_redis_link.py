@@ -21,9 +21,13 @@ def test_celerys_address_is_told_to_redis_py_in_its_own_way(url, native):
     assert _native(url) == native
 
 
-def test_an_address_that_cannot_be_used_is_refused():
-    with pytest.raises(ConfigError):
-        RedisLink("redis://host:not-a-port", clock=None)
+@pytest.mark.parametrize(
+    "url",
+    ["redis://host:not-a-port", "redis://host?patience=7", "rediss://host?ssl_cert_reqs=maybe"],
+)
+def test_an_address_that_cannot_be_used_is_refused(url):
+    with pytest.raises(ConfigError, match=r"The broker URL cannot be used: .+\."):
+        RedisLink(url, clock=None)
 
 
 @pytest.mark.parametrize(
