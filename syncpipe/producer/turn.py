@@ -96,7 +96,7 @@ class Turn:
             self._looks_at = -math.inf
             self.thread = threading.Thread(target=self._run, name="syncpipe-sender", daemon=True)
             self.thread.start()
-        elif due_at < self._looks_at:
+        elif due_at < self._looks_at or self._looks_at < self._clock.monotonic():
             self._work.notify()
 
     def mourn(self) -> None:

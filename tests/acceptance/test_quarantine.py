@@ -23,21 +23,21 @@ SABOTAGE = """
         os.kill(os.getpid(), signal.SIGKILL)
 
     if "workers" in sys.orig_argv:
-        from syncpipe.core import codec
         from syncpipe.pipeline import decode
         from syncpipe.targets.postgres.target import PostgresTarget
 
-        applied, decoded = PostgresTarget.apply, decode.decode_all
+        applied, decoded = PostgresTarget.apply, decode.decode_at_once
 
         def apply(self, groups, **options):
             if any("poison" in o.fields for group in groups for o in group.operations):
                 die()
             return applied(self, groups, **options)
 
-        def decode_all(body):
-            return (die() if "curse" in pair[0].fields else pair for pair in decoded(body))
+        def decode_at_once(body, count):
+            operations = decoded(body, count)
+            return die() if any("curse" in o.fields for o in operations) else operations
 
-        PostgresTarget.apply, decode.decode_all = apply, decode_all
+        PostgresTarget.apply, decode.decode_at_once = apply, decode_at_once
 """
 #: Longest wait for some crashes, with the restarts and redeliveries after each.
 PATIENCE_S = 120.0

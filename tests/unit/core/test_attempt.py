@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from syncpipe.core.attempt import MAX_ATTEMPTS_KEPT, MAX_MESSAGE, Attempt, attempts_of, one_more
 from syncpipe.core.envelope import Header, seal
