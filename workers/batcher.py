@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from syncpipe.resilience.call import Call
     from workers.station import Station
 
-#: Seconds that a batch which is not full gives another of its target to end before it begins beside
-#: it: what comes meanwhile joins it, and few large batches take less than many small ones.
+#: Seconds that a batch which is not full gives each other of its target to end before it begins
+#: beside them: what comes meanwhile joins it, and few large batches take less than many small ones.
 _COMPANY_S = 0.025
 #: Seconds from the beginning of a batch to that of the next that is not full, for the same reason.
 _PACE_S = 0.01
@@ -205,7 +205,7 @@ class Batcher:
             return None
         if self._shelves[name].full:
             return due
-        return max(due, self._began[name] + (_COMPANY_S if running else _PACE_S))
+        return max(due, self._began[name] + (_COMPANY_S * running or _PACE_S))
 
     def _may_start(self, name: str, now: float) -> bool:
         due = self._due(name)

@@ -12,7 +12,7 @@ class WorkerOptions:
     #: Threads that apply batches; with several targets each gets at most its `max_share` of them.
     threads: int = 4
     #: Envelopes that the process holds unacknowledged, not counting those that wait to be retried.
-    prefetch: int = 64
+    prefetch: int = 80
     #: Envelopes of one queue that the process holds unacknowledged, on RabbitMQ.
     queue_prefetch: int = 8
     #: Most operations in one batch, where those on one record become one write; one envelope with
