@@ -65,7 +65,7 @@ PEERS_GROUPS = ("--only-group", "bench")
 LOCKS = {LOCK: GROUPS, PEERS_LOCK: PEERS_GROUPS}
 #: Test processes for each processor, as tests mostly wait for servers and workers; and how many
 #: there are at most, as each starts servers of its own.
-TESTERS, MOST_TESTERS = 2, 8
+TESTERS, MOST_TESTERS = 3, 8
 #: The gates of `check`, each a program of the environment.
 GATES = (
     ("ruff", "check", "."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
 
 import pytest
 from redis import Redis
@@ -100,8 +99,9 @@ def test_one_process_probes_for_all_and_none_holds_anything(fleet, listener):
     # One may be under way when the counting begins, and one when it ends.
     assert told - 1 <= seen <= told + 1
     failures = [line["failures"] for lines in fleet.probes() for line in lines]
-    assert max(Counter(failures).values()) == 1
-    assert sorted(failures) == list(range(min(failures), max(failures) + 1))
+    # Two probe for once while one has not heard of the other, and no more of them each time.
+    assert len(failures) <= len(set(failures)) + 1
+    assert sorted(set(failures)) == list(range(min(failures), max(failures) + 1))
     assert len([lines for lines in fleet.probes() if lines]) > 1, "they take turns"
     assert fleet.dead() == []
 
