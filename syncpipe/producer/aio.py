@@ -12,7 +12,7 @@ from syncpipe.errors import ClientClosed, SyncpipeError
 from syncpipe.producer.draft import Choices, draft_of
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
-from syncpipe.producer.reasons import left_unconfirmed
+from syncpipe.producer.reasons import left_unconfirmed, no_room
 from syncpipe.producer.sender import Sender
 from syncpipe.producer.stamps import Stamper
 
@@ -188,7 +188,7 @@ class AsyncClient:
                         return receipt
                     await progress.wait()
         except TimeoutError:
-            raise self._sender.full(accepted) from None
+            raise no_room(self._options, accepted) from None
 
     async def _settled(self, mark: Mark) -> None:
         while True:

@@ -1,56 +1,84 @@
-"""Who is told what became of operations: the listeners of receipts, and watchers."""
+"""Who is told what became of operations: the listeners of receipts, and watchers.
+
+Listeners are called by our own thread (see `turn`), never by one that sends or flushes: its caller
+may hold a lock that a listener takes, and a Ctrl-C there must not lose the news of others.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from syncpipe.producer.receipt import Listener, Receipt
 
-    #: A settled receipt, and who waits to be told.
-    News = tuple[Receipt, tuple[Listener, ...]]
-
 _LOG = logging.getLogger("syncpipe.producer.sender")
+#: Receipts with listeners still to be told, from which on nothing more should be sent.
+_CROWD = 10_000
 
 
 class Audience:
-    """Calls what callers gave us, without the lock. Thread-safe."""
+    """Knows whom to tell, and tells. Everything but `watch` and `tell` needs its lock held."""
 
     def __init__(self, lock: threading.RLock) -> None:
-        """Know nobody yet; *lock* guards who is known."""
+        """Know nobody yet; *lock* is that of the receipts."""
         self._lock = lock
+        #: Receipts whose listeners wait to be told. One may be here twice, or before it is settled,
+        #: after a Ctrl-C: its listeners stay with it until each is called.
+        self._news: deque[Receipt] = deque()
         self._watchers: list[Callable[[], object]] = []
 
+    @property
+    def waiting(self) -> bool:
+        """Whether listeners wait to be told."""
+        return bool(self._news)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many wait that what is sent should wait for them."""
+        return len(self._news) > _CROWD
+
     def watch(self, callback: Callable[[], object]) -> None:
-        """Call *callback* once, the next time that there is news."""
+        """Call *callback* once, the next time that there is news; it must not block."""
         with self._lock:
             self._watchers.append(callback)
 
-    def tell(self, news: Iterable[News]) -> None:
-        """Call the listeners of *news*, and the watchers if there is any."""
-        told = False
-        for receipt, listeners in news:
-            told = True
-            for listener in listeners:
-                _call(listener, receipt, receipt.error)
-        if told:
-            self.wake()
+    def expect(self, receipt: Receipt) -> None:
+        """Have the listeners of *receipt* told, which is settled next."""
+        if receipt.heard:
+            self._news.append(receipt)
 
     def wake(self) -> None:
         """Call the watchers."""
+        while self._watchers:
+            _call(self._watchers.pop(0))
+
+    def tell(self) -> None:
+        """Call the listeners that wait, one after the other, without the lock."""
+        while (listener := self._next()) is not None:
+            _call(*listener)
+
+    def _next(self) -> tuple[Listener, Receipt, object] | None:
         with self._lock:
-            watchers, self._watchers = self._watchers, []
-        for watcher in watchers:
-            _call(watcher)
+            while self._news:
+                receipt = self._news[0]
+                listener = receipt.take_listener()
+                if listener is not None:
+                    return listener, receipt, receipt.error
+                self._news.popleft()
+            return None
 
 
 def _call(callback: Callable[..., object], *arguments: object) -> None:
-    """Call what a caller gave us; what it raises goes to the log and ends nothing of ours."""
+    """Call what a caller gave us; what it raises goes to the log and ends nothing of ours.
+
+    That holds for what would end a thread or a task as well: it is not the caller's thread.
+    """
     try:
         callback(*arguments)
-    except Exception:  # noqa: BLE001 - a caller's fault must not stop other deliveries
+    except BaseException:  # noqa: BLE001 - a caller's fault must not stop other deliveries
         _LOG.exception("A delivery callback raised.", extra={"arguments": arguments})

@@ -174,7 +174,7 @@ class Buffer:
         return found
 
     def remove(self, parcels: Iterable[Parcel]) -> None:
-        """Remove what `due` or `late` has returned."""
+        """Remove what `due`, `late` or `parcels` has returned."""
         for parcel in parcels:
             queue, count = parcel.route.queue, len(parcel.tickets)
             waiting = self._groups[queue].parcels
@@ -189,10 +189,13 @@ class Buffer:
         """Give back the room of *copies*, which are confirmed or given up."""
         self._bytes -= sum([ticket.size for ticket in copies]) + COPY_BYTES * len(copies)
 
+    def parcels(self) -> list[Parcel]:
+        """Return everything that waits."""
+        return [parcel for group in self._groups.values() for parcel in group.parcels]
+
     def waiting(self) -> list[Ticket]:
         """Return the ticket of every copy that waits."""
-        groups = self._groups.values()
-        return [each for group in groups for parcel in group.parcels for each in parcel.tickets]
+        return [ticket for parcel in self.parcels() for ticket in parcel.tickets]
 
     def recount(self, flying: Iterable[Ticket]) -> None:
         """Count again what waits and what is *flying*, after an interruption anywhere."""
@@ -201,9 +204,3 @@ class Buffer:
             del last.body[sum(ticket.size for ticket in last.tickets) :]
         copies = [*flying, *self.waiting()]
         self._bytes = sum(ticket.size + COPY_BYTES for ticket in copies)
-
-    def drain(self) -> list[Ticket]:
-        """Remove everything that waits, and return the ticket of every copy."""
-        waiting = self.waiting()
-        self._groups = {}
-        return waiting

@@ -40,8 +40,8 @@ class Client:
     - `ClientClosed`: the client was closed.
 
     *on_delivery* is called once with the receipt and the error, None if the operation is confirmed.
-    It runs on the client's own thread, or one that flushes, so it should be short and must not wait
-    for receipts.
+    It runs on the client's own thread, maybe after a flush has returned and before `close` does, so
+    it should be short and must not wait for receipts. What it raises goes to the log.
     """
 
     def __init__(
@@ -156,7 +156,9 @@ class Client:
     def close(self, timeout_s: float | None = None) -> int:
         """Flush, give up what *timeout_s* did not suffice for, and release the broker. Idempotent.
 
-        Returns how many operations are not confirmed, as `flush`; their receipts carry the error.
+        Returns how many operations are not confirmed, as `flush`; their receipts carry the error. A
+        signal handler that interrupts a flush of its own thread gives up nothing, and what was
+        interrupted goes on; close again, or let the exit do so.
         """
         return self._sender.close(timeout_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import weakref
@@ -25,6 +26,7 @@ class Finishable(Protocol):
         ...
 
 
+_LOG = logging.getLogger(__name__)
 _RENEWABLE: weakref.WeakSet[Renewable] = weakref.WeakSet()
 _FINISHABLE: weakref.WeakSet[Finishable] = weakref.WeakSet()
 
@@ -66,7 +68,10 @@ _FINISHER = _Finisher()
 
 def _finish_all() -> None:
     for thing in list(_FINISHABLE):
-        thing.finish()
+        try:
+            thing.finish()
+        except Exception:  # noqa: BLE001 - the others have work that must not be lost, too
+            _LOG.exception("What was left to do at exit failed.")
 
 
 os.register_at_fork(after_in_child=_renew_all)

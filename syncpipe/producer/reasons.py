@@ -1,15 +1,26 @@
-"""Why an operation is given up: the errors that a receipt carries, each with id and version."""
+"""Why an operation is refused or given up: errors that carry its id and version."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import BrokerFull, BrokerUnavailable, DeliveryTimeout, SendError
+from syncpipe.errors import (
+    BrokerFull,
+    BrokerUnavailable,
+    BufferFull,
+    ClientClosed,
+    DeliveryTimeout,
+    SendError,
+)
 
 if TYPE_CHECKING:
     from syncpipe.errors import SyncpipeError
+    from syncpipe.producer.intake import Accepted
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Receipt
+
+#: Seconds after which a full buffer is likely to have room.
+_RETRY_AFTER_S = 1.0
 
 
 def left_unconfirmed(count: int) -> SendError:
@@ -17,9 +28,33 @@ def left_unconfirmed(count: int) -> SendError:
     return SendError(f"The client ended with {count} operations not confirmed.")
 
 
+def no_room(options: ClientOptions, accepted: Accepted) -> BufferFull:
+    """Return the error that says that the buffer had no room for *accepted* in time."""
+    return BufferFull(
+        f"The buffer had no room for {options.max_block_s} s.",
+        _RETRY_AFTER_S,
+        operation_id=accepted.uuid,
+        version=accepted.version,
+    )
+
+
 def about(kind: type[SendError], message: str, receipt: Receipt) -> SendError:
     """Return an error of *kind* about the operation of *receipt*."""
     return kind(message, operation_id=receipt.id, version=receipt.version)
+
+
+def closed_before(error: SyncpipeError | None, receipt: Receipt) -> SendError:
+    """Return why an operation was given up by a close, after the *error* of its last try.
+
+    After a try of which nobody knows what became, nobody can say that it was not sent.
+    """
+    if not isinstance(error, DeliveryTimeout):
+        return about(ClientClosed, "The client was closed before it was sent.", receipt)
+    given_up = about(
+        DeliveryTimeout, f"The client was closed before it was confirmed: {error.message}", receipt
+    )
+    given_up.__cause__ = error
+    return given_up
 
 
 def not_in_time(error: SyncpipeError | None, options: ClientOptions, receipt: Receipt) -> SendError:

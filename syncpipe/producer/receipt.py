@@ -92,12 +92,23 @@ class Receipt(msgspec.Struct, eq=False, weakref=True):
                     return
         listener(self, self._error)
 
-    def settle(self, error: SyncpipeError | None) -> tuple[Listener, ...]:
-        """Settle the receipt, with the lock of its lobby held; return whom to tell."""
+    def settle(self, error: SyncpipeError | None) -> None:
+        """Settle the receipt, with the lock of its lobby held; its listeners are yet to be told."""
         self._error = error
         self._settled = True
-        listeners, self._listeners = self._listeners, ()
-        return listeners
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    def take_listener(self) -> Listener | None:
+        """Return one more listener to be told, with the lock held; None if there is none."""
+        if not self._settled or not self._listeners:
+            return None
+        listener, *others = self._listeners
+        self._listeners = tuple(others)
+        return listener
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait without blocking the event loop; see `wait`."""

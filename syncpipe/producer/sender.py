@@ -4,7 +4,8 @@ Its promises: an accepted operation is settled exactly once, confirmed or given 
 ``delivery_timeout_s``; what the broker does not confirm is sent again in a new envelope, still
 before whatever came later for the same queue; no failure of a callback or of the broker ends it.
 
-Who flushes sends, or a thread of our own, one at a time (see `turn`).
+Who flushes sends, or a thread of our own, one at a time (see `turn`). Only the latter calls back
+(see `audience`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import BufferFull, ClientClosed, DeliveryTimeout, SendError
+from syncpipe.errors import ClientClosed, DeliveryTimeout, SendError
 from syncpipe.producer import lifetime
 from syncpipe.producer.audience import Audience
 from syncpipe.producer.buffer import Buffer, Parcel
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
-from syncpipe.producer.reasons import about, left_unconfirmed, not_in_time
+from syncpipe.producer.reasons import about, closed_before, left_unconfirmed, no_room, not_in_time
 from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.tally import Tally
 from syncpipe.producer.ticket import Ticket
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.compression import Dictionary
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.audience import News
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Listener, Receipt
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import Broker
 
 _LOG = logging.getLogger(__name__)
-#: Seconds after which a full buffer is likely to have room.
-_RETRY_AFTER_S = 1.0
 #: Seconds before the second try of a parcel, and at most before any other; full jitter.
 _BACKOFF_S, _BACKOFF_MAX_S = 0.05, 1.0
 #: A try may take a third of the delivery timeout, and begins within the first two thirds.
@@ -50,6 +48,8 @@ _TRIES = 3
 #: The longest backoff, as a part of the delivery timeout.
 _BACKOFF_PART = 0.1
 _JITTER_BITS = 32
+#: How often what is interrupted by one Ctrl-C may be interrupted again.
+_RECOVERIES = 10
 
 
 class Sender:
@@ -91,14 +91,16 @@ class Sender:
             lock,
             clock=self._clock,
             linger_s=self._options.linger_ms / 1000,
+            audience=self._audience,
             due_at=self._buffer.due_at,
             send=self._round,
+            recover=self._recover,
         )
         self._failures = 0
 
     def renew(self) -> None:
         """Start empty in a forked child: what the parent has accepted, the parent sends."""
-        inherited = [*self._flying(), *self._buffer.drain()]
+        inherited = [*self._flying(), *self._buffer.waiting()]
         self._begin()
         for ticket in inherited:
             ticket.settle(about(SendError, "The process that accepted it sends it.", ticket))
@@ -147,20 +149,11 @@ class Sender:
             )
             receipt = self.offer(accepted, listener)
         if receipt is None:
-            raise self.full(accepted)
+            raise no_room(self._options, accepted)
         return receipt
 
-    def full(self, accepted: Accepted) -> BufferFull:
-        """Return the error that says that there was no room for *accepted* in time."""
-        return BufferFull(
-            f"The buffer had no room for {self._options.max_block_s} s.",
-            _RETRY_AFTER_S,
-            operation_id=accepted.uuid,
-            version=accepted.version,
-        )
-
     def watch(self, callback: Callable[[], object]) -> None:
-        """Call *callback* once, the next time that operations are settled."""
+        """Call *callback* once, the next time that operations are settled; it must not block."""
         self._audience.watch(callback)
 
     def begin_flush(self) -> Mark:
@@ -190,18 +183,20 @@ class Sender:
         """Accept no further operation."""
         with self._progress.lock:
             self._closed = self._turn.closing = True
-            self._progress.notify_all()
-        self._audience.wake()
+            self._spread()
 
     def close(self, timeout_s: float | None = None) -> int:
-        """Refuse further operations, flush, give up the rest; return how many are not confirmed."""
+        """Refuse further operations, flush, give up the rest; return how many are not confirmed.
+
+        In a signal handler that interrupts the sending it only refuses: what it has interrupted
+        goes on, and the next close, at interpreter exit at the latest, does the rest.
+        """
         self.refuse_more()
         mark = self._hurry()
-        self._wait(mark, timeout_s)
-        abandoned = self._abandon()
-        self._audience.tell(abandoned)
-        self._turn.stop(wait=not abandoned)
-        self._broker.close()
+        if not self._turn.mine:
+            self._wait(mark, timeout_s)
+            self._turn.stop(stuck=self._abandon())
+            self._broker.close()
         return self.report(mark)
 
     def _append(self, accepted: Accepted, listener: Listener | None) -> Receipt:
@@ -269,31 +264,50 @@ class Sender:
                     return False
                 if left >= self._try_timeout_s and self._turn.take():
                     return True
-                self._turn.rouse()
-                self._progress.wait(left)
+                if not self._turn.rouse() and self._turn.take():  # nobody else is there to send
+                    return True
+                self._progress.wait(min(left, self._turn.pause_s()))
             return False
 
     def _round(self) -> None:
         """Send one parcel to each queue for which something is due; the turn is ours, and ends."""
-        self._audience.tell(self._give_up_late())
+        self._give_up_late()
         parcels = self._take()
         verdicts = self._dispatcher.send(parcels, timeout_s=self._try_timeout_s)
-        self._audience.tell(self._settle(parcels, verdicts))
+        self._settle(parcels, verdicts)
         with self._progress.lock:
             self._turn.end()
 
     def _recover(self) -> None:
-        """Have done again what was interrupted in our turn, by a Ctrl-C: nobody knows how far."""
+        """Have done again what was interrupted in our turn, by a Ctrl-C: nobody knows how far.
+
+        A further Ctrl-C must not leave the turn with one who has gone: the first one goes on.
+        """
+        for _ in range(_RECOVERIES):
+            try:
+                self._restore()
+            except BaseException:  # noqa: BLE001, S112 - whatever a signal handler raises
+                continue
+            return
+
+    def _restore(self) -> None:
+        """Put back what is in flight and give the turn back, if it is ours; may be repeated."""
         with self._progress.lock:
             if not self._turn.mine:
                 return
             for parcel in self._in_flight:
                 if not self._buffer.holds(parcel):
                     parcel.error = DeliveryTimeout("The sending was interrupted.")
-                    self._buffer.put_back(parcel, self._clock.monotonic())
+                    self._buffer.put_back(parcel, self._clock.monotonic() + self._backoff_s())
             self._in_flight = []
             self._recount()
+            self._spread()
             self._turn.end()
+
+    def _spread(self) -> None:
+        """Wake everybody who waits for something to be settled."""
+        self._progress.notify_all()
+        self._audience.wake()
 
     def _take(self) -> list[Parcel]:
         with self._progress.lock:
@@ -301,26 +315,22 @@ class Sender:
             self._buffer.remove(self._in_flight)
             return self._in_flight
 
-    def _settle(
-        self, parcels: list[Parcel], verdicts: Sequence[SyncpipeError | None]
-    ) -> list[News]:
-        """Record the broker's *verdicts*; return the news."""
+    def _settle(self, parcels: list[Parcel], verdicts: Sequence[SyncpipeError | None]) -> None:
+        """Record the broker's *verdicts*."""
         with self._progress.lock:
             if self._in_flight is not parcels:  # given up meanwhile, by `close`
-                return []
+                return
             self._failures = self._failures + 1 if any(verdicts) else 0
-            news: list[News] = []
             for parcel, error in zip(parcels, verdicts, strict=True):
                 if error is None:
-                    news += self._settled(parcel.tickets, None)
+                    self._settled(parcel.tickets, None)
                 else:
-                    news += self._try_again(parcel, error)
+                    self._try_again(parcel, error)
             self._in_flight = []
-            self._progress.notify_all()
-            return news
+            self._spread()
 
-    def _try_again(self, parcel: Parcel, error: SyncpipeError) -> list[News]:
-        """Put back the copies in *parcel* that still have time; return the news of the others."""
+    def _try_again(self, parcel: Parcel, error: SyncpipeError) -> None:
+        """Put back the copies in *parcel* that still have time; give up the others."""
         now = self._clock.monotonic()
         # Once nobody can know whether a copy was stored, no later refusal makes it certain.
         if not isinstance(parcel.error, DeliveryTimeout):
@@ -328,7 +338,7 @@ class Sender:
         late, kept = parcel.split(parcel.late(now))
         if kept.tickets:
             self._buffer.put_back(kept, now + self._backoff_s())
-        return self._given_up([late])
+        self._give_up([late])
 
     def _backoff_s(self) -> float:
         limit = min(_BACKOFF_MAX_S, self._options.delivery_timeout_s * _BACKOFF_PART)
@@ -336,40 +346,40 @@ class Sender:
         jitter = self._random.bits(_JITTER_BITS) / (1 << _JITTER_BITS)
         return ceiling * jitter
 
-    def _give_up_late(self) -> list[News]:
+    def _give_up_late(self) -> None:
         with self._progress.lock:
             late = self._buffer.late(self._clock.monotonic())
-            news = self._given_up(late)
+            self._give_up(late)
             self._buffer.remove(late)
             if late:
-                self._progress.notify_all()
-            return news
+                self._spread()
 
-    def _given_up(self, parcels: Iterable[Parcel]) -> list[News]:
-        news: list[News] = []
+    def _give_up(self, parcels: Iterable[Parcel]) -> None:
         for parcel in parcels:
             for ticket in parcel.tickets:
-                error = not_in_time(parcel.error, self._options, ticket)
-                news += self._settled([ticket], error)
-        return news
+                self._settled([ticket], not_in_time(parcel.error, self._options, ticket))
 
-    def _abandon(self) -> list[News]:
-        """Give up everything, because the client closes."""
+    def _abandon(self) -> bool:
+        """Give up everything, because the client closes; return whether there was anything."""
         with self._progress.lock:
-            copies = [*self._flying(), *self._buffer.drain()]
+            self._recount()  # an earlier close may have been interrupted below
+            waiting = self._buffer.parcels()
+            for parcel in self._in_flight:
+                parcel.error = DeliveryTimeout("It was being sent.")
+            abandoned = [*self._in_flight, *waiting]
+            for parcel in abandoned:
+                for ticket in parcel.tickets:
+                    self._settled([ticket], closed_before(parcel.error, ticket))
             self._in_flight = []
-            news: list[News] = []
-            for ticket in copies:
-                error = about(ClientClosed, "The client was closed before it was sent.", ticket)
-                news += self._settled([ticket], error)
-            self._progress.notify_all()
-            return news
+            self._buffer.remove(waiting)
+            self._spread()
+            return bool(abandoned)
 
     def _flying(self) -> list[Ticket]:
         return [ticket for parcel in self._in_flight for ticket in parcel.tickets]
 
-    def _settled(self, copies: Collection[Ticket], error: SyncpipeError | None) -> list[News]:
-        """Count *copies* as confirmed or given up; return the receipts that this settles."""
+    def _settled(self, copies: Collection[Ticket], error: SyncpipeError | None) -> None:
+        """Count *copies* as confirmed or given up, and settle the receipts of which all are."""
         self._buffer.release(copies)
         settled: list[Ticket] = []
         for ticket in copies:
@@ -380,4 +390,6 @@ class Sender:
                 settled.append(ticket)
         failed = sum([ticket.given_up is not None for ticket in settled])
         self._tally.settled([ticket.epoch for ticket in settled], failed=failed)
-        return [(ticket, ticket.settle(ticket.given_up)) for ticket in settled]
+        for ticket in settled:
+            self._audience.expect(ticket)
+            ticket.settle(ticket.given_up)

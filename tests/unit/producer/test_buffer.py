@@ -270,7 +270,7 @@ def test_an_empty_buffer_takes_even_what_is_larger_than_itself():
 
 
 @pytest.mark.parametrize("held", [False, True])
-def test_draining_returns_everything_that_waits(held):
+def test_everything_that_waits_can_be_removed(held):
     buffer = _buffer()
     _fill(buffer, 2, shard=1)
     _fill(buffer, 1, shard=2)
@@ -278,5 +278,7 @@ def test_draining_returns_everything_that_waits(held):
         for parcel in _take(buffer, 9.0):
             buffer.put_back(parcel, 50.0)
 
-    assert len(buffer.drain()) == 3
-    assert buffer.drain() == []
+    assert len(buffer.waiting()) == 3
+    buffer.remove(buffer.parcels())
+    assert buffer.parcels() == []
+    assert buffer.due_at() is None

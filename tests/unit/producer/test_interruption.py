@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import sys
+import threading
 
 import pytest
 
@@ -48,6 +49,16 @@ class Interrupter:
                 sys.settrace(None)
                 raise KeyboardInterrupt
         return self._line
+
+
+class SecondInterrupter(Interrupter):
+    """Counts lines only once something is restored after a first interruption."""
+
+    restoring = False
+
+    def _enter(self, frame, event, argument):
+        self.restoring = self.restoring or frame.f_code.co_name == "_restore"
+        return super()._enter(frame, event, argument) if self.restoring else None
 
 
 @pytest.fixture
@@ -101,3 +112,29 @@ def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
         if interrupter.left > 0:
             break
     assert number > 30
+
+
+def test_a_second_interruption_while_the_first_is_mended_keeps_the_turn_from_nobody(
+    broker, monkeypatch
+):
+    monkeypatch.setattr(sender, "_BACKOFF_S", 0.001)
+    publish = broker.publish
+
+    def interrupt(_messages, *, timeout_s):
+        assert timeout_s
+        broker.publish = publish
+        raise KeyboardInterrupt
+
+    for number in itertools.count(1):
+        with new_client(broker, linger_ms=1000) as client:
+            receipts = [client.upsert("people", f"{n}", {}) for n in range(3)]
+            client._sender._turn.thread = threading.Thread()  # this thread is the one that sends
+            broker.publish = interrupt
+            with SecondInterrupter(number) as interrupter, pytest.raises(KeyboardInterrupt):
+                client.flush()
+            assert not client._sender._turn.mine, number
+            assert client.flush(PATIENCE_S) == 0, number
+            assert all(receipt.confirmed for receipt in receipts), number
+        if interrupter.left > 0:
+            break
+    assert number > 10

@@ -21,7 +21,8 @@ def _accepted(batch, index):
 
 
 def _settle(receipt, error=None):
-    for listener in receipt.settle(error):
+    receipt.settle(error)
+    while listener := receipt.take_listener():
         listener(receipt, error)
 
 

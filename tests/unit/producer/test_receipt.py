@@ -24,9 +24,9 @@ def receipt():
 
 def _settle(receipt, error=None):
     with receipt._lobby.condition:
-        listeners = receipt.settle(error)
+        receipt.settle(error)
         receipt._lobby.condition.notify_all()
-    for listener in listeners:
+    while listener := receipt.take_listener():
         listener(receipt, error)
 
 
