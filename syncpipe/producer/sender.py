@@ -362,16 +362,19 @@ class Sender:
     def _abandon(self) -> bool:
         """Give up everything, because the client closes; return whether there was anything."""
         with self._progress.lock:
-            self._recount()  # an earlier close may have been interrupted below
             waiting = self._buffer.parcels()
+            abandoned = [*self._in_flight, *waiting]
             for parcel in self._in_flight:
                 parcel.error = DeliveryTimeout("It was being sent.")
-            abandoned = [*self._in_flight, *waiting]
-            for parcel in abandoned:
-                for ticket in parcel.tickets:
-                    self._settled([ticket], closed_before(parcel.error, ticket))
-            self._in_flight = []
-            self._buffer.remove(waiting)
+            try:
+                for parcel in abandoned:
+                    for ticket in parcel.tickets:
+                        self._settled([ticket], closed_before(parcel.error, ticket))
+                self._in_flight = []
+                self._buffer.remove(waiting)
+            except BaseException:
+                self._recount()
+                raise
             self._spread()
             return bool(abandoned)
 

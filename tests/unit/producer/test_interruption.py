@@ -6,6 +6,7 @@ import itertools
 import linecache
 import sys
 import threading
+from collections import Counter
 
 import pytest
 
@@ -77,6 +78,16 @@ def new_client(broker, *, linger_ms=1):
     )
 
 
+def listened(client):
+    """Three operations' receipts, and which of them their listeners were told of."""
+    told = []
+
+    def listen(receipt, _error):
+        told.append(receipt)
+
+    return [client.upsert("people", f"{n}", {}, on_delivery=listen) for n in range(3)], told
+
+
 @pytest.mark.parametrize("before", [0, 3], ids=["first", "later"])
 def test_no_flush_waits_for_an_operation_that_was_interrupted(broker, before):
     for number in itertools.count(1):
@@ -101,7 +112,7 @@ def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
     for number in itertools.count(1):
         broker.fail(times=times)
         with new_client(broker, linger_ms=1000) as client:
-            receipts = [client.upsert("people", f"{n}", {}) for n in range(3)]
+            receipts, told = listened(client)
             with Interrupter(number) as interrupter:
                 client.flush()
             assert client.flush(PATIENCE_S) == 0, number
@@ -109,9 +120,27 @@ def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
             assert client.upsert("people", "later", {}).queues
             assert client.flush(PATIENCE_S) == 0
             assert client._sender._buffer.bytes == 0
+        assert Counter(told) == Counter(receipts), number
         if interrupter.left > 0:
             break
     assert number > 30
+
+
+@pytest.mark.parametrize("timeout_s", [None, 0], ids=["patient", "at once"])
+def test_a_close_that_was_interrupted_can_be_done_again(broker, timeout_s, monkeypatch):
+    monkeypatch.setattr(sender, "_BACKOFF_S", 0.001)
+    for number in itertools.count(1):
+        client = new_client(broker, linger_ms=10_000)
+        receipts, told = listened(client)
+        with Interrupter(number) as interrupter:
+            client.close(timeout_s)
+        client.close(timeout_s)
+        assert Counter(told) == Counter(receipts), number
+        assert all(receipt.confirmed or receipt.error for receipt in receipts), number
+        assert client._sender._buffer.bytes == 0
+        if interrupter.left > 0:
+            break
+    assert number > 20
 
 
 def test_a_second_interruption_while_the_first_is_mended_keeps_the_turn_from_nobody(
