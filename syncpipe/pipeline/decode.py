@@ -56,7 +56,7 @@ def _opened(index: int, message: Message, find: Find) -> tuple[Header, list[Item
     operations = _operations(envelope)
     # Now, because soon they have left the processor's cache.
     plain = are_plain([operation.data for operation in operations if operation.data])
-    origin = Origin(index, envelope.body, header.attempts, trace, plain)
+    origin = Origin(index, envelope.body, header.count, header.attempts, trace, plain)
     return header, list(map(Item, operations, repeat(origin), count()))
 
 
