@@ -12,7 +12,8 @@ from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.effort import Effort
 from syncpipe.pipeline.isolation import Isolation
 from syncpipe.testing.clock import FakeClock, SeededRandom
-from tests.unit.pipeline.envelopes import operation
+from tests.unit.pipeline import test_runner
+from tests.unit.pipeline.envelopes import message, operation
 
 
 class Group:
@@ -72,3 +73,19 @@ def test_no_call_holds_more_records_than_are_to_go_together():
     target = Target()
     applied(target, records=25, together=10)
     assert target.sizes == [10, 10, 5]
+
+
+@pytest.mark.parametrize(
+    ("error", "effort"),
+    [
+        (TargetBusy("locked"), Effort(busy=1)),
+        (TooSlow("slow"), Effort(slow=True)),
+        (Refused("no"), Effort(sought=True)),
+    ],
+)
+def test_the_report_of_a_batch_that_was_taken_at_last_tells_it(error, effort):
+    bench = test_runner.Bench()
+    bench.target.fail(error)
+    report = bench.run(message(operation("a"), operation("b")))
+    assert report.counts == {Outcome.APPLIED: 2}
+    assert report.effort == effort
