@@ -42,6 +42,7 @@ from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
     ChecksumMismatch,
     DictionaryMissing,
+    EnvelopeError,
     EnvelopeTooLarge,
     EnvelopeTruncated,
     MalformedEnvelope,
@@ -172,7 +173,7 @@ def peek_count(data: bytes) -> int:
     header_end = _PREFIX.size + _PREFIX.unpack_from(data)[4]
     try:
         return _header(data[_PREFIX.size : header_end])[0].count
-    except MalformedEnvelope:
+    except EnvelopeError:
         return 0
 
 
@@ -215,6 +216,8 @@ def _header(packed: bytes) -> tuple[Header, Any, int]:
         raise MalformedEnvelope(f"The header cannot be read: {type(fault).__name__}.") from fault
     if key_id is not None or not _typed(header, raw_length):
         raise MalformedEnvelope("The header does not have the form of this format.")
+    if not header.count:
+        raise MalformedEnvelope("It holds no operation.")
     if header.count > MAX_OPERATIONS:
         raise EnvelopeTooLarge(f"It holds {header.count} operations, limit {MAX_OPERATIONS}.")
     return header, codec, raw_length
