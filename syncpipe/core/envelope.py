@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.compression import Dictionary
 
-    #: Returns the dictionary with an id, or raises DictionaryMissing.
+    #: Returns the dictionary with an id, or raises DictionaryMissing or DictionaryUnreadable.
     Find = Callable[[bytes], Dictionary]
 
 #: The format that is written.
@@ -153,6 +153,7 @@ def unseal(data: bytes, find: Find = without_dictionaries) -> Envelope:
 
     Raises:
         DictionaryMissing: *find* does not have it.
+        DictionaryUnreadable: *find* cannot tell now.
         EnvelopeError: *data* is no envelope, was cut or altered, is too large, or of another
         format.
 

@@ -59,7 +59,9 @@ def _samples() -> list[bytes]:
     chance = random.Random(7)
     bodies = [[chance.randbytes(n)] for n in range(0, 100, 10)]
     bodies += [[b"text that repeats. " * n, chance.randbytes(n)] for n in range(14, 24)]
-    sealed = [seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies, 1)]
+    sealed = [
+        seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies, 1)
+    ]
     return [*sealed, seal(_header(2), orders(2, 9), {"orders": dictionary()})]
 
 
