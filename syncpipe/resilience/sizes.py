@@ -27,6 +27,8 @@ from syncpipe.resilience.reach import Reach
 
 #: The smallest a batch becomes, and the largest that the first may be, operations.
 FLOOR, _FIRST = 10, 1000
+#: The most calls of one batch: an envelope may hold many more operations than a batch is to have.
+MOST_CALLS = 32
 #: The share of calls that fail above which there is trouble, and the weight of the latest call.
 _MOST_FAILING, _WEIGHT = 0.05, 0.01
 #: The weight of the latest batch in what operations cost.
@@ -109,6 +111,10 @@ class Sizes:
         """The most batches at once."""
         return self._batches.now
 
+    def together(self, operations: int) -> int:
+        """Return the most records in one call of a batch of so many *operations*."""
+        return max(self.operations, -(-operations // MOST_CALLS))
+
     def ended(self, now: float, run: Run) -> None:
         """Learn from a batch that has ended."""
         if run.began < self._shrunk or run.end is End.SILENT:
@@ -149,8 +155,8 @@ class Sizes:
 
     def _learn(self, now: float, run: Run) -> None:
         """Fit the sizes to a batch that the target has had its time for."""
-        # An envelope that is larger than a batch is applied in parts of that size.
-        size = min(run.operations, self.operations)
+        # An envelope that is larger than a batch is applied in parts.
+        size = min(run.operations, self.together(run.operations))
         late = run.seconds * size > self._limit_s * run.operations
         busy = run.end is End.TOO_MUCH or self._failing > _MOST_FAILING or (late and run.failed > 0)
         fitting = run.operations * self._limit_s / max(run.seconds, 1e-9)

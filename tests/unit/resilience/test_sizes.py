@@ -112,6 +112,12 @@ def test_an_envelope_larger_than_a_batch_is_measured_by_its_parts():
     assert target.take(seconds=8.0, operations=8000) == 1000
 
 
+def test_the_largest_envelope_is_applied_in_few_calls_however_small_batches_are(target):
+    while target.sizes.operations > FLOOR:
+        target.take(seconds=3, end=End.TOO_MUCH)
+    assert [target.sizes.together(each) for each in (1, 320, 500, 10_000)] == [10, 10, 16, 313]
+
+
 def test_few_failures_change_nothing(target):
     for _ in range(20):
         target.take(failed=1)

@@ -67,6 +67,14 @@ def test_an_envelope_that_is_larger_than_a_batch_is_applied_in_parts_of_that_siz
     assert bench.consumer.jobs[0][1][2] == 25
 
 
+def test_a_large_envelope_is_applied_in_few_calls_however_small_batches_are(bench):
+    while sizes(bench)[0] > 10:
+        give(bench, operations=50)
+        answer(bench, seconds=200)
+    give(bench, operations=500)
+    assert bench.consumer.jobs[0][1][2] == 16
+
+
 def test_a_full_batch_that_is_taken_makes_the_next_larger(bench):
     give(bench, messages=50)
     answer(bench)
