@@ -26,7 +26,8 @@ _MOST_TRACE = 256
 def decode(batch: Batch, find: Find = without_dictionaries) -> Batch:
     """Return *batch* with the operations of its messages; unreadable ones are set aside.
 
-    *find* returns the dictionaries that envelopes need, or raises DictionaryMissing.
+    *find* returns the dictionaries that envelopes need, or raises DictionaryMissing or
+    DictionaryUnreadable.
     """
     items: list[Item] = []
     faults: list[Fault] = []

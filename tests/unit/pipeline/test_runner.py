@@ -11,6 +11,8 @@ import structlog
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import decode_dead
 from syncpipe.core.operation import Kind, Operation
+from syncpipe.core.envelope import without_dictionaries
+from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import (
@@ -56,6 +58,7 @@ class Bench:
     options: WorkerOptions = field(default_factory=WorkerOptions)
     stored: bool = False
     outcomes: MemoryOutcomes = field(default_factory=MemoryOutcomes)
+    find: object = without_dictionaries
 
     def __post_init__(self):
         self.clock = FakeClock()
@@ -74,6 +77,7 @@ class Bench:
             log=BatchLog(logger, "crm", "w1"),
             schedule=self.schedule,
             outcomes=self.outcomes,
+            find=self.find,
         )
 
     def _write(self, _logger, _method, event):
