@@ -10,9 +10,8 @@ import structlog
 
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import decode_dead
-from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.envelope import without_dictionaries
-from syncpipe.core.operation import Kind
+from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import (
