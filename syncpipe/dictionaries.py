@@ -15,7 +15,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from syncpipe.core.compression import Dictionary, id_of
-from syncpipe.errors import ConfigError, DictionaryMissing
+from syncpipe.errors import ConfigError, DictionaryMissing, DictionaryUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,21 +37,24 @@ class Directory:
         """Read from *path*, when asked; empty: there are none."""
         self._path = Path(path) if path else None
         self._known: dict[bytes, Dictionary] = {}
+        #: Ids of which the log has been told that they cannot be read.
+        self._told: set[bytes] = set()
 
     def find(self, id_: bytes) -> Dictionary:
         """Return the dictionary with an id; it is read once.
 
         Raises:
             DictionaryMissing: it is not there, or not whole.
+            DictionaryUnreadable: that cannot be told now, as the log says once.
 
         """
         known = self._known.get(id_)
         if known is None:
-            known = self._known[id_] = self._read(id_)
+            known = self._known[id_] = self._looked_for(id_)
         return known
 
     def named(self, name: str) -> Dictionary:
-        """Return the dictionary called *name*. Raises DictionaryMissing as `find` does."""
+        """Return the dictionary called *name*. Raises as `find` does."""
         return self.find(_id_in(name))
 
     def names(self) -> list[str]:
@@ -62,13 +65,13 @@ class Directory:
         return sorted(name for name in found if NAME.fullmatch(name))
 
     def chosen(self, collections: Iterable[Collection]) -> dict[str, Dictionary]:
-        """Return what *collections* name, by collection; the log says what is missing."""
+        """Return what *collections* name, by collection; the log says what is not to be had."""
         chosen = {}
         for collection in collections:
             if collection.dictionary:
                 try:
                     chosen[collection.name] = self.named(collection.dictionary)
-                except DictionaryMissing as error:
+                except (DictionaryMissing, DictionaryUnreadable) as error:
                     _LOG.warning("%s has no dictionary here: %s", collection.name, error)
         return chosen
 
@@ -98,19 +101,38 @@ class Directory:
                 raise
         return name, path
 
+    def _looked_for(self, id_: bytes) -> Dictionary:
+        try:
+            found = self._read(id_)
+        except DictionaryUnreadable as error:
+            if id_ not in self._told:
+                self._told.add(id_)
+                _LOG.warning("What needs it waits: %s", error)
+            raise
+        self._told.discard(id_)
+        return found
+
     def _read(self, id_: bytes) -> Dictionary:
         if self._path is None:
             raise _missing(id_, "the configuration names no directory as `dictionaries`")
         reason = f"it is not in {self._path.absolute()}"
         try:
-            for path in self._path.glob(f"*-{id_.hex()}{_SUFFIX}"):
+            for path in self._path.iterdir():  # unlike `glob`, it tells that it fails
+                if not path.name.endswith(f"-{id_.hex()}{_SUFFIX}"):
+                    continue
                 with path.open("rb") as file:
                     content = file.read(MAX_BYTES)
                 if id_of(content) == id_:
                     return Dictionary(content)
                 reason = f"{path.absolute()} is damaged"
-        except (OSError, ValueError) as fault:
+        except FileNotFoundError:
+            pass
+        except (NotADirectoryError, IsADirectoryError, ValueError) as fault:
             raise _missing(id_, str(fault)) from fault
+        except OSError as fault:
+            raise DictionaryUnreadable(
+                f"The dictionary {id_.hex()} cannot be read: {fault}."
+            ) from fault
         raise _missing(id_, reason)
 
 

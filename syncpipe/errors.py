@@ -20,7 +20,8 @@
     │   ├── UnknownFormat           SP-E304
     │   ├── EnvelopeTooLarge        SP-E305
     │   ├── MalformedEnvelope       SP-E306
-    │   └── DictionaryMissing       SP-E307
+    │   ├── DictionaryMissing       SP-E307
+    │   └── DictionaryUnreadable    SP-E308
     ├── SendError                   SP-E400  the operation may not have been sent
     │   ├── BufferFull              SP-E401
     │   ├── BrokerUnavailable       SP-E402
@@ -235,6 +236,20 @@ class DictionaryMissing(EnvelopeError):
     hint = (
         "Put its file into the directory that `dictionaries` names, on every machine with workers; "
         "`syncpipe dictionary list` shows what is there. Then replay the dead letters."
+    )
+
+
+class DictionaryUnreadable(EnvelopeError):
+    """A dictionary that small envelopes are compressed with cannot be read just now.
+
+    A client then compresses without it. What was compressed with it waits in the worker, uncounted.
+    """
+
+    code = "SP-E308"
+    retryable = True
+    hint = (
+        "If it does not pass: the worker's user has to be able to read the directory that "
+        "`dictionaries` names, and needs file descriptors for it."
     )
 
 

@@ -231,16 +231,16 @@ class Batcher:
         call = breaker.begin()
         self._consumer.pool.apply_async(
             self._work,
-            (name, batch, size),
+            (name, batch, self._sizing[name].together(operations)),
             callback=lambda report: self._hand(
                 functools.partial(self._settle, name, batch, call, start, report)
             ),
         )
 
-    def _work(self, name: str, batch: Sequence[Held], size: int) -> Report:
-        """Apply a batch, *size* records together at most; on a thread of the pool."""
+    def _work(self, name: str, batch: Sequence[Held], together: int) -> Report:
+        """Apply a batch, so many records *together* at most; on a thread of the pool."""
         with self._station.caution.over(name, [held.message for held in batch]) as (messages, care):
-            return self._station.pipelines[name].run(messages, care, size)
+            return self._station.pipelines[name].run(messages, care, together)
 
     def _probe(self, name: str) -> None:
         """Ask the target whether it is there, with no message in hand."""

@@ -143,9 +143,9 @@ def _listed(app: App) -> Iterator[dict[str, object]]:
 
 
 def _looked_at(directory: Directory, name: str) -> tuple[int | None, str]:
-    from syncpipe.errors import DictionaryMissing
+    from syncpipe.errors import DictionaryMissing, DictionaryUnreadable
 
     try:
         return len(directory.named(name).content), "ready"
-    except DictionaryMissing as error:
+    except (DictionaryMissing, DictionaryUnreadable) as error:
         return None, error.message

@@ -99,7 +99,7 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
         MalformedEnvelope: something in it is not an operation of this format.
 
     """
-    pieces = split(body)
+    pieces = _pieces(body)
     while True:
         try:
             raw = next(pieces, b"")
@@ -132,16 +132,12 @@ def decode_at_once(body: bytes, count: int) -> list[Operation] | None:
     return None if odd else operations
 
 
-def split(body: bytes) -> Iterator[bytes]:
-    """Yield the bytes of each operation in *body*. The library raises what it likes for others."""
-    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
-    splitter.feed(body)
-    start = 0
-    while start < len(body):
-        splitter.skip()
-        end = splitter.tell()
-        yield body[start:end]
-        start = end
+def split(body: bytes, count: int) -> list[bytes]:
+    """Return the bytes of each of the *count* operations in *body*, which were decoded before.
+
+    By the same library: another could stop at what that one has read.
+    """
+    return list(map(bytes, _RAWS.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)))
 
 
 def collection_of(operations: Sequence[bytes]) -> str | None:
@@ -158,6 +154,18 @@ def collection_of(operations: Sequence[bytes]) -> str | None:
     end = begin + length
     alike = len({operation[_COLLECTION_AT:end] for operation in operations}) == 1
     return first[begin:end].decode() if alike else None
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """Yield the bytes of each value in *body*. The library raises what it likes for others."""
+    splitter = msgpack.Unpacker(max_buffer_size=max(len(body), 1))
+    splitter.feed(body)
+    start = 0
+    while start < len(body):
+        splitter.skip()
+        end = splitter.tell()
+        yield body[start:end]
+        start = end
 
 
 def _rare(operation: Operation) -> dict[str, int | bytes]:
@@ -226,6 +234,7 @@ def _unpack_extension(code: int, data: memoryview) -> Any:
 
 _OPERATIONS = msgspec.msgpack.Decoder(Operation, ext_hook=_unpack_extension)
 _MANY = msgspec.msgpack.Decoder(list[Operation], ext_hook=_unpack_extension)
+_RAWS = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _SEVEN = msgspec.msgpack.Decoder(
     tuple[Id, Kind, str, str, Version, Data, _Rare], ext_hook=_unpack_extension
 )

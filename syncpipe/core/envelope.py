@@ -42,6 +42,7 @@ from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
     ChecksumMismatch,
     DictionaryMissing,
+    EnvelopeError,
     EnvelopeTooLarge,
     EnvelopeTruncated,
     MalformedEnvelope,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
     from syncpipe.core.compression import Dictionary
 
-    #: Returns the dictionary with an id, or raises DictionaryMissing.
+    #: Returns the dictionary with an id, or raises DictionaryMissing or DictionaryUnreadable.
     Find = Callable[[bytes], Dictionary]
 
 #: The format that is written.
@@ -152,6 +153,7 @@ def unseal(data: bytes, find: Find = without_dictionaries) -> Envelope:
 
     Raises:
         DictionaryMissing: *find* does not have it.
+        DictionaryUnreadable: *find* cannot tell now.
         EnvelopeError: *data* is no envelope, was cut or altered, is too large, or of another
         format.
 
@@ -172,7 +174,7 @@ def peek_count(data: bytes) -> int:
     header_end = _PREFIX.size + _PREFIX.unpack_from(data)[4]
     try:
         return _header(data[_PREFIX.size : header_end])[0].count
-    except MalformedEnvelope:
+    except EnvelopeError:
         return 0
 
 
@@ -215,6 +217,8 @@ def _header(packed: bytes) -> tuple[Header, Any, int]:
         raise MalformedEnvelope(f"The header cannot be read: {type(fault).__name__}.") from fault
     if key_id is not None or not _typed(header, raw_length):
         raise MalformedEnvelope("The header does not have the form of this format.")
+    if not header.count:
+        raise MalformedEnvelope("It holds no operation.")
     if header.count > MAX_OPERATIONS:
         raise EnvelopeTooLarge(f"It holds {header.count} operations, limit {MAX_OPERATIONS}.")
     return header, codec, raw_length

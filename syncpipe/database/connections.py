@@ -44,6 +44,8 @@ class Connections:
             "autocommit": True,
             "connect_timeout": max(2, round(options.connect_timeout_s)),  # libpq's smallest is 2
             "application_name": f"syncpipe {name}",
+            # Whatever the address, the role or the database say: binary parameters hold UTF-8.
+            "client_encoding": "UTF8",
             # A machine that is gone without a word is noticed after 25 s, whoever waits for whom.
             "keepalives_idle": 10,
             "keepalives_interval": 5,

@@ -20,6 +20,7 @@ from syncpipe.pipeline.batch import Batch, Item, Settled
 from syncpipe.pipeline.care import one_by_one
 from syncpipe.pipeline.collection_pauses import FIRST_PAUSE_MS
 from syncpipe.pipeline.fold import identity
+from syncpipe.pipeline.frames import let_go
 from syncpipe.pipeline.isolation import Isolation
 
 if TYPE_CHECKING:
@@ -75,10 +76,12 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     known = policy.refusals.known(batch)
     groups = policy.pauses.admitted(_untried(_in_turn(batch, policy.refusals.busy(batch)), known))
     outage = one_by_one(isolation, groups, care) if care else isolation.run(groups)
+    batch = replace(batch, groups=tuple(groups), effort=attempt.effort)
     outage = outage or _throttling(isolation.results)
+    let_go(result.error for result in isolation.results)
     judged = policy.pauses.judged(isolation.results, _replayed(batch))
     if not outage and not policy.refusals.remembers and _all_taken(batch, judged):
-        return replace(batch, items=(), groups=tuple(groups), taken=tuple(judged))
+        return replace(batch, items=(), taken=tuple(judged))
     results = known | {identity(result.operation): result for result in judged}
     settled, waiting = [], []
     for item in batch.items:
@@ -101,10 +104,8 @@ def apply(batch: Batch, attempt: Attempt, policy: Policy, care: Care | None = No
     return replace(
         batch,
         items=tuple(waiting),
-        groups=tuple(groups),
         settled=(*batch.settled, *settled),
         outage=outage,
-        effort=attempt.effort,
     )
 
 

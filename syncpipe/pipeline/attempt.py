@@ -42,15 +42,19 @@ _EXPECTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
-    """Tries to apply groups. One for each batch: its patience covers the whole batch."""
+    """Tries to apply groups. One for each batch: its patience covers the whole batch.
+
+    It is for a target that takes nothing, so the time of calls that it takes is not part of it.
+    """
 
     #: Where they are applied.
     target: Target
     #: The target's clock, milliseconds since the Unix epoch.
     now_ms: int
-    #: `Clock.monotonic` after which a busy target is not tried again.
+    #: `Clock.monotonic` after which a busy target is not tried again; each call that it takes puts
+    #: that off by its own time.
     until: float
     #: Tells the time.
     clock: Clock
@@ -87,8 +91,11 @@ class Attempt:
             return self.target.apply_each(groups, now_ms=self.now_ms)
 
     def _once(self, groups: Sequence[Group]) -> list[Result]:
+        began = self.clock.monotonic()
         with self._noted(), _named():
-            return self.target.apply(groups, now_ms=self.now_ms)
+            results = self.target.apply(groups, now_ms=self.now_ms)
+        self.until += self.clock.monotonic() - began
+        return results
 
     @contextlib.contextmanager
     def _noted(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from syncpipe.core.codec import split
 from syncpipe.pipeline.effort import Effort
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from syncpipe.core.attempt import Attempt
     from syncpipe.core.operation import Operation
@@ -48,6 +48,8 @@ class Origin(msgspec.Struct, frozen=True, dict=True):
     message: int
     #: The operations' bytes, one after the other.
     body: bytes
+    #: How many operations there are.
+    count: int
     #: Earlier attempts at each of them.
     attempts: tuple[Attempt, ...] = ()
     #: Trace context of their producer, if there is one.
@@ -58,7 +60,7 @@ class Origin(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def raws(self) -> list[bytes]:
         """The bytes of each operation, exactly as sent; cut when somebody wants them, as few do."""
-        return list(split(self.body))
+        return split(self.body, self.count)
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -150,6 +152,13 @@ class Batch:
     effort: Effort = field(default_factory=Effort)
     #: Most records in one call of the target; None: as many as there may be at all.
     together: int | None = None
+
+    def errors(self) -> Iterator[SyncpipeError | None]:
+        """Yield everything that went wrong, and None for what did not."""
+        yield self.outage
+        yield from (each.error for each in self.settled)
+        for fault in self.faults:
+            yield from (fault.error, fault.unkept)
 
     def attempts(self, item: Item) -> int:
         """Return how many attempts at *item* there were before."""

@@ -26,7 +26,8 @@ _MOST_TRACE = 256
 def decode(batch: Batch, find: Find = without_dictionaries) -> Batch:
     """Return *batch* with the operations of its messages; unreadable ones are set aside.
 
-    *find* returns the dictionaries that envelopes need, or raises DictionaryMissing.
+    *find* returns the dictionaries that envelopes need, or raises DictionaryMissing or
+    DictionaryUnreadable.
     """
     items: list[Item] = []
     faults: list[Fault] = []
@@ -56,7 +57,7 @@ def _opened(index: int, message: Message, find: Find) -> tuple[Header, list[Item
     operations = _operations(envelope)
     # Now, because soon they have left the processor's cache.
     plain = are_plain([operation.data for operation in operations if operation.data])
-    origin = Origin(index, envelope.body, header.attempts, trace, plain)
+    origin = Origin(index, envelope.body, header.count, header.attempts, trace, plain)
     return header, list(map(Item, operations, repeat(origin), count()))
 
 

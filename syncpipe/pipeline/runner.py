@@ -17,6 +17,7 @@ from syncpipe.pipeline.collection_pauses import CollectionPauses
 from syncpipe.pipeline.deadletters import DeadLetters
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.fold import fold
+from syncpipe.pipeline.frames import let_go
 from syncpipe.pipeline.membership import Membership
 from syncpipe.pipeline.patience import Patience
 from syncpipe.pipeline.refusals import Refusals
@@ -108,6 +109,7 @@ class Pipeline:
             batch = Batch(tuple(messages), together=together)
             batch = self._travel(batch, watch, care)
             report = self._report(batch, watch)
+            let_go(batch.errors())
         except BaseException as fault:  # noqa: BLE001 - the verdict is "later" and the log says why
             report = self._failed(messages, fault, watch)
         self._log.batch(messages, report)
@@ -187,6 +189,7 @@ class Pipeline:
         self, messages: Sequence[Message], fault: BaseException, watch: Stopwatch
     ) -> Report:
         self._log.failed(fault)
+        let_go([fault])
         return Report(
             verdicts=(Later(reports.AGAIN_S, counted=False),) * len(messages),
             counts={},

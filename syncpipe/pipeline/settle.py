@@ -40,6 +40,7 @@ def settle(
     What is to be tried later goes into the schedule, if there is one, and what was given up becomes
     a dead letter. Both wait while their message comes again for another reason: for its last time,
     or each time would count and bury them anew. Whoever replays is told what became of it first.
+    A message that only cannot be read now comes again.
     """
     if scheduling:
         batch = _schedule(batch, scheduling, dead_letters.worker)
@@ -54,11 +55,13 @@ def settle(
         if not _doomed(each) or each.item.message in open_
     ]
     letters = [_of_operation(batch, settled, dead_letters) for settled in doomed]
-    letters += [_of_message(batch, fault, dead_letters) for fault in batch.faults]
+    passing = [replace(each, unkept=each.error) for each in batch.faults if each.error.retryable]
+    lasting = [each for each in batch.faults if not each.error.retryable]
+    letters += [_of_message(batch, fault, dead_letters) for fault in lasting]
     verdicts = dead_letters.keep(letters)
     dead = map(_buried, doomed, verdicts)
-    faults = map(_kept, batch.faults, verdicts[len(doomed) :])
-    return replace(batch, settled=(*others, *dead), faults=tuple(faults))
+    faults = (*passing, *map(_kept, lasting, verdicts[len(doomed) :]))
+    return replace(batch, settled=(*others, *dead), faults=faults)
 
 
 def _schedule(batch: Batch, scheduling: Scheduling, worker: str) -> Batch:

@@ -16,6 +16,7 @@ module                   noun
 :mod:`.call`             a call that is under way
 :mod:`.breaker`          whether one process may call a target, and how often at once
 :mod:`.reach`            a number that grows while all is well and shrinks on trouble
+:mod:`.latency`          how long a target's batches may take
 :mod:`.sizes`            how large a target's batches are in one process, and how many run at once
 =======================  =======================================================================
 """

@@ -54,6 +54,10 @@ class Reach:
         """Note that half as much was no better."""
         self._set(2 * self._value)
 
+    def rise(self, *, to: float) -> None:
+        """Grow to *to* at once: less was no better."""
+        self._set(max(self._value, to))
+
     def fit(self, most: float) -> None:
         """Shrink to *most*, which is no trouble: it may grow again at once."""
         self._set(min(self._value, most))

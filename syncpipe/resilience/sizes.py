@@ -4,7 +4,8 @@ The target shows it by how it takes them. Each of the two numbers is a `Reach`, 
 configured is its most.
 
 - A batch that takes longer than the target's limit makes the next as large as what fits. The cost
-  of a batch is at most proportional to its operations, so that does not overshoot.
+  of a batch is at most proportional to its operations, so that does not overshoot. Where none would
+  fit, the limit is another (see `latency`), and a batch far smaller than allowed is not to blame.
 - Where more than one call of twenty fails because the target is busy, or one takes too long for
   that, batches become half as large. If operations have not become cheaper by it when that
   happens again, it is undone: what does not depend on sizes leads nowhere.
@@ -23,10 +24,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from syncpipe.resilience.latency import Latency
 from syncpipe.resilience.reach import Reach
 
 #: The smallest a batch becomes, and the largest that the first may be, operations.
 FLOOR, _FIRST = 10, 1000
+#: The most calls of one batch: an envelope may hold many more operations than a batch is to have.
+MOST_CALLS = 32
 #: The share of calls that fail above which there is trouble, and the weight of the latest call.
 _MOST_FAILING, _WEIGHT = 0.05, 0.01
 #: The weight of the latest batch in what operations cost.
@@ -35,6 +39,8 @@ _FADING = 0.03
 _PAYS = 0.9
 #: Seconds for which sizes stay as they are after that did not pay.
 _HOLD_S = 5.0
+#: How much smaller than allowed a batch is whose size has nothing to do with how long it took.
+_FAR = 8
 #: How much larger a batch has to be than those that were taken to be blamed for being too large.
 _LARGER = 1.1
 
@@ -86,7 +92,7 @@ class Sizes:
         """
         self._operations = Reach(least=FLOOR, most=operations, first=_FIRST)
         self._batches = Reach(least=1, most=batches)
-        self._limit_s = limit_s
+        self._limit_s, self._latency = limit_s, Latency(limit_s)
         self._call = call
         self._failing = 0.0
         #: Seconds and operations of the latest batches, and what one cost before the last halving.
@@ -108,6 +114,10 @@ class Sizes:
     def batches(self) -> int:
         """The most batches at once."""
         return self._batches.now
+
+    def together(self, operations: int) -> int:
+        """Return the most records in one call of a batch of so many *operations*."""
+        return max(self.operations, -(-operations // MOST_CALLS))
 
     def ended(self, now: float, run: Run) -> None:
         """Learn from a batch that has ended."""
@@ -149,18 +159,37 @@ class Sizes:
 
     def _learn(self, now: float, run: Run) -> None:
         """Fit the sizes to a batch that the target has had its time for."""
-        # An envelope that is larger than a batch is applied in parts of that size.
-        size = min(run.operations, self.operations)
-        late = run.seconds * size > self._limit_s * run.operations
-        busy = run.end is End.TOO_MUCH or self._failing > _MOST_FAILING or (late and run.failed > 0)
-        fitting = run.operations * self._limit_s / max(run.seconds, 1e-9)
+        # An envelope that is larger than a batch is applied in parts.
+        size = min(run.operations, self.together(run.operations))
+        seconds, limit_s = run.seconds * size / run.operations, self._latency.limit_s(now)
+        late = seconds > limit_s
+        blamed = late and _FAR * size >= self.operations
+        busy = (
+            run.end is End.TOO_MUCH or self._failing > _MOST_FAILING or (blamed and run.failed > 0)
+        )
+        fitting = size * limit_s / max(seconds, 1e-9)
+        if fitting > self._call and limit_s > self._limit_s:
+            fitting -= fitting % self._call  # one that is not full takes as long as one that is
         if busy and now >= self._held_until:
             self._halve(now, late=late)
-        elif late:
+        elif blamed:
+            self._hasten(now, size, seconds, fitting)
+        elif not late:
+            if _FAR * size >= self.operations:
+                self._latency.in_time(now, size, seconds)
+            if now >= self._held_until:
+                self._grow(now, run, size, fitting)
+
+    def _hasten(self, now: float, size: int, seconds: float, fitting: float) -> None:
+        """Have batches be as small as is *fitting*, unless that turns out to be no help."""
+        larger = self._latency.late(now, size, seconds)
+        if larger:
+            self._operations.rise(to=larger)
+        elif self._operations.smallest and not self._latency.known(now):
+            self._operations.rise(to=2 * size)  # to have something to compare
+        else:
             self._operations.fit(max(fitting, size / 2))
-            self._shrunk = now
-        elif now >= self._held_until:
-            self._grow(now, run, size, fitting)
+        self._shrunk = now
 
     def _grow(self, now: float, run: Run, size: int, fitting: float) -> None:
         """Allow more of what was used, and no more operations than are *fitting*."""

@@ -30,6 +30,8 @@ _FRESH_S = 0.05
 CLUSTERED = "This Redis is a node of a Redis Cluster: no script can reach all queues."
 #: What a connection raises when the other side is away, closes, or does not speak Redis.
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse, OSError)
+#: Seconds that a write has at least: none would mean not to wait at all.
+_LEAST_S = 0.001
 #: Most bytes in one read.
 _READ_BYTES = 65536
 #: One part of a command.
@@ -55,8 +57,9 @@ class _Line:
     longer than both, and because one write has to end by a deadline.
     """
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, clock: Clock) -> None:
         """Take over *connection*, on which no reply is due."""
+        self._clock = clock
         #: Monotonic seconds at which it answered last.
         self.answered = -math.inf
         self._connection = connection
@@ -65,10 +68,12 @@ class _Line:
             protocolError=redis.InvalidResponse, replyError=DefaultParser.parse_error
         )
 
-    def send(self, commands: Sequence[tuple[Part, ...]], timeout_s: float) -> None:
-        """Write all *commands* within so many seconds."""
-        self._socket.settimeout(max(0.001, timeout_s))
-        self._socket.sendall(b"".join(map(_pack, commands)))
+    def send(self, commands: Sequence[tuple[Part, ...]], deadline: float) -> None:
+        """Write all *commands* before *deadline*."""
+        left = memoryview(b"".join(map(_pack, commands)))
+        while left:  # `sendall` would begin its time anew with each piece, over TLS
+            self._socket.settimeout(max(_LEAST_S, deadline - self._clock.monotonic()))
+            left = left[self._socket.send(left) :]
 
     def reply(self) -> Any:
         """Return the next reply that has come, False if none has; a refusal is a reply too."""
@@ -76,6 +81,11 @@ class _Line:
         if isinstance(reply, redis.ConnectionError):
             raise reply
         return reply
+
+    @property
+    def ahead(self) -> bool:
+        """Whether more has come than was asked for: every reply from now on would be another's."""
+        return self._replies.has_data()
 
     def read(self, timeout_s: float) -> None:
         """Read what comes next within so many seconds."""
@@ -130,7 +140,7 @@ class RedisLink:
         line = self._connect(deadline)
         replies: list[Any] = []
         try:
-            line.send(commands, deadline - self._clock.monotonic())
+            line.send(commands, deadline)
             for _ in commands:
                 replies.append(self._receive(line, deadline))  # noqa: PERF401 - kept on failure
         except _BROKEN as error:
@@ -140,8 +150,11 @@ class RedisLink:
         except BaseException:
             line.close()
             raise
-        line.answered = self._clock.monotonic()
-        self._idle.append(line)
+        if line.ahead:
+            line.close()
+        else:
+            line.answered = self._clock.monotonic()
+            self._idle.append(line)
         return replies
 
     def ask(self, name: str, *args: Part) -> Any:
@@ -179,7 +192,7 @@ class RedisLink:
         connection = self._new_connection(**{**self._options, **timeouts})
         try:
             connection.connect()
-            line = _Line(connection)
+            line = _Line(connection, self._clock)
             clustered = self._is_clustered(line, deadline)
         except redis.AuthenticationError as error:
             connection.disconnect()
@@ -196,7 +209,7 @@ class RedisLink:
 
     def _is_clustered(self, line: _Line, deadline: float) -> bool:
         """Ask whether this is a node of a Redis Cluster; one that does not tell is none."""
-        line.send([("INFO", "cluster")], deadline - self._clock.monotonic())
+        line.send([("INFO", "cluster")], deadline)
         told = self._receive(line, deadline)
         return isinstance(told, bytes) and b"cluster_enabled:1" in told
 

@@ -42,6 +42,7 @@ CASES = {
     "slow": Case((Regime(0.080, 0.001, contention=0.3),), 120),
     "changing": Case((CHEAP, THROTTLED, CONFLICTS, LOCKS), 160),
     "two at once": Case((Regime(0.050, 0.0001, at_once=2),), 60),
+    "distant": Case((Regime(2.5, 0.0001),), 400),
     "throttled": Case((THROTTLED,), 60),
     "conflicts": Case((CONFLICTS,), 60),
     "locks": Case((LOCKS,), 60),

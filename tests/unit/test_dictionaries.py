@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from syncpipe.core.collection import Collection
 from syncpipe.core.compression import Dictionary
 from syncpipe.dictionaries import Directory
-from syncpipe.errors import ConfigError, DictionaryMissing
+from syncpipe.errors import ConfigError, DictionaryMissing, DictionaryUnreadable
 from tests.unit.core.trained import dictionary
 
 
@@ -80,6 +83,30 @@ def test_a_file_that_cannot_be_read_is_missing(directory):
 
     with pytest.raises(DictionaryMissing, match="Is a directory"):
         directory.find(dictionary().id)
+
+
+@pytest.mark.parametrize("call", [(os, "listdir"), (Path, "open")])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ESTALE, errno.EACCES])
+def test_one_that_cannot_be_read_now_is_read_later_and_the_log_says_so_once(
+    directory, monkeypatch, caplog, call, number
+):
+    directory.add("orders", dictionary())
+    with monkeypatch.context() as patch:
+        patch.setattr(*call, _raises(OSError(number, "not now")))
+        for _ in range(2):
+            with pytest.raises(DictionaryUnreadable, match="not now"):
+                directory.find(dictionary().id)
+
+    assert directory.find(dictionary().id).id == dictionary().id
+    (record,) = caplog.records
+    assert "SP-E308" in record.getMessage()
+
+
+def _raises(fault):
+    def fail(*_, **__):
+        raise fault
+
+    return fail
 
 
 def test_without_a_directory_there_are_none():

@@ -203,9 +203,9 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
             self._rota.missed()
             raise Empty
         self._rota.found()
+        self._inbox.extend(claimed)
         if len(claimed) < self._asked and self._rota.swept:
             self._await_company()
-        self._inbox.extend(claimed)
         self._deliver_inbox()
         return True
 

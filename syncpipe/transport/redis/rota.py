@@ -58,7 +58,7 @@ class Rota:
     @property
     def swept(self) -> bool:
         """Whether the last claim was the last of those that look at every list once."""
-        return self._turn % self._sweep == 0
+        return not self._sweep or self._turn % self._sweep == 0
 
     def next(self) -> list[str]:
         """Return the lists of the next claim, in order."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
 from syncpipe.errors import TargetUnavailable
 from syncpipe.targets.postgres.connections import Connections
@@ -94,3 +95,10 @@ def test_what_is_closed_stays_closed(dsn):
         connections.close()
         with pytest.raises(TargetUnavailable):
             ask(connections)
+
+
+def test_a_connection_speaks_utf_8_whatever_the_address_says(dsn):
+    """Binary parameters hold UTF-8; in another encoding they would name other records."""
+    address = conninfo.make_conninfo(dsn, client_encoding="latin1")
+    with connected(address) as connections, connections.connection() as connection:
+        assert connection.execute("SHOW client_encoding").fetchone() == ("UTF8",)

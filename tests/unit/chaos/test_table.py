@@ -97,6 +97,12 @@ def test_a_benchmark_is_judged_by_its_medians():
     assert "2.9 times as fast, not 3" in line
 
 
+def test_no_speed_decides_in_the_short_form():
+    slow = {DRAIN.name: {"ours": [1, 1, 1], "stock": [10, 10, 10]}}
+    assert failures(slow, [DRAIN.name], short=True) == []
+    assert failures(slow, [DRAIN.name], short=False) != []
+
+
 def test_the_short_form_asks_for_fewer_faults():
     found = results()
     found[FROZEN.name]["faults"] = FROZEN.short

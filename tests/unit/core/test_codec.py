@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -68,7 +70,7 @@ def test_what_many_have_is_decoded_at_once(operations):
     body = b"".join(encoded)
 
     assert decode_at_once(body, len(six)) == six
-    assert list(split(body)) == encoded
+    assert split(body, len(six)) == encoded
     assert decode_at_once(body, len(six) + 1) is None
     assert decode_at_once(body + b"\xc0", len(six)) is None
 
@@ -85,7 +87,7 @@ def test_at_once_is_decoded_what_is_decoded_one_by_one_or_nothing(operations, da
     if together is not None:
         found = list(decode_all(bytes(body)))
         assert repr(together) == repr([operation for operation, _ in found])  # NaN is not itself
-        assert [raw for _, raw in found] == list(split(bytes(body)))
+        assert [raw for _, raw in found] == split(bytes(body), len(found))
 
 
 def test_an_integer_of_ten_thousand_digits_travels():
@@ -222,3 +224,16 @@ def test_what_cannot_be_decoded_is_not_shown():
     with pytest.raises(MalformedEnvelope) as caught:
         list(decode_all(broken))
     assert "xff" not in caught.value.message
+
+
+def test_what_was_decoded_can_be_cut_however_deep_it_is():
+    """The libraries do not stop at the same depth, and Python's releases differ, too."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(5000)
+    try:
+        deep = msgpack.packb([ID, 1, "orders", "o", 1, {"a": None}])
+        body = deep.replace(b"\xa1a\xc0", b"\xa1a" + b"\x91" * 1500 + b"\xc0")
+        assert decode_at_once(body, 1) is not None
+        assert split(body, 1) == [body]
+    finally:
+        sys.setrecursionlimit(limit)

@@ -16,7 +16,15 @@ from msgspec.structs import replace
 from syncpipe.core import envelope
 from syncpipe.core.attempt import Attempt
 from syncpipe.core.compression import MOST_WITH_DICTIONARY
-from syncpipe.core.envelope import MAX_BODY_BYTES, MAX_OPERATIONS, Envelope, Header, seal, unseal
+from syncpipe.core.envelope import (
+    MAX_BODY_BYTES,
+    MAX_OPERATIONS,
+    Envelope,
+    Header,
+    peek_count,
+    seal,
+    unseal,
+)
 from syncpipe.core.routing import Lane, Priority
 from syncpipe.errors import (
     ChecksumMismatch,
@@ -35,7 +43,7 @@ headers = st.builds(
     id=st.binary(min_size=16, max_size=16),
     lane=st.builds(Lane, st.sampled_from(["crm", "search-2"]), st.integers(0, 99_999)),
     priority=st.sampled_from(Priority),
-    count=st.integers(0, MAX_OPERATIONS),
+    count=st.integers(1, MAX_OPERATIONS),
     created_ms=st.integers(0, 2**48),
     trace=st.none() | st.text(max_size=60),
 )
@@ -51,7 +59,9 @@ def _samples() -> list[bytes]:
     chance = random.Random(7)
     bodies = [[chance.randbytes(n)] for n in range(0, 100, 10)]
     bodies += [[b"text that repeats. " * n, chance.randbytes(n)] for n in range(14, 24)]
-    sealed = [seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies)]
+    sealed = [
+        seal(_header(n, "00-trace-01" if n % 2 else None), b) for n, b in enumerate(bodies, 1)
+    ]
     return [*sealed, seal(_header(2), orders(2, 9), {"orders": dictionary()})]
 
 
@@ -219,6 +229,21 @@ def test_an_envelope_of_too_many_operations_is_neither_sealed_nor_opened():
         seal(_header(MAX_OPERATIONS + 1), [b"x"] * (MAX_OPERATIONS + 1))
     with pytest.raises(EnvelopeTooLarge, match="10001 operations"):
         unseal(_forged(_fields(count=MAX_OPERATIONS + 1), b"abc"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", zstandard.ZstdCompressor().compress(b""), b"\x28\xb5\x2f\xfd\x20\x00 what ever"]
+)
+def test_an_envelope_of_no_operations_is_none(body):
+    forged = _forged(_fields(count=0, raw_length=0, codec="zstd" if body else "none"), body)
+
+    with pytest.raises(MalformedEnvelope, match="no operation"):
+        unseal(forged)
+
+
+@pytest.mark.parametrize(("count", "peeked"), [(0, 0), (7, 7), (MAX_OPERATIONS + 1, 0)])
+def test_what_an_envelope_claims_to_hold_is_told_without_a_check(count, peeked):
+    assert peek_count(_forged(_fields(count=count), b"abc")) == peeked
 
 
 def test_attempts_travel_in_the_header():

@@ -55,7 +55,7 @@ def message(*operations, queue=QUEUE, attempts=0, **options):
 
 def item(each, index=0, tried=()):
     """The operation *each*, alone in the message *index*, with the attempts *tried*."""
-    return Item(each, Origin(index, encode(each), tried))
+    return Item(each, Origin(index, encode(each), 1, tried))
 
 
 def grouped(operations, collections):

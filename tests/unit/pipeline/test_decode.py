@@ -3,12 +3,14 @@ from __future__ import annotations
 from syncpipe.core.attempt import Attempt
 from syncpipe.core.codec import encode
 from syncpipe.core.envelope import Header, seal
+from syncpipe.core.outcome import Outcome
 from syncpipe.core.routing import Lane, Priority
-from syncpipe.errors import DictionaryMissing, NotAnEnvelope
-from syncpipe.pipeline import Message
+from syncpipe.errors import DictionaryMissing, DictionaryUnreadable, NotAnEnvelope
+from syncpipe.pipeline import Done, Later, Message
 from syncpipe.pipeline.batch import Batch
 from syncpipe.pipeline.decode import decode
 from tests.unit.core.trained import dictionary, orders
+from tests.unit.pipeline import test_runner
 from tests.unit.pipeline.envelopes import LANE, QUEUE, body, message, operation
 
 
@@ -60,6 +62,23 @@ def test_an_envelope_whose_dictionary_is_missing_is_set_aside_until_it_is_there(
 
     known[dictionary().id] = dictionary()
     assert [item.raw for item in decode(batch, find).items][:1] == orders(1, 1)
+
+
+def test_an_envelope_whose_dictionary_cannot_be_read_now_waits_uncounted_and_alone():
+    def find(_id):
+        raise DictionaryUnreadable("Too many open files.")
+
+    header = Header(bytes(16), LANE, Priority.NORMAL, 1, 1)
+    sealed = seal(header, orders(1, 1), {"orders": dictionary()})
+    bench = test_runner.Bench(find=find)
+
+    garbage = Message(QUEUE, "m", b"garbage")
+    report = bench.run(Message(QUEUE, "m", sealed), garbage, message(operation()))
+
+    assert report.verdicts == (Later(1.0, counted=False), Done(), Done())
+    assert report.counts == {Outcome.RETRYING: 1, Outcome.DEAD: 1, Outcome.APPLIED: 1}
+    assert [letter.code for letter in bench.dead()] == ["SP-E301"]
+    assert report.outage is None
 
 
 def test_the_count_in_the_header_must_be_true():

@@ -12,7 +12,10 @@ from syncpipe.pipeline.attempt import Attempt
 from syncpipe.pipeline.effort import Effort
 from syncpipe.pipeline.isolation import Isolation
 from syncpipe.testing.clock import FakeClock, SeededRandom
-from tests.unit.pipeline.envelopes import operation
+from tests.unit.pipeline import test_runner
+from tests.unit.pipeline.envelopes import message, operation
+
+PATIENCE_S = 5.0
 
 
 class Group:
@@ -25,15 +28,18 @@ class Group:
 
 
 class Target:
-    """Raises what it is told, once each, and takes the rest."""
+    """Raises what it is told for each call, unless that is None, and takes the rest."""
 
     def __init__(self, *errors):
         self.errors, self.sizes = list(errors), []
+        self.call_s, self.clock = 0.0, FakeClock()
 
     def apply(self, groups, *, now_ms):  # noqa: ARG002 - the port's
         self.sizes.append(len(groups))
-        if self.errors:
-            raise self.errors.pop(0)
+        self.clock.advance(self.call_s)
+        error = self.errors.pop(0) if self.errors else None
+        if error:
+            raise error
         return [Result(group.operations[0], Outcome.APPLIED) for group in groups]
 
 
@@ -41,8 +47,8 @@ def applied(target, *, records=4, together=None):
     attempt = Attempt(
         target=target,
         now_ms=0,
-        until=1e9,
-        clock=FakeClock(),
+        until=target.clock.monotonic() + PATIENCE_S,
+        clock=target.clock,
         random=SeededRandom(),
         stopped=threading.Event(),
         together=together,
@@ -72,3 +78,26 @@ def test_no_call_holds_more_records_than_are_to_go_together():
     target = Target()
     applied(target, records=25, together=10)
     assert target.sizes == [10, 10, 5]
+
+
+@pytest.mark.parametrize(
+    ("error", "effort"),
+    [
+        (TargetBusy("locked"), Effort(busy=1)),
+        (TooSlow("slow"), Effort(slow=True)),
+        (Refused("no"), Effort(sought=True)),
+    ],
+)
+def test_the_report_of_a_batch_that_was_taken_at_last_tells_it(error, effort):
+    bench = test_runner.Bench()
+    bench.target.fail(error)
+    report = bench.run(message(operation("a"), operation("b")))
+    assert report.counts == {Outcome.APPLIED: 2}
+    assert report.effort == effort
+
+
+def test_calls_that_the_target_takes_use_up_no_patience():
+    target = Target(*[None] * 9, TargetBusy("deadlock"))
+    target.call_s = PATIENCE_S / 4
+    assert applied(target, records=30, together=2) == Effort(busy=1)
+    assert target.sizes == [2] * 16

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ import structlog
 
 from syncpipe.core.codec import encode
 from syncpipe.core.deadletter import decode_dead
-from syncpipe.core.operation import Kind
+from syncpipe.core.envelope import without_dictionaries
+from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.outcome import Outcome, Result
 from syncpipe.core.routing import DEAD_QUEUE
 from syncpipe.errors import (
@@ -21,6 +23,7 @@ from syncpipe.errors import (
     TooLate,
 )
 from syncpipe.pipeline import BatchLog, Done, Later, Message, Pipeline, WorkerOptions
+from syncpipe.pipeline.batch import Batch
 from syncpipe.testing.broker import MemoryBroker
 from syncpipe.testing.clock import START_MS, FakeClock, SeededRandom
 from syncpipe.testing.replays import MemoryOutcomes
@@ -54,6 +57,7 @@ class Bench:
     options: WorkerOptions = field(default_factory=WorkerOptions)
     stored: bool = False
     outcomes: MemoryOutcomes = field(default_factory=MemoryOutcomes)
+    find: object = without_dictionaries
 
     def __post_init__(self):
         self.clock = FakeClock()
@@ -72,6 +76,7 @@ class Bench:
             log=BatchLog(logger, "crm", "w1"),
             schedule=self.schedule,
             outcomes=self.outcomes,
+            find=self.find,
         )
 
     def _write(self, _logger, _method, event):
@@ -340,3 +345,19 @@ def test_dead_letters_are_stored_once_although_a_mate_is_tried_again(bench):
     del bench.target.refusals[waiting.id]
     assert bench.run(message(refused, waiting)).verdicts == (Done(),)
     assert [letter.key for letter in bench.dead()] == ["a"]
+
+
+def test_what_went_wrong_keeps_no_batch_alive(bench):
+    """The collector looks so seldom that a batch in a circle would stay for very long."""
+    dead, later = operation("a"), operation("b")
+    bench.target.refusals = {dead.id: Refused("no"), later.id: RefusedForNow("no")}
+    unknown = Operation(bytes(16), Kind.DELETE, "unknown", "k", 1, None)
+    gc.collect()
+    gc.disable()
+    try:
+        bench.run(Message(QUEUE, "m", b"garbage"), message(dead, later, operation("c"), unknown))
+        bench.target.fail(TargetUnavailable("down"))
+        bench.run(message(operation("d")))
+        assert not [each for each in gc.get_objects() if isinstance(each, Batch)]
+    finally:
+        gc.enable()

@@ -16,7 +16,7 @@ def ratio(name, *, seconds):
     return rate(CASES[name], size=None, seconds=seconds) / max(fixed)
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("fast", 2), ("slow", 120)])
+@pytest.mark.parametrize(("name", "seconds"), [("fast", 2), ("slow", 120), ("distant", 120)])
 def test_they_are_nearly_as_good_as_the_best_where_nothing_changes(name, seconds):
     assert ratio(name, seconds=seconds) >= 0.9
 

@@ -18,7 +18,17 @@ def test_a_message_is_sorted_by_its_queue_and_sized_by_its_header():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", None, "text", b"garbage", b"SPE\x01", b"SPE" + b"\xff" * 40]
+    "content",
+    [
+        b"",
+        None,
+        "text",
+        b"garbage",
+        b"SPE\x01",
+        b"SPE" + b"\xff" * 40,
+        body(operation(), count=0),
+        body(operation(), count=1_000_000),
+    ],
 )
 def test_whatever_cannot_be_read_counts_as_one_operation(content):
     assert hold(Delivery(content), queue=LANE, since=0).operations == 1

@@ -60,11 +60,19 @@ def test_the_limit_of_a_target_is_its_own():
 
 
 def test_an_envelope_that_is_larger_than_a_batch_is_applied_in_parts_of_that_size(bench):
-    give(bench, operations=50)
+    give(bench, operations=150)
     assert bench.consumer.jobs[0][1][2] == 1000
-    answer(bench, seconds=200)
-    give(bench, operations=50)
-    assert bench.consumer.jobs[0][1][2] == 25
+    answer(bench, seconds=600)
+    give(bench, operations=150)
+    assert bench.consumer.jobs[0][1][2] == 75
+
+
+def test_a_large_envelope_is_applied_in_few_calls_however_small_batches_are(bench):
+    while sizes(bench)[0] > 10:
+        give(bench, operations=150)
+        answer(bench, seconds=600)
+    give(bench, operations=500)
+    assert bench.consumer.jobs[0][1][2] == 16
 
 
 def test_a_full_batch_that_is_taken_makes_the_next_larger(bench):
@@ -146,7 +154,7 @@ def test_the_log_tells_when_a_size_has_changed_much_and_when_it_is_the_most_agai
     bench = Bench("crm", threads=1, batch_max_ops=1000)
     with capture_logs() as lines:
         give(bench, messages=50)
-        answer(bench, seconds=4)
+        answer(bench, seconds=8)
         give(bench, messages=25)
         answer(bench, seconds=4)
         for _ in range(3):

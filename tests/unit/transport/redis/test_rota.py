@@ -82,6 +82,7 @@ def test_an_empty_rota_has_nothing_to_look_at():
     rota = Rota(())
 
     assert rota.exhausted
+    assert rota.swept
     assert rota.lists == rota.next() == []
 
 
