@@ -199,8 +199,12 @@ class Buffer:
 
     def recount(self, flying: Iterable[Ticket]) -> None:
         """Count again what waits and what is *flying*, after an interruption anywhere."""
-        for group in self._groups.values():
+        for queue, group in list(self._groups.items()):
             last = group.parcels[-1]
             del last.body[sum(ticket.size for ticket in last.tickets) :]
+            if not last.tickets:  # it was made for what has been interrupted
+                group.parcels.pop()
+            if not group.parcels:
+                del self._groups[queue]
         copies = [*flying, *self.waiting()]
         self._bytes = sum(ticket.size + COPY_BYTES for ticket in copies)

@@ -178,7 +178,6 @@ def test_a_thread_that_dies_in_its_turn_leaves_it_to_another(broker):
 
 
 def test_a_crowd_of_listeners_is_told_before_more_is_sent(client, monkeypatch):
-    monkeypatch.setattr(audience, "_CROWD", 0)
     told, gate, entered = [], threading.Event(), threading.Event()
 
     def listen(*_):
@@ -190,6 +189,7 @@ def test_a_crowd_of_listeners_is_told_before_more_is_sent(client, monkeypatch):
         client.upsert("orders", f"{n}", {}, on_delivery=listen)
     client.flush()
     assert entered.wait(PATIENCE_S)
+    monkeypatch.setattr(audience, "_CROWD", 0)
     client.upsert("orders", "later", {})
     assert client.flush(0.05) == 1
     gate.set()
