@@ -171,10 +171,16 @@ def test_nothing_that_a_callback_raises_ends_the_sending(client, broker, caplog,
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_dies_in_its_turn_leaves_it_to_another(broker):
     client = _client(broker, linger_ms=0)
-    broker.hook = lambda: _raise(SystemExit(1))
+    dying = []
 
+    def die():
+        dying.append(threading.current_thread())
+        raise SystemExit(1)
+
+    broker.hook = die
     assert client.upsert("orders", "o", {}).wait(PATIENCE_S).confirmed
     assert client.close() == 0
+    dying[0].join(PATIENCE_S)  # so that pytest hears of its end now, and not in a later test
 
 
 def test_a_crowd_of_listeners_is_told_before_more_is_sent(client, monkeypatch):
