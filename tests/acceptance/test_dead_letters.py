@@ -184,7 +184,7 @@ def test_while_the_store_is_away_letters_wait_and_everything_else_goes_on(fleet)
     until(lambda: fleet.holds(5), "a store that works")
     with fleet.store_away():
         poison = fleet.poison(20)
-        until(lambda: fleet.troubles() == [("periodic-fails", "SP-E701")], "an alarm")
+        until(lambda: ("periodic-fails", "SP-E701") in fleet.troubles(), "an alarm")
         for _ in range(5):
             fleet.send(100)
             fleet.arrive()
@@ -194,7 +194,7 @@ def test_while_the_store_is_away_letters_wait_and_everything_else_goes_on(fleet)
     kept = [each for each in fleet.kept() if each.letter.code == "SP-E514"]
     assert {each.letter.raw for each in kept} == poison
     assert {each.times_seen for each in kept} == {1}
-    assert fleet.troubles() == [("periodic-fails", "SP-E701"), ("periodic-works", None)]
+    assert set(fleet.troubles()) == {("periodic-fails", "SP-E701"), ("periodic-works", None)}
 
 
 def test_a_store_that_hangs_holds_up_nothing(place):
@@ -206,7 +206,7 @@ def test_a_store_that_hangs_holds_up_nothing(place):
             for _ in range(5):
                 fleet.send(100)
                 fleet.arrive()
-            until(lambda: fleet.troubles() == [("periodic-fails", "SP-E701")], "an alarm")
+            until(lambda: ("periodic-fails", "SP-E701") in fleet.troubles(), "an alarm")
         until(lambda: fleet.holds(50), "fifty letters")
 
 
@@ -215,7 +215,7 @@ def test_a_store_without_tables_is_waited_for(fleet):
         connection.execute("ALTER SCHEMA syncpipe RENAME TO away")
         fleet.start()
         fleet.bury(3)
-        until(lambda: fleet.troubles() == [("periodic-fails", "SP-E702")], "an alarm")
+        until(lambda: ("periodic-fails", "SP-E702") in fleet.troubles(), "an alarm")
         fleet.send(100)
         fleet.arrive()
         connection.execute("ALTER SCHEMA away RENAME TO syncpipe")

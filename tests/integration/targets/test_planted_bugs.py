@@ -5,8 +5,11 @@ Without this, a test of histories that never reaches the interesting ones would 
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import Phase, find, settings
+from hypothesis.errors import FlakyFailure
 
 from syncpipe.targets.postgres import statements
 from syncpipe.targets.postgres.target import PostgresTarget
@@ -67,10 +70,13 @@ def test_lost_tombstones_are_found(mode, dsn):
 
 
 def _find(mode, dsn, kind=PostgresTarget):
-    """Pass if a delivery breaks the promises; the search raises `NoSuchExample` if none does."""
+    """Pass if a delivery breaks the promises; the search raises `NoSuchExample` if none does.
+
+    Which of two workers is the first may decide, so that what was found breaks nothing again.
+    """
     with PLACES[mode](dsn) as place:
         targets = [kind(place.target._options, place.target._collections) for _ in range(2)]
-        with two_workers(place, targets) as workers:
+        with two_workers(place, targets) as workers, contextlib.suppress(FlakyFailure):
             find(
                 deliveries(FIELDS[mode]),
                 lambda delivery: _breaks(workers, delivery),
