@@ -127,11 +127,6 @@ class Buffer:
         """Return when something is due, None when nothing waits."""
         return min((group.due_at for group in self._groups.values()), default=None)
 
-    def due_before(self, moment: float) -> bool:
-        """Return whether something is due before *moment*."""
-        due_at = self.due_at()
-        return due_at is not None and due_at < moment
-
     def due(self, now: float) -> list[Parcel]:
         """Return one parcel of each due group, those that waited longest, most urgent first."""
         due = [group for group in self._groups.values() if group.due_at <= now]

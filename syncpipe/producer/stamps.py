@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from syncpipe.core.operation import uuid7_ends
+from syncpipe.core.operation import CREATED_BYTES, uuid7_ends
 from syncpipe.core.values import shown
 from syncpipe.core.version import MAX_AHEAD_MS, MAX_VERSION, milliseconds, next_version
 from syncpipe.errors import InvalidVersion
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Ids for which chance is drawn at once, and the bits of chance for each.
 _DRAWN_IDS, _ID_RANDOM_BITS = 256, 80
 #: The bits of time in an id.
-_ID_TIME = 2**48 - 1
+_ID_TIME = (1 << 8 * CREATED_BYTES) - 1
 
 
 class Stamper:
@@ -71,7 +71,7 @@ class Stamper:
             bits = self._random.bits(_ID_RANDOM_BITS * _DRAWN_IDS)
             end, *rest = uuid7_ends(bits, _DRAWN_IDS)
             self._drawn += rest
-        return (now_ms & _ID_TIME).to_bytes(6, "big") + end
+        return (now_ms & _ID_TIME).to_bytes(CREATED_BYTES, "big") + end
 
     def _version_at(self, now_ms: int, after: int | None) -> int:
         newest = now_ms + MAX_AHEAD_MS

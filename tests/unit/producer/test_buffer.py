@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -257,12 +256,11 @@ def test_a_recount_forgets_bytes_that_nobody_has_a_ticket_for():
     assert buffer.bytes == len(b"wholeflying") + 2 * COPY_BYTES
 
 
-def test_something_is_due_before_a_moment():
+def test_something_is_due_when_it_has_lingered():
     buffer = _buffer()
-    assert not buffer.due_before(math.inf)
+    assert buffer.due_at() is None
     _append(buffer, b"x", 1.0)
-    assert buffer.due_before(2.1)
-    assert not buffer.due_before(2.0)
+    assert buffer.due_at() == 2.0
 
 
 def test_an_empty_buffer_takes_even_what_is_larger_than_itself():
