@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.bench import feeding
-from syncpipe.bench.measured import LIMIT, OURS, RAW, Measured
+from syncpipe.bench.measured import CALLS, LIMIT, OURS, RAW, Measured
 from syncpipe.bench.meter import cpu_s, peak_rss_mb
 from syncpipe.bench.mixture import Mixture
 from syncpipe.bench.place import order
@@ -29,32 +29,41 @@ _MS_PER_S, _US_PER_S = 1000, 1_000_000
 _WARM_S = 1.0
 
 
-def _bulk(here: Place, workload: str) -> Measured:
-    """Send at full speed to workers that are warm; then let them come to as much that waits."""
-    source, scale = WORKLOADS[workload], here.scale
-    first, count = scale.sample, scale.operations(workload)
-    with here.producer(workload) as producer:
-        order(producer, do="send", start=0, stop=first)
-        footprint = here.footprint() / first
-        here.hire()
-        here.drain()
-        here.forget()
-        used = cpu_s(here.pids(producer))
-        sent = order(producer, do="send", start=first, stop=first + count)
-        here.drain()
-        used = cpu_s(here.pids(producer)) - used
-        tally = read_tally(here.stage.logs)
-        drained = here.backlog(producer, first + count, first + 2 * count)
-        return Measured(
-            operations=count,
-            seconds=((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S,
-            cpu_s=used,
-            guarded=True,
-            wrong_rows=source.wrong_rows(actual(here.stage.services.dsn), first + 2 * count),
-            peak_rss_mb=here.workers_rss_mb(),
-            broker_bytes_per_op=footprint,
-            details={**savings(tally.outcomes), **applied(drained)},
-        )
+def _sent(how: str, *, rests: bool) -> Callable[[Place, str], Measured]:
+    """Return a cell whose producer sends as *how* tells, and finally *rests* or does not."""
+
+    def cell(here: Place, workload: str) -> Measured:
+        """Send at full speed to workers that are warm; then let them come to as much that waits."""
+        source, scale = WORKLOADS[workload], here.scale
+        first, count = scale.sample, scale.operations(workload)
+        stop = first + count
+        with here.producer(workload) as producer:
+            order(producer, do=how, start=0, stop=first)
+            footprint = here.footprint() / first
+            here.hire()
+            here.drain()
+            here.forget()
+            used = cpu_s(here.pids(producer))
+            sent = order(producer, do=how, start=first, stop=stop)
+            here.drain()
+            used = cpu_s(here.pids(producer)) - used
+            tally = read_tally(here.stage.logs)
+            details = savings(tally.outcomes)
+            if rests:
+                details |= applied(here.backlog(producer, stop, stop + count))
+                stop += count
+            return Measured(
+                operations=count,
+                seconds=((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S,
+                cpu_s=used,
+                guarded=True,
+                wrong_rows=source.wrong_rows(actual(here.stage.services.dsn), stop),
+                peak_rss_mb=here.workers_rss_mb(),
+                broker_bytes_per_op=footprint,
+                details=details,
+            )
+
+    return cell
 
 
 def _drain(here: Place, workload: str) -> Measured:
@@ -210,14 +219,18 @@ def _mixed(here: Place, workload: str) -> Measured:
 
 
 def _producer(here: Place, workload: str) -> Measured:
-    """Time the client's calls alone, and until Redis has confirmed everything; nobody works."""
-    count = here.scale.operations(workload)
+    """Time the client's calls alone, and until Redis has confirmed everything; nobody works.
+
+    Then as much in bulk.
+    """
+    first, count = here.scale.sample, here.scale.operations(workload)
     room = f"client.buffer_max_bytes={here.scale.producer_buffer_bytes}"
     with here.producer(DISTINCT.name, room) as producer:
-        order(producer, do="call", start=0, stop=here.scale.sample)
+        order(producer, do="call", start=0, stop=first)
         used = cpu_s(here.pids(producer))
-        answer = order(producer, do="call", start=here.scale.sample, stop=here.scale.sample + count)
+        answer = order(producer, do="call", start=first, stop=first + count)
         used = cpu_s(here.pids(producer)) - used
+        in_bulk = order(producer, do="bulk", start=first + count, stop=first + 2 * count)
         rss_mb = peak_rss_mb([producer.pid])
     return Measured(
         operations=count,
@@ -226,7 +239,7 @@ def _producer(here: Place, workload: str) -> Measured:
         guarded=True,
         wrong_rows=0,
         peak_rss_mb=rss_mb,
-        details=answer,
+        details={**answer, **in_bulk},
     )
 
 
@@ -272,16 +285,17 @@ def _everybody(children: list[Child], orders: list[Any]) -> None:
 
 #: What can be measured with ourselves alone, by workload and system, in the order of the report.
 CELLS: dict[tuple[str, str], Callable[[Place, str], Measured]] = {
-    ("distinct", OURS): _bulk,
+    ("distinct", OURS): _sent("send", rests=True),
+    ("distinct", CALLS): _sent("upsert", rests=False),
     ("distinct", LIMIT): _fed(LIMIT),
     ("distinct", RAW): _fed(RAW),
-    ("hot", OURS): _bulk,
+    ("hot", OURS): _sent("send", rests=True),
     ("hot", LIMIT): _fed(LIMIT),
     ("hot", RAW): _fed(RAW),
     ("mixed", OURS): _mixed,
     ("trickle", OURS): _trickle,
     ("single", OURS): _single,
-    ("wide", OURS): _bulk,
+    ("wide", OURS): _sent("send", rests=True),
     ("wide", LIMIT): _fed(LIMIT),
     ("wide", RAW): _fed(RAW),
     ("drain", OURS): _drain,

@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _US_PER_S = 1_000_000
-#: Names of the rows that are ours, of what our stage takes alone, and of what PostgreSQL takes.
-OURS, LIMIT, RAW = "syncpipe", "limit", "raw"
+#: Names of the rows that are ours: sent in bulk, and with a call for each record.
+OURS, CALLS = "syncpipe", "syncpipe_call_per_record"
+#: Names of the rows of what our stage takes alone, and of what PostgreSQL takes.
+LIMIT, RAW = "limit", "raw"
+#: Rows that are nobody else's.
+_OWN = {OURS, CALLS, LIMIT, RAW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def _each(systems: Mapping[str, Mapping[str, Any]], member: str) -> dict[str, fl
 
 def _best(systems: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Return the rates of the best peers, with a guard and without one."""
-    peers = {name: each for name, each in systems.items() if name not in {OURS, LIMIT, RAW}}
+    peers = {name: each for name, each in systems.items() if name not in _OWN}
     found = {}
     for name, guarded in (("best_guarded", True), ("best_unguarded", False)):
         kind = {peer: each for peer, each in peers.items() if each.get("guarded") is guarded}

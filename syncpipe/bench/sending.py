@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from syncpipe.bench.workloads import Workload
+    from syncpipe.producer.many import BatchReceipt
 
 _NS_PER_S = 1_000_000_000
 _PERCENT = 0.99
+#: Seconds after a flush within which a receipt is told of everything.
+_TOLD_S = 60.0
 
 
 class Producer:
@@ -41,9 +44,11 @@ class Producer:
         workload.pool()  # what it takes to read the reports is no part of any measurement
         self._verbs: dict[str, Callable[..., dict[str, float]]] = {
             "send": self.send,
+            "upsert": self.upsert,
             "pace": self.pace,
             "single": self.single,
             "call": self.call,
+            "bulk": self.bulk,
         }
 
     def act(self, order: dict[str, Any]) -> dict[str, float]:
@@ -51,13 +56,23 @@ class Producer:
         return self._verbs[order.pop("do")](**order)
 
     def send(self, start: int, stop: int) -> dict[str, float]:
-        """Send as fast as it goes, and wait until everything is confirmed."""
+        """Send in bulk as fast as it goes, and wait until everything is confirmed."""
         first_ms = _now_ms()
         first = start % len(self._collections)
         turns = itertools.islice(itertools.cycle(self._collections), first, None)
         pairs = self._workload.operations(start, stop)
-        for (key, document), collection in zip(pairs, turns, strict=False):
-            self._client.upsert(collection, key, document)
+        drafts = (
+            (collection, key, document)
+            for (key, document), collection in zip(pairs, turns, strict=False)
+        )
+        self._confirmed(self._client.send_many(drafts))
+        return {"first_ms": first_ms, "confirmed_ms": _now_ms()}
+
+    def upsert(self, start: int, stop: int) -> dict[str, float]:
+        """Do the same with a call for each operation."""
+        first_ms = _now_ms()
+        for key, document in self._workload.operations(start, stop):
+            self._client.upsert(PLAYGROUND, key, document)
         self._flush()
         return {"first_ms": first_ms, "confirmed_ms": _now_ms()}
 
@@ -104,6 +119,19 @@ class Producer:
             "confirmed_per_s": len(pairs) / confirmed_s,
             "call_p99_us": sorted(spent)[int(len(spent) * _PERCENT)] / 1000,
         }
+
+    def bulk(self, start: int, stop: int) -> dict[str, float]:
+        """Send documents that are there already in bulk; return how many are confirmed."""
+        pairs = list(self._workload.operations(start, stop))
+        gc.collect()
+        began = time.perf_counter()
+        self._confirmed(self._client.send_many((PLAYGROUND, *pair) for pair in pairs))
+        return {"bulk_per_s": len(pairs) / (time.perf_counter() - began)}
+
+    def _confirmed(self, batch: BatchReceipt) -> None:
+        self._flush()
+        if not batch.wait(_TOLD_S).ok:
+            raise batch.faults[0].error
 
     def _flush(self) -> None:
         unconfirmed = self._client.flush()

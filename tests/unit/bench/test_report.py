@@ -53,6 +53,14 @@ def test_ratios_compare_with_everybody_and_with_the_best_of_each_kind():
     assert ratios(results["hot"], results["distinct"]["syncpipe"])["of_distinct"] == 2
 
 
+def test_our_own_second_row_is_nobodys_best_peer():
+    results = collected(RUNS, {})
+    distinct = results["distinct"]
+    distinct["syncpipe_call_per_record"] = distinct["syncpipe"] | {"ops_per_s": 10_000}
+    assert ratios(distinct)["of_best_guarded"] == 2
+    assert ratios(distinct)["of_syncpipe_call_per_record"] == 0.3
+
+
 def test_what_is_possible_is_compared_with_and_without_a_producer_on_the_same_cores():
     results = collected(RUNS, {})
     found = ratios(results["distinct"])
