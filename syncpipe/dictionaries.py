@@ -18,7 +18,7 @@ from syncpipe.core.compression import Dictionary, id_of
 from syncpipe.errors import ConfigError, DictionaryMissing, DictionaryUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from syncpipe.core.collection import Collection
 
@@ -59,10 +59,7 @@ class Directory:
 
     def names(self) -> list[str]:
         """Return the names of all that are there, whole or not. Raises OSError."""
-        if self._path is None:
-            return []
-        found = (path.name.removesuffix(_SUFFIX) for path in self._path.glob(f"*{_SUFFIX}"))
-        return sorted(name for name in found if NAME.fullmatch(name))
+        return sorted(path.stem for path in self._files())
 
     def chosen(self, collections: Iterable[Collection]) -> dict[str, Dictionary]:
         """Return what *collections* name, by collection; the log says what is not to be had."""
@@ -112,13 +109,23 @@ class Directory:
         self._told.discard(id_)
         return found
 
+    def _files(self) -> Iterator[Path]:
+        """Return the files that are called like dictionaries. Raises OSError."""
+        if self._path is None:
+            return
+        try:
+            paths = list(self._path.iterdir())  # unlike `glob`, it tells that it fails
+        except FileNotFoundError:
+            return
+        yield from (path for path in paths if path.suffix == _SUFFIX and NAME.fullmatch(path.stem))
+
     def _read(self, id_: bytes) -> Dictionary:
         if self._path is None:
             raise _missing(id_, "the configuration names no directory as `dictionaries`")
         reason = f"it is not in {self._path.absolute()}"
         try:
-            for path in self._path.iterdir():  # unlike `glob`, it tells that it fails
-                if not path.name.endswith(f"-{id_.hex()}{_SUFFIX}"):
+            for path in self._files():
+                if _id_in(path.stem) != id_:
                     continue
                 with path.open("rb") as file:
                     content = file.read(MAX_BYTES)

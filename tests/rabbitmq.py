@@ -23,6 +23,7 @@ import pytest
 
 from syncpipe.supervisor import Command, Supervisor
 from tests.patience import eventually
+from tests.ports import free_ports
 from tests.servers import short_directory
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
     """Run a RabbitMQ of our own; a killed one comes back by itself."""
     if not _PROGRAMS:
         pytest.skip(_INSTALL)
-    ports = _free_ports(4)
+    ports = free_ports(4)
     with short_directory() as root, Supervisor() as supervisor:
         environment = _environment(root, *ports)
         supervisor.start(_epmd(root, environment))
@@ -213,12 +214,3 @@ def _serves(management_port: int) -> bool:
         time.sleep(0.1)
         return False
     return True
-
-
-def _free_ports(number: int) -> list[int]:
-    """Return ports on which nobody listens now."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

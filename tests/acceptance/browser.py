@@ -22,7 +22,7 @@ AXE = Path(__file__).with_name("axe") / "axe.min.js"
 #: Where the page is looked at.
 SCHEMES, WIDTHS, HEIGHT = ("light", "dark"), (1280, 390), 900
 #: Milliseconds; reached only when something is broken.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000
 
 #: What finds texts and controls that lie on each other.
 OVERLAPS = Path(__file__).with_name("overlaps.js")

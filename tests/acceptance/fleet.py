@@ -161,7 +161,7 @@ class Fleet:
             for at in range(0, len(members), per_envelope)
         ]
         self._random.shuffle(outbound)
-        assert set(self.broker.publish(outbound, timeout_s=10)) == {None}
+        assert set(self.broker.publish(outbound, timeout_s=60)) == {None}
         return len(operations)
 
     def outbound(self, lane, priority, members, *, task="syncpipe.apply"):

@@ -47,7 +47,7 @@ class Kept:
         """Put something into a queue that no worker takes from."""
         with open_broker(self.services.redis_url, clock=SystemClock()) as broker:
             messages = [Outbound(queue, b"x", str(uuid4()), "t") for _ in range(count)]
-            assert broker.publish(messages, timeout_s=5) == [None] * count
+            assert broker.publish(messages, timeout_s=60) == [None] * count
 
     def drain(self):
         """Wait until all lanes are empty."""

@@ -41,7 +41,7 @@ class Graveyard(StoredFleet):
     """A fleet with a store, in a database of its own."""
 
     def __init__(self, folder, broker_url, dsn, store_dsn, **options):
-        extra = f'[store]\ndsn = "{store_dsn}"\nconnect_timeout_s = 2\n{options.pop("extra", "")}'
+        extra = f'[store]\ndsn = "{store_dsn}"\n{options.pop("extra", "")}'
         super().__init__(folder, broker_url, dsn, extra, **options)
         self.store_dsn = store_dsn
 
@@ -74,7 +74,7 @@ class Graveyard(StoredFleet):
         """Send so many operations that no target takes, among others; return their bytes."""
         strangers = [replace(each, collection="nobodys") for each in self.operations(count)]
         outbound = [self.outbound(LANE, Priority.NORMAL, [encode(each)]) for each in strangers]
-        assert set(self.broker.publish(outbound, timeout_s=10)) == {None}
+        assert set(self.broker.publish(outbound, timeout_s=60)) == {None}
         return {encode(each) for each in strangers}
 
     def kept(self):
@@ -296,7 +296,7 @@ def test_flower_shows_each_letter_and_nothing_of_what_is_in_it(place):
             ]
             outbound = [fleet.outbound(LANE, Priority.HIGH, [encode(each)]) for each in operations]
             outbound.append(Outbound(QUEUE, b"canary-raw", str(uuid.uuid4()), "syncpipe.apply"))
-            assert set(fleet.broker.publish(outbound, timeout_s=10)) == {None}
+            assert set(fleet.broker.publish(outbound, timeout_s=60)) == {None}
             until(lambda: fleet.holds(3), "three letters")
             tasks = until(lambda: shown(flower, 3), "three tasks")
             pages = [flower.get(path) for path in ("/tasks", *(f"/task/{id_}" for id_ in tasks))]

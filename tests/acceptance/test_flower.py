@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -22,6 +21,7 @@ from syncpipe.pipeline.deadletters import DEAD_TASK
 from syncpipe.transport.broker import Outbound
 from tests.acceptance.fleet import PATIENCE_S, ROOT, Fleet, until
 from tests.acceptance.processes import ENVIRONMENT
+from tests.ports import free_ports
 
 NORMAL = [f"sp.crm.{shard}.normal" for shard in range(4)]
 
@@ -80,8 +80,7 @@ class Flower:
 @contextmanager
 def flower_of(fleet, *options):
     """Run Flower with the app of the workers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     argv = (sys.executable, "-m", "celery", "-A", "workers.app", "flower", *options)
     with (fleet.folder / "flower.log").open("wb") as log:
         process = subprocess.Popen(
@@ -137,7 +136,7 @@ def test_the_broker_tab_shows_how_much_waits_in_each_lane(fleet, flower, physica
     worker.send_signal(signal.SIGSTOP)
     try:
         outbound = [each for number in range(3) for each in fleet.records(number)]
-        assert set(fleet.broker.publish(outbound, timeout_s=20)) == {None}
+        assert set(fleet.broker.publish(outbound, timeout_s=60)) == {None}
         expected = {physical(queue): 3 for queue in NORMAL}
         until(lambda: flower.lengths() == expected, "three messages in each lane")
         rows = re.findall(r"<td>(sp\.\S+?)</td>\s*<td[^>]*>\D*(\d+)\D*</td>", flower.get("/broker"))
@@ -149,7 +148,7 @@ def test_the_broker_tab_shows_how_much_waits_in_each_lane(fleet, flower, physica
 
 def test_flower_has_our_tabs_and_shows_the_queue_of_dead_letters(fleet, flower, physical):
     letter = Outbound(DEAD_QUEUE, b"x", "1", DEAD_TASK)
-    assert fleet.broker.publish([letter], timeout_s=20) == [None]
+    assert fleet.broker.publish([letter], timeout_s=60) == [None]
     for tab in ("dead-letters", "pipeline"):
         page = flower.get(f"/syncpipe/{tab}")
         assert "Dead letters" in page

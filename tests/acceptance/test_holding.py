@@ -83,7 +83,7 @@ def test_a_worker_holds_few_messages_of_each_queue_whatever_waits_in_the_others(
         other.execute("LOCK TABLE syncpipe.documents")
         fleet.start()
         for priority, crowd in crowds.items():
-            assert set(fleet.broker.publish(crowd, timeout_s=20)) == {None}
+            assert set(fleet.broker.publish(crowd, timeout_s=60)) == {None}
             held = functools.partial(depth, fleet, lane.queue(priority))
             until(lambda held=held: held() == (42, 8), "eight that are held")
     until(lambda: not fleet.pending(), "acknowledgements")

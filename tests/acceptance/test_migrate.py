@@ -67,7 +67,7 @@ def test_a_queue_of_other_properties_is_named(command, rabbitmq_url):
 def test_queues_go_by_both_names(command, rabbitmq_url, name):
     command("migrate")
     with open_broker(rabbitmq_url, clock=SystemClock()) as broker:
-        assert broker.publish([Outbound("sp.crm.1.low", b"x", "i", "t")], timeout_s=20) == [None]
+        assert broker.publish([Outbound("sp.crm.1.low", b"x", "i", "t")], timeout_s=60) == [None]
 
     listed = json.loads(command("queue", "list", "-o", "json").stdout)
     purged = json.loads(command("queue", "purge", name, "--yes", "-o", "json").stdout)

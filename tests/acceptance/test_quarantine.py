@@ -78,7 +78,7 @@ def send(fleet, *batches):
         )
         for batch in batches
     ]
-    assert set(fleet.broker.publish(outbound, timeout_s=10)) == {None}
+    assert set(fleet.broker.publish(outbound, timeout_s=60)) == {None}
 
 
 def upserts(fleet, count, **data):

@@ -20,7 +20,7 @@ def test_up_checks_every_row_and_leaves_nothing_running(place):
         assert done.returncode == 0, done.stderr
         assert "lost 0, mismatches 0: every row is right" in done.stdout
         assert "What to try next" in done.stdout
-        assert living(place) == []
+        eventually(lambda: not living(place), within_s=PATIENCE_S)
         assert not (place / ".syncpipe/syncpipe.toml").exists()
 
 

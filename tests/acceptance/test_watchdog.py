@@ -21,6 +21,8 @@ OPTIONS = """
     stall_timeout_s = 3
     drain_timeout_s = 5
 """
+#: The same, but for those who do not stall: no machine is so slow that it looks like it.
+NEVER_STALLS = OPTIONS.replace("stall_timeout_s = 3", "stall_timeout_s = 60")
 #: Runs in every worker process before anything else; when told to, its event loop does something
 #: that it must never do. The telling is taken back, so that the next life is spared.
 SABOTAGE = """
@@ -121,8 +123,8 @@ class Crew:
 
 
 @pytest.fixture
-def crew(tmp_path, redis_url, dsn):
-    with Fleet(tmp_path, redis_url, dsn, OPTIONS) as fleet:
+def crew(request, tmp_path, redis_url, dsn):
+    with Fleet(tmp_path, redis_url, dsn, getattr(request, "param", OPTIONS)) as fleet:
         crew = Crew(fleet)
         try:
             crew.await_ready()
@@ -133,6 +135,7 @@ def crew(tmp_path, redis_url, dsn):
             crew.process.wait()
 
 
+@pytest.mark.parametrize("crew", [NEVER_STALLS], indirect=True, ids=["patient"])
 def test_a_worker_that_dies_comes_back_and_does_its_work(crew):
     ProcessId.of(crew.pids()[0]).signal(signal.SIGKILL)
     crew.fleet.send(200)
@@ -161,7 +164,7 @@ def test_a_worker_that_no_longer_works_ends_itself_and_comes_back(crew, order, r
     for _ in range(2):
         crew.fleet.send(200)
         crew.await_rows()
-    assert reason in crew.stalls()[0]["reason"]
+    assert any(reason in each["reason"] for each in crew.stalls())
     assert "w-1 ended with status 75" in crew.notes
     assert "w-1 has stalled, its own watch has ended it" in crew.notes
     crew.await_counts("restarts", "stalls")

@@ -163,7 +163,7 @@ def test_a_target_that_is_down_slows_no_other(tmp_path, redis_url, dsn):
             fleet.outbound(lane, Priority.CRITICAL, [encode(replace(each, collection="stock"))])
             for each in fleet.operations(300)
         ]
-        assert set(fleet.broker.publish(stuck, timeout_s=5)) == {None}
+        assert set(fleet.broker.publish(stuck, timeout_s=60)) == {None}
         fleet.start()
         until(lambda: fleet.events()["target-paused"], "an alarm")
         fleet.send(500)
@@ -198,7 +198,7 @@ def test_a_target_that_hangs_leaves_room_to_others(tmp_path, redis_url, dsn, pos
             fleet.outbound(lane, Priority.CRITICAL, [encode(replace(each, collection="stock"))])
             for each in fleet.operations(300)
         ]
-        assert set(fleet.broker.publish(stuck, timeout_s=5)) == {None}
+        assert set(fleet.broker.publish(stuck, timeout_s=60)) == {None}
         fleet.start()
         until(fleet.busy, "a batch that hangs")
         fleet.send(500)
@@ -256,7 +256,7 @@ def test_what_celery_would_drop_is_kept_raw(fleet, redis_url):
         Outbound(QUEUE, b"no envelope", "1", "syncpipe.apply"),
         Outbound(QUEUE, b"another task", "2", "somebody.else"),
     ]
-    assert fleet.broker.publish(outbound, timeout_s=5) == [None, None]
+    assert fleet.broker.publish(outbound, timeout_s=60) == [None, None]
     fleet.send(50)
     fleet.start()
     fleet.settle()

@@ -189,6 +189,10 @@ def _single(here: Ground, scale: Scale) -> Measured:
     with ExitStack() as stack:
         producers = [stack.enter_context(here.producer()) for _ in range(scale.single_producers)]
         starts = [number * scale.single_range for number in range(scale.single_producers)]
+        unused = scale.single_producers * scale.single_range
+        producers[0].tell({"do": "send", "start": unused, "stop": unused + 1})
+        producers[0].hear()
+        here.wait(1, _START_S)
         seconds = _WARM_S + scale.window_s
         began = time.monotonic()
         for start, producer in zip(starts, producers, strict=True):
@@ -199,14 +203,14 @@ def _single(here: Ground, scale: Scale) -> Measured:
         stops = [producer.hear() for producer in producers]
         sending_s = time.monotonic() - began
         sent = sum(stop - start for start, stop in zip(starts, stops, strict=True))
-        came = here.wait(sent, _QUIET_S)
+        came = here.wait(1 + sent, _QUIET_S)
         wrong = sum(row.document != DISTINCT.document(int(row.key_text)) for row in here.rows())
         return Measured(
             operations=operations,
             seconds=seconds,
             cpu_s=used,
             guarded=here.peer.guarded,
-            wrong_rows=wrong + sent - came,
+            wrong_rows=wrong + 1 + sent - came,
             peak_rss_mb=here.workers_rss_mb(),
             details={"confirmed_per_s": sent / sending_s},
         )

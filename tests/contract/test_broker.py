@@ -57,7 +57,7 @@ def _message(number, queue=NORMAL):
 
 
 def _publish(broker, numbers, queue=NORMAL):
-    return broker.publish([_message(number, queue) for number in numbers], timeout_s=5)
+    return broker.publish([_message(number, queue) for number in numbers], timeout_s=60)
 
 
 def _worker(name, **changes):
@@ -86,7 +86,7 @@ def test_messages_wait_oldest_first(broker):
 def test_one_call_serves_many_queues(broker):
     messages = [_message(1, NORMAL), _message(2, LOW), _message(3, NORMAL)]
 
-    assert broker.publish(messages, timeout_s=5) == [None, None, None]
+    assert broker.publish(messages, timeout_s=60) == [None, None, None]
     assert broker.peek(NORMAL, limit=9) == [b"body 1", b"body 3"]
     assert broker.peek(LOW, limit=9) == [b"body 2"]
 
@@ -103,7 +103,7 @@ def test_the_same_message_may_be_sent_again(broker):
 def test_bodies_are_opaque_bytes(broker, body):
     broker.purge(NORMAL)
 
-    broker.publish([Outbound(NORMAL, body, "id", "syncpipe.apply")], timeout_s=5)
+    broker.publish([Outbound(NORMAL, body, "id", "syncpipe.apply")], timeout_s=60)
 
     assert broker.peek(NORMAL, limit=1) == [body]
 

@@ -98,8 +98,22 @@ def test_one_that_cannot_be_read_now_is_read_later_and_the_log_says_so_once(
                 directory.find(dictionary().id)
 
     assert directory.find(dictionary().id).id == dictionary().id
-    (record,) = caplog.records
+    (record,) = _told(caplog)
     assert "SP-E308" in record.getMessage()
+
+
+def test_a_directory_that_cannot_be_read_is_not_an_empty_one(directory, folder, monkeypatch):
+    assert directory.names() == []
+    folder.mkdir()
+    monkeypatch.setattr(os, "listdir", _raises(PermissionError(errno.EACCES, "no")))
+
+    with pytest.raises(PermissionError):
+        directory.names()
+
+
+def _told(caplog):
+    """What we have told, and not what other libraries have."""
+    return [record for record in caplog.records if record.name.startswith("syncpipe")]
 
 
 def _raises(fault):
@@ -140,5 +154,5 @@ def test_clients_get_what_is_there_and_the_log_says_what_is_not(directory, caplo
 
     assert chosen == {"orders": directory.find(dictionary().id)}
     assert isinstance(chosen["orders"], Dictionary)
-    (record,) = caplog.records
+    (record,) = _told(caplog)
     assert "people has no dictionary here: SP-E307" in record.getMessage()

@@ -82,6 +82,7 @@ def test_nothing_to_do_is_wrong_usage():
 @pytest.mark.parametrize("workload", ["distinct", "single"])
 def test_a_peer_is_verified(workload, monkeypatch):
     monkeypatch.setattr(racing, "_WARM_S", 1.0)
+    monkeypatch.setattr(racing, "_QUIET_S", 60.0)
     (peer,) = (peer for peer in PEERS if peer.name == "celery_task_per_record_guarded")
     measured = racing.race(peer, workload, replace(TINY, window_s=3.0))
     assert measured.operations > 0

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.transport import open_broker
+from tests.patience import eventually
 from tests.slowness import SkippingClock, SlowBroker
 from tests.unit.producer.parts import COLLECTIONS, sent_operations
 
@@ -200,15 +200,12 @@ def test_ten_thousand_operations_arrive_in_order(broker, redis_url):
 
 
 def test_threads_that_come_and_go_leave_nothing_behind(redis_url):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for _ in range(5):
         with _client(open_broker(redis_url, clock=SystemClock())) as client:
             client.upsert("orders", "o", {})
 
-    deadline = time.monotonic() + 60
-    while threading.active_count() > before and time.monotonic() < deadline:
-        threading.Event().wait(0.02)
-    assert threading.active_count() == before
+    eventually(lambda: set(threading.enumerate()) <= before)
 
 
 CHILDREN = """

@@ -63,9 +63,7 @@ class World:
         self.clock = SystemClock()
         self.store = PostgresStore(StoreOptions(store_dsn, pool_max=6), KEY)
         self.broker = MemoryBroker(self.clock)
-        self.target = PostgresTarget(
-            PostgresOptions(name="crm", dsn=target_dsn, connect_timeout_s=1), COLLECTIONS
-        )
+        self.target = PostgresTarget(PostgresOptions(name="crm", dsn=target_dsn), COLLECTIONS)
         self.pipeline = Pipeline(
             target=self.target,
             collections=COLLECTIONS,

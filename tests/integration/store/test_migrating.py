@@ -160,7 +160,7 @@ def test_a_store_that_is_back_is_used_again(every_dsn, store):
     store.migrate()
     with psycopg.connect(every_dsn, autocommit=True) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND application_name = 'syncpipe store'"
             " AND datname = current_database()"
         )

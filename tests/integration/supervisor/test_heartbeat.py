@@ -96,8 +96,10 @@ def test_a_stopped_process_is_killed_and_comes_back(ward):
     os.kill(first, signal.SIGSTOP)
     eventually(lambda: each.supervisor.pids()["ward"] not in {first, None}, within_s=PATIENCE_S)
     assert each.stalled()[0].pid == first
+    eventually(lambda: len(each.told()) > 1, within_s=PATIENCE_S)
+    # A process is there a moment before it is told of.
+    eventually(lambda: len(each.kinds()) >= 5)
     assert each.kinds()[:5] == ["started", "stalled", "ended", "restarting", "started"]
-    eventually(lambda: len(each.told()) > 1)
     assert each.told()[:2] == [str(Lives(0, 0)), str(Lives(1, 1))]
 
 
@@ -109,7 +111,7 @@ def test_one_that_holds_the_interpreter_is_killed_and_comes_back(ward):
 
 
 def test_one_that_touches_is_left_alone(ward):
-    each = ward(timeout_s=20.0)
+    each = ward(timeout_s=PATIENCE_S)
     before = each.beat.stat().st_mtime_ns
     seen = set()
 
@@ -122,14 +124,14 @@ def test_one_that_touches_is_left_alone(ward):
 
 
 def test_one_that_says_so_itself_is_counted(ward):
-    each = ward("exit")
+    each = ward("exit", timeout_s=PATIENCE_S)
     eventually(lambda: len(each.told()) > 2, within_s=PATIENCE_S)
     assert each.told()[:3] == [str(Lives(0, 0)), str(Lives(1, 1)), str(Lives(2, 2))]
     assert each.kinds()[:4] == ["started", "ended", "stalled", "restarting"]
 
 
 def test_what_it_says_at_its_end_is_heard(ward):
-    each = ward("say")
+    each = ward("say", timeout_s=PATIENCE_S)
     eventually(lambda: each.kinds().count("ended") > 1, within_s=PATIENCE_S)
     ended = [event for event in each.events if event.kind == "ended"]
     assert {event.reason for event in ended} == {"I will not."}
@@ -144,7 +146,7 @@ def test_what_an_earlier_life_said_is_not_heard_again(tmp_path):
 
 
 def test_a_death_of_another_kind_is_no_stall(ward):
-    each = ward(timeout_s=20.0)
+    each = ward(timeout_s=PATIENCE_S)
     os.kill(each.supervisor.pids()["ward"], signal.SIGKILL)
     eventually(lambda: len(each.told()) > 1, within_s=PATIENCE_S)
     assert each.told()[1] == str(Lives(1, 0))

@@ -40,7 +40,7 @@ def test_a_killed_process_comes_back():
 def test_a_command_without_restart_stays_down():
     with Supervisor() as supervisor:
         supervisor.start(Command("once", ("true",), restart=False))
-        assert supervisor.wait(20)
+        assert supervisor.wait(120)
         assert supervisor.pids() == {"once": None}
 
 
@@ -70,7 +70,7 @@ def test_what_a_process_leaves_in_its_group_is_swept(tmp_path):
     leaves = ("sh", "-c", "sleep 1000 & echo $!; exec true")
     with Supervisor() as supervisor:
         supervisor.start(Command("parent", leaves, log=log, restart=False))
-        assert supervisor.wait(20)
+        assert supervisor.wait(120)
     eventually(lambda: gone(int(log.read_text(encoding="utf-8"))))
 
 
@@ -115,7 +115,7 @@ def test_root_can_start_a_process_as_somebody_else(tmp_path):
     log = tmp_path / "log"
     with Supervisor() as supervisor:
         supervisor.start(Command("who", ("id", "-un"), user="nobody", log=log, restart=False))
-        assert supervisor.wait(20)
+        assert supervisor.wait(120)
     assert log.read_text(encoding="utf-8") == "nobody\n"
 
 
@@ -154,7 +154,7 @@ POLITE = ("sh", "-c", "echo stands; exec sleep 1000")
 def test_a_signal_stops_everything_warmly(tmp_path, signum):
     keeper = Keeper(tmp_path, POLITE)
     keeper.process.send_signal(signum)
-    assert keeper.process.wait(20) == 128 + signum
+    assert keeper.process.wait(120) == 128 + signum
     assert gone(keeper.child)
 
 
@@ -174,7 +174,7 @@ def test_a_second_signal_does_not_wait(tmp_path):
 def test_no_child_survives_the_killing_of_its_supervisor(tmp_path):
     keeper = Keeper(tmp_path, STUBBORN)
     keeper.process.kill()
-    keeper.process.wait(20)
+    keeper.process.wait(120)
     eventually(lambda: gone(keeper.child))
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 #: Seconds after which a schedule that makes no progress has failed.
 _PATIENCE_S = 60.0
+#: The server waits longer than that: whoever stands at a gate is in nobody's way for too long.
+_NO_HURRY = dict.fromkeys(
+    ("lock_timeout_s", "idle_in_transaction_timeout_s", "statement_timeout_s"), 2 * _PATIENCE_S
+)
 
 
 class GatedWorker:
@@ -26,7 +30,7 @@ class GatedWorker:
     """
 
     def __init__(self, place: Place) -> None:
-        self._target = place.another(pool_max=1)
+        self._target = place.another(pool_max=1, **_NO_HURRY)
         self._place = place
         self._pid = 0
         self._stop_at = -1

@@ -168,7 +168,7 @@ def test_a_server_that_is_not_there_is_unavailable(tmp_path):
 
 def test_a_database_that_does_not_exist_is_named(dsn):
     elsewhere = conninfo.make_conninfo(dsn, dbname="nowhere")
-    target = PostgresTarget(PostgresOptions("test", elsewhere, connect_timeout_s=0.2), {})
+    target = PostgresTarget(PostgresOptions("test", elsewhere), {})
     with pytest.raises(TargetUnavailable, match="nowhere"):
         target.now_ms()
     target.close()

@@ -82,9 +82,10 @@ class Side:
             return
 
     def claim_now(self) -> None:
-        """Let at least one whole claim be answered."""
+        """Let at least one whole claim be answered, and none be under way."""
         self.poll(0.05)
         self.poll(0.05)
+        eventually(lambda: self.poll(0.05) or not self.channel._claiming)
 
 
 @dataclass

@@ -8,7 +8,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -21,6 +20,7 @@ from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
 from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound
+from tests.chaos.processes import is_stopped
 from tests.doors import LoopDoor, running_loop
 from tests.integration.transport.relay import relay
 from tests.patience import eventually
@@ -55,7 +55,7 @@ class Place:
         pid = self._pid()
         os.killpg(pid, signal.SIGSTOP)
         try:
-            eventually(lambda: _stands_still(pid))  # a thread may still confirm something
+            eventually(lambda: is_stopped(pid))  # a thread may still confirm something
             yield
         finally:
             os.killpg(pid, signal.SIGCONT)
@@ -67,12 +67,6 @@ class Place:
             yield
         finally:
             self.line.go_dark(on=False)
-
-
-def _stands_still(pid):
-    """Whether all threads of a process have stopped."""
-    stats = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(stat.read_text().rpartition(") ")[2].startswith("T") for stat in stats)
 
 
 @contextmanager

@@ -395,6 +395,6 @@ def test_a_node_of_a_cluster_is_refused_by_whoever_connects():
                 ask()
         # Not even what this one node would take.
         message = Outbound("sp.crm.0.normal", b"body", "id", "syncpipe.apply")
-        (verdict,) = broker.publish([message], timeout_s=5)
+        (verdict,) = broker.publish([message], timeout_s=60)
         assert isinstance(verdict, BrokerUnavailable)
         assert "Cluster" in verdict.message

@@ -90,7 +90,7 @@ def _messages(numbers, queue=HERE):
 
 
 def _publish(broker, numbers, queue=HERE):
-    return broker.publish(_messages(numbers, queue), timeout_s=20)
+    return broker.publish(_messages(numbers, queue), timeout_s=60)
 
 
 def _worker(name):
@@ -104,7 +104,7 @@ def _names(broker):
 def test_only_what_goes_to_a_missing_queue_is_refused(broker):
     messages = [message for n in range(700) for message in (*_messages([n]), *_messages([n], GONE))]
 
-    verdicts = broker.publish(messages, timeout_s=20)
+    verdicts = broker.publish(messages, timeout_s=60)
 
     assert verdicts[::2] == [None] * 700
     assert {type(verdict) for verdict in verdicts[1::2]} == {QueueMissing}

@@ -26,7 +26,7 @@ def broker(rabbitmq_url):
 
 def _fill(broker, *queues):
     messages = [Outbound(queue, b"body", "id", "syncpipe.apply") for queue in queues]
-    assert broker.publish(messages, timeout_s=20) == [None] * len(queues)
+    assert broker.publish(messages, timeout_s=60) == [None] * len(queues)
 
 
 def test_what_more_shards_have_left_is_found(broker):

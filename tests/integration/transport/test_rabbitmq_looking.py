@@ -34,7 +34,7 @@ def emptied(broker, timeout_s):
 
 
 def test_what_was_taken_just_now_is_waited_for(broker, rabbitmq_url):
-    assert broker.publish([Outbound(QUEUE, b"x", "1", "t")], timeout_s=20) == [None]
+    assert broker.publish([Outbound(QUEUE, b"x", "1", "t")], timeout_s=60) == [None]
     with kombu.Connection(rabbitmq_url) as connection:
         channel = connection.channel()
         message = channel.basic_get(f"{QUEUE}.v1")
@@ -47,7 +47,7 @@ def test_what_is_left_in_queues_of_another_version_and_of_more_shards_is_shown_a
     queues = (QUEUE, "sp.crm.0.normal.v0", "sp.crm.8.low", "sp.dead.v0")
     broker.declare(queues)
     sent = [Outbound(queue, b"x", str(number), "t") for number, queue in enumerate(queues)]
-    assert broker.publish(sent, timeout_s=20) == [None] * 4
+    assert broker.publish(sent, timeout_s=60) == [None] * 4
 
     status = look(broker, ["crm"], 1)
 

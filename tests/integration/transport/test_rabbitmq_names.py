@@ -70,7 +70,7 @@ def test_the_next_address_is_tried_when_one_refuses(leads_to, rabbitmq_url):
     with _named(rabbitmq_url) as broker:
         assert broker.declare(["sp.crm.0.low"]) == ["sp.limit", "sp.crm.0.low"]
         message = Outbound("sp.crm.0.low", b"body", "id", "syncpipe.apply")
-        assert broker.publish([message], timeout_s=20) == [None]
+        assert broker.publish([message], timeout_s=60) == [None]
 
 
 def test_who_is_refused_at_one_address_tries_no_other(leads_to, rabbitmq_url):

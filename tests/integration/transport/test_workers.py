@@ -181,7 +181,7 @@ def test_a_warm_shutdown_gives_everything_back(running, server, held):
     eventually(lambda: len(running.counts("begin")) > 2)
 
     worker.terminate()
-    worker.wait(20)
+    worker.wait(120)
 
     assert held() == 0
     assert len(running.counts()) + server.llen("trial") == 30

@@ -125,7 +125,7 @@ def kill(worker: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
     """Signal a worker and everything it started; reap it if it is to die."""
     os.killpg(worker.pid, number)
     if number == signal.SIGKILL:
-        worker.wait(10)
+        worker.wait(120)
 
 
 @contextmanager

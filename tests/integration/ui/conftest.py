@@ -122,7 +122,7 @@ def running(parts):
         ready, ends = threading.Event(), []
         thread = threading.Thread(target=_serve, args=(ready, ends))
         thread.start()
-        ready.wait(30)
+        assert ready.wait(120)
         port, loop, stop = ends
         yield port
         loop.call_soon_threadsafe(stop.set)

@@ -44,7 +44,7 @@ class Bench:
         self.dsn = dsn
         clock = SystemClock()
         self.broker = MemoryBroker(FakeClock())
-        options = PostgresOptions(name="crm", dsn=dsn, connect_timeout_s=1, **options)
+        options = PostgresOptions(name="crm", dsn=dsn, **options)
         self.target = PostgresTarget(options, COLLECTIONS)
         self.pipeline = Pipeline(
             target=self.target,

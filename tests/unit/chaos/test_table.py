@@ -101,6 +101,9 @@ def test_no_speed_decides_in_the_short_form():
     slow = {DRAIN.name: {"ours": [1, 1, 1], "stock": [10, 10, 10]}}
     assert failures(slow, [DRAIN.name], short=True) == []
     assert failures(slow, [DRAIN.name], short=False) != []
+    for recovery, wrong_lines in ((59.0, 0), (math.inf, 1), (None, 1)):
+        late = {FROZEN.name: result(FROZEN, worst_recovery_s=recovery)}
+        assert len(failures(late, [FROZEN.name], short=True)) == wrong_lines
 
 
 def test_the_short_form_asks_for_fewer_faults():

@@ -74,12 +74,13 @@ def test_an_operation_that_cannot_be_waited_for_is_said_to_be_confirmed(run, bro
 def test_lines_that_nobody_knows_about_are_sent_again_as_the_operations_they_were(
     run, broker, tmp_path
 ):
-    command = ("op", "send-many", "--collection", "orders", "--op", "increment", "--timeout", "0.5")
+    command = ("op", "send-many", "--collection", "orders", "--op", "increment")
     lines = '{"id": "a", "n": 0.10}\n{"id": "b", "n": 2}\n'
     (tmp_path / "all.jsonl").write_text(lines)
     broker.forgetful = True
 
-    first = run(*command, "--from", "all.jsonl", "--failed", "left.jsonl", status=1)
+    given_up = ("--timeout", "0.5", "--failed", "left.jsonl")
+    first = run(*command, "--from", "all.jsonl", *given_up, status=1)
     before = sent_operations(broker)
     broker.forgetful = False
     again = run(*command, "--from", "left.jsonl", "--failed", "left.jsonl", "-o", "json")

@@ -20,7 +20,7 @@ from tests.unit.producer.parts import COLLECTIONS, sent_operations
 #: The files in which the state of a client changes.
 FILES = {module.__file__ for module in (audience, buffer, client, dispatch, sender, tally, turn)}
 #: Longer than any wait that ends by itself.
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 class Interrupter:

@@ -49,7 +49,7 @@ def test_waiting_ends_when_another_thread_settles_it(receipt):
     waiting = threading.Thread(target=receipt.wait)
     waiting.start()
     _settle(receipt)
-    waiting.join(10)
+    waiting.join(60)
 
     assert not waiting.is_alive()
     assert receipt.wait(0) is receipt

@@ -20,7 +20,7 @@ from tests.patience import eventually
 from tests.unit.producer.parts import COLLECTIONS, sent_operations
 
 #: Longer than any wait that ends by itself.
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 class HookedBroker(MemoryBroker):
@@ -214,7 +214,7 @@ def test_without_a_thread_a_flush_tries_again_by_itself(broker):
 
 
 @pytest.mark.usefixtures("unstartable")
-@pytest.mark.parametrize("timeout_s", [None, 5], ids=["patient", "short"])
+@pytest.mark.parametrize("timeout_s", [None, PATIENCE_S], ids=["patient", "short"])
 def test_without_a_thread_a_close_sends_and_tells(broker, timeout_s):
     broker.fail(BrokerUnavailable("Away."))
     client = _client(broker)

@@ -20,7 +20,7 @@ def test_it_calls_again_and_again_until_it_is_stopped():
 
     job = Periodic("count", action, every_s=0.001)
     job.start()
-    assert enough.wait(30)
+    assert enough.wait(60)
     job.stop()
     assert set(calls) == {"syncpipe-count"}
 
@@ -90,7 +90,7 @@ def test_a_fault_of_ours_does_not_end_the_job(fault):
     job = Periodic("job", action, every_s=0.001)
     with structlog.testing.capture_logs() as lines:
         job.start()
-        assert enough.wait(30)
+        assert enough.wait(60)
         job.stop(30)
     (line,) = lines
     assert (line["event"], line["job"], line["error"]) == ("job-failed", "job", fault.__name__)
