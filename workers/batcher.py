@@ -57,6 +57,8 @@ class Batcher:
         self._turns = deque(self._shelves)
         self._solitude = Solitude()
         self._running: Counter[str] = Counter()
+        #: How many bytes the batches of each target that are being applied unpack to.
+        self._unpacked: Counter[str] = Counter()
         #: How many messages were taken, on the connections before too.
         self.taken: int = 0 if before is None else before.taken
         shared = not station.dialect.prefetch_per_queue
@@ -200,6 +202,8 @@ class Batcher:
         running = self._running[name]
         if running >= self._sizing[name].batches or self.running >= self._options.threads:
             return None
+        if self._unpacked[name] > self._options.batch_max_bytes:
+            return None
         due = self._shelves[name].due()
         if due is None or not self._guards[name].free:
             return None
@@ -222,16 +226,17 @@ class Batcher:
         batch = shelf.take(now, most=most)
         if not self._solitude.enter(name, batch):
             return
-        operations = sum(held.operations for held in batch)
+        operations, size = sum(held.operations for held in batch), sum(held.size for held in batch)
         start = Start(now, operations, full, ordinary and not batch[0].alone)
         self._limits.spend(name, operations)
         self._running[name] += 1
+        self._unpacked[name] += size
         self._began[name] = now
         self._station.begin()
         call = breaker.begin()
         self._consumer.pool.apply_async(
             self._work,
-            (name, batch, self._sizing[name].together(operations)),
+            (name, batch, self._sizing.together(name, operations, size)),
             callback=lambda report: self._hand(
                 functools.partial(self._settle, name, batch, call, start, report)
             ),
@@ -271,6 +276,7 @@ class Batcher:
         """Do with each message of a finished batch what the report says."""
         crowded = self._running[name] >= self._sizing[name].batches and bool(self._shelves[name])
         self._running[name] -= 1
+        self._unpacked[name] -= sum(held.size for held in batch)
         self._hands.moved(name, self._clock.monotonic())
         self._guards.judge(name, call, report)
         self._sizing.ended(name, start, report, crowded=crowded)

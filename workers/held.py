@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import structs
 
-from syncpipe.core.envelope import peek_count
+from syncpipe.core.envelope import peek
 from syncpipe.core.routing import Priority, parse_queue
 from syncpipe.pipeline import Message
 
@@ -28,8 +28,10 @@ class Held(msgspec.Struct, frozen=True):
     message: Message
     #: Name of the target whose lane it came through; None if its queue is no lane.
     target: str | None
-    #: How many operations it claims to hold; only batch sizes depend on it.
+    #: How many operations it claims to hold, and in how many bytes when they are unpacked; only
+    #: batch sizes depend on it.
     operations: int
+    size: int
     #: Its urgency, 0 is the most urgent.
     degree: int
     #: Monotonic seconds at which it came.
@@ -61,11 +63,13 @@ def hold(delivery: Any, *, queue: str, since: float, fault: SyncpipeError | None
     raw = body_of(delivery)
     identity = str((delivery.headers or {}).get("id") or delivery.delivery_tag)
     lane = parse_queue(queue)
+    operations, size = peek(raw)
     return Held(
         delivery=delivery,
         message=Message(queue=queue, id=identity, body=raw, fault=fault),
         target=lane[0].target if lane else None,
-        operations=max(1, peek_count(raw)),
+        operations=max(1, operations),
+        size=max(1, len(raw), size),
         degree=lane[1].urgency if lane else DEGREES - 1,
         since=since,
     )

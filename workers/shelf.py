@@ -62,7 +62,7 @@ class Shelf:
         """Add a fresh message."""
         self._fresh[held.degree].append(held)
         self._operations += held.operations
-        self._bytes += len(held.message.body)
+        self._bytes += held.size
 
     def put_back(self, held: Held, due: float) -> None:
         """Add a message to be tried again at *due*."""
@@ -138,7 +138,7 @@ class Shelf:
     def _pop(self, queue: deque[Held]) -> Held:
         held = queue.popleft()
         self._operations -= held.operations
-        self._bytes -= len(held.message.body)
+        self._bytes -= held.size
         return held
 
 
@@ -151,11 +151,11 @@ class _Filling:
         self._bytes = size
 
     def has_room(self, held: Held) -> bool:
-        fits = held.operations <= self._operations and len(held.message.body) <= self._bytes
+        fits = held.operations <= self._operations and held.size <= self._bytes
         alone = held.alone or any(member.alone for member in self.members)
         return (fits and not alone) or not self.members
 
     def add(self, held: Held) -> None:
         self.members.append(held)
         self._operations -= held.operations
-        self._bytes -= len(held.message.body)
+        self._bytes -= held.size

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: By how many times a size has changed when the log is told.
 _MUCH = 4
+#: Most bytes of operations, unpacked, in one call of a target: more would not make it cheaper, and
+#: each byte of a call is in memory several times.
+_CALL_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class Sizing:
     def __getitem__(self, target: str) -> Sizes:
         """Return the sizes of *target*."""
         return self._sizes[target]
+
+    def together(self, target: str, operations: int, size: int) -> int:
+        """Return the most records in one call of a batch of *operations* that have *size* bytes."""
+        most = self._sizes[target].together(operations)
+        return max(1, min(most, _CALL_BYTES * operations // size))
 
     def ended(self, target: str, start: Start, report: Report, *, crowded: bool) -> None:
         """Learn from a batch of *target*; *crowded* if it kept another from starting."""

@@ -164,18 +164,21 @@ def unseal(data: bytes, find: Find = without_dictionaries) -> Envelope:
     return Envelope(header, body)
 
 
-def peek_count(data: bytes) -> int:
-    """Return how many operations *data* claims to hold, 0 if it cannot be told.
+def peek(data: bytes) -> tuple[int, int]:
+    """Return how many operations *data* claims to hold, and in how many bytes when unpacked.
 
-    Nothing is checked: this serves to size batches, before an envelope is opened.
+    Both are 0 if that cannot be told, or is more than an envelope may hold. Nothing else is
+    checked: this serves to size batches, before an envelope is opened. What claims too little is
+    never unpacked.
     """
     if not data.startswith(_MAGIC) or len(data) < _PREFIX.size:
-        return 0
+        return 0, 0
     header_end = _PREFIX.size + _PREFIX.unpack_from(data)[4]
     try:
-        return _header(data[_PREFIX.size : header_end])[0].count
+        header, _, raw_length = _header(data[_PREFIX.size : header_end])
     except EnvelopeError:
-        return 0
+        return 0, 0
+    return (header.count, raw_length) if raw_length <= MAX_BODY_BYTES else (0, 0)
 
 
 def _dictionary(

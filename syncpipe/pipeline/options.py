@@ -18,8 +18,9 @@ class WorkerOptions:
     #: Most operations in one batch, where those on one record become one write; one envelope with
     #: more is a batch of its own.
     batch_max_ops: int = 16_000
-    #: Most bytes of envelopes in one batch, as they arrived.
-    batch_max_bytes: int = 1_000_000
+    #: Most bytes of operations in one batch, unpacked, each of which takes about ten of memory; the
+    #: batches of a target that are applied at once have twice as many at most.
+    batch_max_bytes: int = 5_000_000
     #: Milliseconds that a batch waits for more envelopes.
     batch_linger_ms: int = 5
     #: Seconds for which a batch is tried again at once after a deadlock, lock timeout and the like.

@@ -77,6 +77,7 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         self._sync_client: redis.Redis | None = None
         self._plain_client: redis.Redis | None = None
         self._rota = Rota(())
+        self._rota_holds = True
         self._inbox: deque[Claimed] = deque()
         self._no_ack: set[str] = set()
         self._claiming = False
@@ -159,8 +160,18 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
                 logger.warning("remote control has to wait, Redis refuses writes: %s", error)
 
     def _update_queue_cycle(self) -> None:
-        """Take turns among the queues that are consumed now."""
-        self._rota = Rota(pair for queue in self.active_queues for pair in self._lists(queue))
+        """Take turns among other queues from the next claim on.
+
+        Not at once: there may be hundreds of queues, and kombu says so for each that comes or goes.
+        """
+        self._rota_holds = False
+
+    def _turns(self) -> Rota:
+        """Return the turns among the queues that are consumed now."""
+        if not self._rota_holds:
+            self._rota = Rota(pair for queue in self.active_queues for pair in self._lists(queue))
+            self._rota_holds = True
+        return self._rota
 
     def _lists(self, queue: str) -> list[tuple[str, int]]:
         """Return a queue's lists with their urgency: ours have one, others one for each step."""
@@ -172,19 +183,20 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send the next claim, or wait for a bell when every list was found empty."""
-        if not self._rota.lists or monotonic() < max(self._rest_until, self._company_until):
+        rota = self._turns()
+        if not rota.lists or monotonic() < max(self._rest_until, self._company_until):
             return
         self._live()
         if self._claiming:  # a claim was sent and the connection is not the one that knows
             self.claims.reincarnate()
-        self._claiming = not self._rota.exhausted
+        self._claiming = not rota.exhausted
         if self._claiming:
             credit = self.qos.can_consume_max_estimate()
             limit = self.claim_limit if credit is None else min(self.claim_limit, max(1, credit))
-            command = self.claims.command(self._rota.next(), limit)
+            command = self.claims.command(rota.next(), limit)
             self._asked = limit
         else:
-            bells = [self._keys.bell(name) for name in self._rota.lists]
+            bells = [self._keys.bell(name) for name in rota.lists]
             command = ("BRPOP", *bells, timeout or self.brpop_timeout)
         connection = self.client.connection
         self._in_poll, self._brpop_sent_at = connection, monotonic()

@@ -21,7 +21,7 @@ from syncpipe.core.envelope import (
     MAX_OPERATIONS,
     Envelope,
     Header,
-    peek_count,
+    peek,
     seal,
     unseal,
 )
@@ -241,9 +241,20 @@ def test_an_envelope_of_no_operations_is_none(body):
         unseal(forged)
 
 
-@pytest.mark.parametrize(("count", "peeked"), [(0, 0), (7, 7), (MAX_OPERATIONS + 1, 0)])
-def test_what_an_envelope_claims_to_hold_is_told_without_a_check(count, peeked):
-    assert peek_count(_forged(_fields(count=count), b"abc")) == peeked
+@pytest.mark.parametrize(
+    ("count", "raw_length", "peeked"),
+    [
+        (7, 900, (7, 900)),
+        (7, 0, (7, 0)),
+        (7, MAX_BODY_BYTES, (7, MAX_BODY_BYTES)),
+        (7, MAX_BODY_BYTES + 1, (0, 0)),
+        (7, -1, (0, 0)),
+        (0, 900, (0, 0)),
+        (MAX_OPERATIONS + 1, 900, (0, 0)),
+    ],
+)
+def test_what_an_envelope_claims_to_hold_is_told_without_a_check(count, raw_length, peeked):
+    assert peek(_forged(_fields(count=count, raw_length=raw_length), b"abc")) == peeked
 
 
 def test_attempts_travel_in_the_header():

@@ -69,6 +69,23 @@ def test_no_more_batches_than_threads_run_at_once():
     assert (len(bench.consumer.jobs), bench.batcher.held) == (2, 2)
 
 
+def test_batches_at_once_unpack_to_no_more_than_twice_what_one_may():
+    bench = Bench("crm", threads=4, batch_max_bytes=10_000)
+    wide = operation(data={"text": "x" * 6_000})
+    bench.give(*(delivery(wide) for _ in range(4)))
+    bench.linger()
+    assert (len(bench.consumer.jobs), bench.batcher.held) == (2, 2)
+    bench.consumer.work()
+    assert (len(bench.consumer.jobs), bench.batcher.held) == (2, 1)
+
+
+def test_a_call_of_wide_records_holds_fewer_of_them(bench):
+    bench.give(*(delivery(operation(data={"text": "x" * 100_000})) for _ in range(20)))
+    bench.linger()
+    bench.work()
+    assert bench.pipelines["crm"].together == [9]
+
+
 def test_of_several_targets_each_gets_at_most_half_of_the_threads():
     bench = Bench("crm", "erp", threads=4, batch_max_ops=1)
     bench.give(*(delivery(operation()) for _ in range(5)))

@@ -52,6 +52,14 @@ def test_a_batch_that_takes_too_long_makes_the_next_smaller(bench):
     assert [len(args[1]) for _, args, _ in bench.consumer.jobs] == [25]
 
 
+@pytest.mark.parametrize(
+    ("operations", "size", "together"),
+    [(1, 1, 1_000), (900, 3_000_000, 300), (100, 5_000_000, 20), (2, 9_000_000, 1)],
+)
+def test_a_call_is_bounded_in_bytes_too(bench, operations, size, together):
+    assert bench.sizing.together("crm", operations, size) == together
+
+
 def test_the_limit_of_a_target_is_its_own():
     bench = Bench("crm", threads=4, guard={"latency_limit_s": 0.5})
     give(bench, messages=50)

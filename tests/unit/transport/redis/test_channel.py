@@ -36,6 +36,19 @@ def test_every_list_leads_back_to_its_queue(channel, queue):
         assert channel._queue_of(Claimed("tag", name, b"")) == queue
 
 
+def test_hundreds_of_queues_that_come_are_put_in_order_once(channel, monkeypatch):
+    queues = [f"sp.crm.{shard}.low" for shard in range(300)]
+    looks = []
+    monkeypatch.setattr(Channel, "active_queues", queues)
+    monkeypatch.setattr(channel, "_lists", lambda queue: looks.append(queue) or [(queue, 3)])
+    for _ in queues:
+        channel._update_queue_cycle()
+
+    assert channel._turns().lists == queues
+    assert channel._turns() is channel._turns()
+    assert looks == queues
+
+
 @pytest.mark.parametrize(
     ("connection", "abandoned"),
     [(None, True), (SimpleNamespace(client=None), True), (SimpleNamespace(client=1), False)],
