@@ -6,7 +6,7 @@ Values that MessagePack does not know travel as extension types, numbered below;
 plain. An operation is encoded once, when it is enqueued: the same bytes go to every target, into
 the schedule and into dead letters.
 
-msgspec reads, because it makes and checks operations in one step; it would write decimals, times
+msgspec reads, because it makes and checks values in one step; it would write decimals, times
 and UUIDs in ways of its own, so msgpack writes.
 """
 
@@ -16,12 +16,14 @@ import datetime as dt
 import struct
 import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
 import msgspec
 
-from syncpipe.core.operation import Data, Id, Kind, Milliseconds, Operation, Version
+from syncpipe.core.document import PlainDocument
+from syncpipe.core.operation import Contents, Id, Kind, Milliseconds, Operation, Version
 from syncpipe.errors import (
     InvalidValue,
     MalformedEnvelope,
@@ -52,6 +54,23 @@ class _Rare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: Milliseconds = 0
     x: Milliseconds = 0
     g: Id | None = None
+
+
+class Columns(NamedTuple):
+    """What is in several operations, member by member."""
+
+    #: Their ids.
+    ids: tuple[bytes, ...]
+    #: Their kinds.
+    kinds: tuple[Kind, ...]
+    #: Names of their collections.
+    collections: tuple[str, ...]
+    #: Their keys.
+    keys: tuple[str, ...]
+    #: Their versions.
+    versions: tuple[int, ...]
+    #: What is in their data.
+    contents: tuple[Contents, ...]
 
 
 def encode(operation: Operation) -> bytes:
@@ -121,15 +140,32 @@ def decode_at_once(body: bytes, count: int) -> list[Operation] | None:
     None unless *body* holds *count* operations, all well, and each without what few have:
     `decode_all` knows more then.
     """
+    found = _decode_at_once(_MANY, body, count)
+    return None if found is None else list(starmap(Operation, found))
+
+
+def decode_plain(body: bytes, count: int) -> Columns | None:
+    """Return what is in the operations that `decode_at_once` returns.
+
+    None, too, unless all of their data are `PlainDocument`.
+    """
+    found = _decode_at_once(_MANY_PLAIN, body, count)
+    return Columns(*zip(*found, strict=True)) if found else None
+
+
+def _decode_at_once(
+    decoder: msgspec.msgpack.Decoder[list[_Six]], body: bytes, count: int
+) -> list[_Six] | None:
     # A body of the size of one operation holds none that is larger.
     if len(body) > MAX_OPERATION_BYTES:
         return None
     try:
-        operations = _MANY.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)
+        found = decoder.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)
     except Exception:  # noqa: BLE001 - whatever it is, it is found again, and said for which of them
         return None
-    odd = [o for o in operations if (o.data is None) is not (o.kind is Kind.DELETE)]
-    return None if odd else operations
+    delete = Kind.DELETE
+    odd = [kind for _, kind, _, _, _, data in found if (data is None) is not (kind is delete)]
+    return None if odd else found
 
 
 def split(body: bytes, count: int) -> list[bytes]:
@@ -178,7 +214,8 @@ def _decode(raw: bytes) -> Operation:
     """Return the operation in *raw*. The library raises what it likes for malformed bytes."""
     if len(raw) > MAX_OPERATION_BYTES:
         raise MalformedEnvelope(f"An operation is larger than {MAX_OPERATION_BYTES} bytes.")
-    operation = _OPERATIONS.decode(raw) if raw.startswith(_SIX) else _decode_with_rare(raw)
+    six = raw.startswith(_SIX)
+    operation = Operation(*_ONE.decode(raw)) if six else _decode_with_rare(raw)
     if (operation.data is None) is not (operation.kind is Kind.DELETE):
         raise MalformedEnvelope("An operation does not have the form of this format.")
     return operation
@@ -232,9 +269,12 @@ def _unpack_extension(code: int, data: memoryview) -> Any:
     return unpacker(bytes(data))
 
 
-_OPERATIONS = msgspec.msgpack.Decoder(Operation, ext_hook=_unpack_extension)
-_MANY = msgspec.msgpack.Decoder(list[Operation], ext_hook=_unpack_extension)
+#: The members of an operation that has nothing of what few have.
+_Six = tuple[Id, Kind, str, str, Version, Contents]
+_ONE = msgspec.msgpack.Decoder(_Six, ext_hook=_unpack_extension)
+_MANY = msgspec.msgpack.Decoder(list[_Six], ext_hook=_unpack_extension)
+_MANY_PLAIN = msgspec.msgpack.Decoder(list[tuple[Id, Kind, str, str, Version, PlainDocument]])
 _RAWS = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _SEVEN = msgspec.msgpack.Decoder(
-    tuple[Id, Kind, str, str, Version, Data, _Rare], ext_hook=_unpack_extension
+    tuple[Id, Kind, str, str, Version, Contents, _Rare], ext_hook=_unpack_extension
 )

@@ -86,7 +86,7 @@ def delta_of(operation: Operation) -> Delta:
     stamp = operation.stamp
     match operation.kind:
         case Kind.UPSERT | Kind.DELETE:
-            return Delta(base=stamp, document=operation.data)
+            return Delta(base=stamp, document=operation.contents)
         case Kind.PATCH:
             return Delta(writes={name: Write(stamp, v) for name, v in operation.fields.items()})
         case Kind.INCREMENT:

@@ -28,14 +28,13 @@ import re
 import uuid
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain
 from json.encoder import encode_basestring
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from syncpipe.core.values import MAX_DEPTH
+from syncpipe.core.carried import Carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -45,16 +44,34 @@ _MAX_INT_BITS = 13_280
 
 #: Types that msgspec writes as we do, as far as `_at_once` looks at them.
 _SAME = frozenset({type(None), bool, int, float, str})
-_DEEPER = frozenset({list, dict})
-_SAME_OR_DEEPER = _SAME | _DEEPER
 #: How what begins like a tag, and a NUL, look in JSON. Others may look alike, but few do.
 _TAG, _NUL = b'"~', b"\\u0000"
+#: How what is none looks.
+_NULL = b"null"
 #: An integer that is tagged has so many digits that it shows by every so-many-th byte.
 _STEP = 400
 _MANY_DIGITS = re.compile(rb"[0-9]{9}")
 #: Floats that everybody writes without exponent.
 _FLAT_FROM, _FLAT_TO = 1e-4, 1e15
 _JSON = msgspec.json.Encoder()
+#: Levels of lists and dicts in a document that may still be plain.
+_PLAIN_LEVELS = 6
+
+
+def _plain_document() -> Any:
+    """Return the type of documents that PostgreSQL reads alike as msgspec writes them; or None.
+
+    Of large floats it writes none of the point by which they are told from integers.
+    """
+    flat = None | bool | int | Annotated[float, msgspec.Meta(gt=-_FLAT_TO, lt=_FLAT_TO)] | str
+    nested: Any = flat
+    for _ in range(_PLAIN_LEVELS):
+        nested = flat | list[nested] | dict[str, nested]
+    return dict[str, nested] | None
+
+
+#: The type, for decoders, of documents that hold nothing but what JSON has as well; or None.
+PlainDocument = _plain_document()
 
 _Writers = dict[type, "Callable[[Any], str]"]
 
@@ -69,33 +86,17 @@ def plain(value: Any) -> str:
     return _PLAIN[type(value)](value)
 
 
-def are_plain(documents: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether *documents* may travel for certain, and msgspec writes each as `tagged` does.
+def carried(documents: Sequence[Mapping[str, Any] | None]) -> list[Carried | None] | None:
+    """Return *documents*, which were decoded as `PlainDocument`, as they are carried.
 
-    Both holds for texts, numbers and the like, of which most documents are made. It is told in a
-    look at all of them together, which takes much less time than one at each.
+    Their text is that of `tagged`, but that small floats may be spelled in another way. None where
+    one of them may need a tag, or may not travel: that is looked for in all together, which is much
+    faster than in each.
     """
-    objects: Sequence[Any] = documents
-    arrays: Sequence[Any] = ()
-    for _ in range(MAX_DEPTH):
-        values = list(chain(chain.from_iterable(map(dict.values, objects)), *arrays))
-        kinds = set(map(type, values))
-        if float in kinds and not all(map(_has_no_exponent, values)):
-            return False
-        if kinds <= _SAME:
-            return _at_once(documents) is not None
-        if not kinds <= _SAME_OR_DEEPER:
-            return False
-        arrays = [value for value in values if type(value) is list]
-        objects = [value for value in values if type(value) is dict]
-        if not all(type(name) is str for name in set(chain.from_iterable(objects))):
-            return False
-    return False
-
-
-def tagged_plain(document: Mapping[str, Any]) -> str:
-    """Return what `tagged` does for *document*, of which `are_plain` said so, much faster."""
-    return _JSON.encode(document).decode()
+    lines = _JSON.encode_lines(documents)
+    if _may_need_a_tag(lines):
+        return None
+    return [None if text == _NULL else Carried(text) for text in lines.split(b"\n")[:-1]]
 
 
 def json_object(members: Mapping[str, str]) -> str:
@@ -182,10 +183,15 @@ def _at_once(whole: Any) -> str | None:
         text = _JSON.encode(whole)
     except ValueError:  # a lone surrogate, or an int with more digits than Python likes to write
         return None
-    # One character is found much faster than several, and most texts do not have it.
-    if (b"~" in text and _TAG in text) or (b"\\" in text and _NUL in text):
+    if _may_need_a_tag(text) or _MANY_DIGITS.search(text[::_STEP]):
         return None
-    return None if _MANY_DIGITS.search(text[::_STEP]) else text.decode()
+    return text.decode()
+
+
+def _may_need_a_tag(text: bytes) -> bool:
+    """Return whether *text*, which is JSON, holds what begins like a tag, or perhaps a NUL."""
+    # One character is found much faster than several, and most texts do not have it.
+    return (b"~" in text and _TAG in text) or (b"\\" in text and _NUL in text)
 
 
 def _has_no_exponent(value: Any) -> bool:
@@ -228,6 +234,7 @@ _TAGGED: _Writers = {
     uuid.UUID: lambda value: f'"~u{value}"',
     list: _tagged_array,
     dict: _tagged_object,
+    Carried: lambda value: value.text.decode(),
 }
 
 _PLAIN: _Writers = {

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from syncpipe.core.carried import Carried
 from syncpipe.core.version import MAX_VERSION, Stamp, tie_of
 
 
@@ -46,19 +47,19 @@ Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 #: What orders operations on a record.
 Version = Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
 #: Fields (upsert, patch), amounts (increment), or None (delete).
-Data = Mapping[str, Any] | None
+Contents = Mapping[str, Any] | None
+#: The same, read or not.
+Data = Contents | Carried
 #: Milliseconds since the Unix epoch that fit into a hybrid logical clock stamp.
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**47)]
-#: `Milliseconds` that travel in a map instead, see `codec`: no number that is read in place fits.
-ElsewhereMilliseconds = Annotated[int, msgspec.Meta(gt=0, lt=0)]
 
 
-class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Operation(msgspec.Struct, frozen=True, gc=False):
     """One intended change to the record ``(collection, key)``.
 
     The same id, version and content travel to every target and come back in every retry. It is a
-    struct because there are very many: made by `codec`, which also checks the types, in one step.
-    The garbage collector need not look at them, because none can be part of a cycle.
+    struct because there are very many. The garbage collector need not look at them, because none
+    can be part of a cycle.
     """
 
     #: UUIDv7.
@@ -74,9 +75,9 @@ class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: Fields (upsert, patch), amounts (increment), or None (delete).
     data: Data
     #: Not to be applied before this; 0 is at once.
-    not_before_ms: ElsewhereMilliseconds = 0
+    not_before_ms: int = 0
     #: Not to be tried from this on; 0 is never.
-    expires_ms: ElsewhereMilliseconds = 0
+    expires_ms: int = 0
     #: Group whose members are compensated when one of them ends dead.
     group_id: Id | None = None
 
@@ -86,9 +87,14 @@ class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return Stamp(self.version, tie_of(self.id))
 
     @property
+    def contents(self) -> Contents:
+        """What is in the data, None for a delete."""
+        return self.data.fields if isinstance(self.data, Carried) else self.data
+
+    @property
     def fields(self) -> Mapping[str, Any]:
-        """The data, empty for a delete."""
-        return self.data or {}
+        """What is in the data, nothing for a delete."""
+        return self.contents or {}
 
     @property
     def uuid(self) -> str:

@@ -122,7 +122,7 @@ def description(kept: Kept, veil: Veil) -> Row:
 
 def operation_row(operation: Operation, veil: Veil) -> Row:
     """Return what *operation* does, and its fields as *veil* shows them."""
-    data = operation.data
+    data = operation.contents
     return {
         "kind": operation.kind.word,
         "not_before_ms": operation.not_before_ms or None,

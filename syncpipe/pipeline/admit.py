@@ -36,6 +36,8 @@ def admit(
     on then, to be recorded as applied. Only for these it is asked, and *membership* only for
     operations that have a group.
     """
+    if batch.newest is not None:
+        return batch  # nothing in it has a time or a group
     admitted: list[Item] = []
     early: list[Item] = []
     expired: list[Item] = []

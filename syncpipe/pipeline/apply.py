@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from syncpipe.targets.target import Group
 
 _TOOK = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.SUPERSEDED})
-_attempts = operator.attrgetter("attempts")
+_group_id, _outcome = operator.attrgetter("group_id"), operator.attrgetter("outcome")
+_earlier = operator.attrgetter("origin.attempts")
+_attempts, _operation = operator.attrgetter("attempts"), operator.attrgetter("operation")
 
 
 def ask_time(batch: Batch, time: TargetClock) -> Batch:
@@ -114,11 +116,12 @@ def _all_taken(batch: Batch, results: Sequence[Result]) -> bool:
 
     Most batches come to that, so that nothing has to be made or looked up for each operation.
     """
+    operations = list(map(_operation, results))
     return (
         not batch.replays
-        and {each.outcome for each in results} <= _TOOK
-        and {each.operation.group_id for each in results} == {None}
-        and {id(each.operation) for each in results} == {id(each.operation) for each in batch.items}
+        and set(map(_outcome, results)) <= _TOOK
+        and not any(map(_group_id, operations))
+        and set(map(id, operations)) == set(map(id, map(_operation, batch.items)))
     )
 
 
@@ -177,7 +180,7 @@ def _in_turn(batch: Batch, busy: Collection[Identity]) -> list[Group]:
     So what is too slow, or locked, each time cannot keep others from their turn.
     """
     attempts: dict[tuple[str, str], tuple[bool, int]] = {}
-    again = any(map(_attempts, batch.messages)) or any(map(_attempts, batch.items))
+    again = any(map(_attempts, batch.messages)) or any(map(_earlier, batch.items))
     for item in batch.items if busy or again else ():
         tried = identity(item.operation) in busy, batch.attempts(item)
         if any(tried):

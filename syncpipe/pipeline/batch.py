@@ -54,8 +54,9 @@ class Origin(msgspec.Struct, frozen=True, dict=True):
     attempts: tuple[Attempt, ...] = ()
     #: Trace context of their producer, if there is one.
     trace: str | None = None
-    #: Whether `are_plain` says so of the documents in it.
-    plain: bool = False
+    #: Newest of the versions in it that tell the time, 0 if none does, where all operations are
+    #: known to fit their declarations and to have nothing of what few have; None: look at each.
+    newest: int | None = None
 
     @cached_property
     def raws(self) -> list[bytes]:
@@ -142,6 +143,8 @@ class Batch:
     faults: tuple[Fault, ...] = ()
     #: Ids of replays, 16 bytes, by the index of each message that one of them has sent.
     replays: Mapping[int, bytes] = field(default_factory=dict)
+    #: The newest of all `Origin.newest`; None if one of them is.
+    newest: int | None = None
     #: Why nothing further can be done with the batch now: the target's fault, not the operations'.
     outage: SyncpipeError | None = None
     #: The target's clock, milliseconds since the Unix epoch; asked once, 0 before.

@@ -18,7 +18,6 @@ again and again.
 
 from __future__ import annotations
 
-import itertools
 import operator
 import threading
 from collections import Counter
@@ -143,9 +142,13 @@ class CollectionPauses:
             apart = [r for r in results if identity(r.operation) in again and _is_refused(r)]
             aside = set(map(id, apart))
             results = [r for r in results if id(r) not in aside]
-        members: dict[str, list[Result]] = {}
-        for name, run in itertools.groupby(results, key=_collection):
-            members.setdefault(name, []).extend(run)
+        names = list(map(_collection, results))
+        members: dict[str, list[Result]] = {name: [] for name in names}
+        if len(members) == 1:  # most batches
+            members[names[0]] += results
+        else:
+            for name, result in zip(names, results, strict=True):
+                members[name].append(result)
         judged: list[Result] = []
         with self._lock:
             for name, part in members.items():
@@ -183,11 +186,11 @@ class CollectionPauses:
 
     def _judge(self, name: str, results: list[Result]) -> list[Result]:
         record = self._records.setdefault(name, _Record())
-        taken = len([result for result in results if result.outcome in _TAKEN])
-        refused = [result for result in results if result.error and _is_refused(result)]
         if record.reason is not None:
-            return self._judge_probe(name, record, results, taken)
-        if reason := _reason(name, results, refused, taken):
+            return self._judge_probe(name, record, results)
+        faulty = [result for result in results if result.error]
+        refused = list(filter(_is_refused, faulty))
+        if faulty and (reason := _reason(name, results, refused)):
             self._pause(name, record, reason)
             return [_waiting(result, reason) for result in results]
         fitting: set[str] = set()
@@ -205,9 +208,8 @@ class CollectionPauses:
             self._pause(name, record, reason)
         return results
 
-    def _judge_probe(
-        self, name: str, record: _Record, results: list[Result], taken: int
-    ) -> list[Result]:
+    def _judge_probe(self, name: str, record: _Record, results: list[Result]) -> list[Result]:
+        taken = sum(result.outcome in _TAKEN for result in results)
         refused = sum(_is_refused(result) or _misfits(result) for result in results)
         reason = record.reason
         if reason is not None and refused > taken:
@@ -245,10 +247,10 @@ def _error(result: Result) -> TargetError | None:
 
 
 def _reason(
-    name: str, results: Sequence[Result], refused: Sequence[Result], taken: int
+    name: str, results: Sequence[Result], refused: Sequence[Result]
 ) -> TargetMisconfigured | None:
     """Return why *results*, all of one batch and the collection *name*, show a misconfiguration."""
-    if taken:
+    if any(result.outcome in _TAKEN for result in results):
         return None
     misfit = next(filter(_misfits, results), None)
     if misfit is not None and isinstance(misfit.error, TargetMisconfigured):

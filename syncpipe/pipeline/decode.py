@@ -6,45 +6,60 @@ from dataclasses import replace
 from itertools import count, islice, repeat
 from typing import TYPE_CHECKING
 
-from syncpipe.core.codec import decode_all, decode_at_once
-from syncpipe.core.document import are_plain
+from syncpipe.core.codec import decode_all, decode_at_once, decode_plain
+from syncpipe.core.document import carried
 from syncpipe.core.envelope import unseal, without_dictionaries
+from syncpipe.core.operation import Operation
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message, Origin
+from syncpipe.pipeline.verify import newest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncpipe.core.envelope import Envelope, Find, Header
-    from syncpipe.core.operation import Operation
+    from syncpipe.pipeline.verify import Declared
 
 #: Characters of the longest trace context that goes on with an operation; W3C's has 55.
 _MOST_TRACE = 256
 
 
-def decode(batch: Batch, find: Find = without_dictionaries) -> Batch:
+def decode(
+    batch: Batch, find: Find = without_dictionaries, declared: Declared | None = None
+) -> Batch:
     """Return *batch* with the operations of its messages; unreadable ones are set aside.
 
     *find* returns the dictionaries that envelopes need, or raises DictionaryMissing or
-    DictionaryUnreadable.
+    DictionaryUnreadable. Where operations fit what is *declared*, their origin says so.
     """
+    origins: list[Origin] = []
     items: list[Item] = []
     faults: list[Fault] = []
     replays: dict[int, bytes] = {}
     for index, message in enumerate(batch.messages):
         try:
-            header, found = _opened(index, message, find)
-            items += found
+            header, origin, operations = _opened(index, message, find, declared)
+            origins.append(origin)
+            items += map(Item, operations, repeat(origin), count())
             if header.replay:
                 replays[index] = header.replay
         except (EnvelopeError, UnexpectedMessage, Quarantined) as error:
             faults.append(Fault(index, error))
-    return replace(batch, items=tuple(items), faults=tuple(faults), replays=replays)
+    newest = _newest([origin.newest for origin in origins])
+    return replace(batch, items=tuple(items), faults=tuple(faults), replays=replays, newest=newest)
 
 
-def _opened(index: int, message: Message, find: Find) -> tuple[Header, list[Item]]:
-    """Return header and operations of *message*."""
+def _newest(versions: Sequence[int | None]) -> int | None:
+    """Return the newest of *versions*, None if one of them is, or there is none."""
+    known = [version for version in versions if version is not None]
+    return max(known, default=None) if len(known) == len(versions) else None
+
+
+def _opened(
+    index: int, message: Message, find: Find, declared: Declared | None
+) -> tuple[Header, Origin, Sequence[Operation]]:
+    """Return header, origin and operations of *message*."""
     if message.fault:
         raise message.fault
     envelope = unseal(message.body, find)
@@ -54,21 +69,28 @@ def _opened(index: int, message: Message, find: Find) -> tuple[Header, list[Item
             f"An envelope for {header.lane.queue(header.priority)} came through {message.queue}."
         )
     trace = header.trace if header.trace and len(header.trace) <= _MOST_TRACE else None
-    operations = _operations(envelope)
-    # Now, because soon they have left the processor's cache.
-    plain = are_plain([operation.data for operation in operations if operation.data])
-    origin = Origin(index, envelope.body, header.count, header.attempts, trace, plain)
-    return header, list(map(Item, operations, repeat(origin), count()))
+    operations, newest = _operations(envelope, declared)
+    origin = Origin(index, envelope.body, header.count, header.attempts, trace, newest)
+    return header, origin, operations
 
 
-def _operations(envelope: Envelope) -> Sequence[Operation]:
+def _operations(
+    envelope: Envelope, declared: Declared | None
+) -> tuple[Sequence[Operation], int | None]:
+    """Return the operations in *envelope*, and what `newest_of` says of them."""
     announced = envelope.header.count
+    columns = decode_plain(envelope.body, announced)
+    if columns and (data := carried(columns.contents)):
+        # Now, because what is in them is given up for their text, and soon has left the
+        # processor's cache.
+        newest = newest_of(columns, declared) if declared else None
+        return list(map(Operation, *columns[:-1], data)), newest
     together = decode_at_once(envelope.body, announced)
     if together is not None:
-        return together
+        return together, None
     found = [operation for operation, _ in islice(decode_all(envelope.body), announced + 1)]
     if len(found) != announced:
         raise MalformedEnvelope(
             f"The envelope does not hold the {announced} operations that its header announces."
         )
-    return found
+    return found, None

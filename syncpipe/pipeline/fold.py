@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from syncpipe.pipeline.batch import Batch, Settled
 from syncpipe.targets.target import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from syncpipe.core.collection import Collection
     from syncpipe.core.operation import Operation
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 #: two records names two operations.
 Identity = tuple[str, str, bytes]
 _STAGE = "fold"
+_operation = operator.attrgetter("operation")
+_collection, _key = operator.attrgetter("collection"), operator.attrgetter("key")
+_id, _version = operator.attrgetter("id"), operator.attrgetter("version")
 
 
 def identity(operation: Operation) -> Identity:
@@ -43,50 +48,62 @@ def fold(batch: Batch, collections: Mapping[str, Collection]) -> Batch:
 
 
 def grouped(
-    items: Iterable[Item], collections: Mapping[str, Collection]
+    items: Sequence[Item], collections: Mapping[str, Collection]
 ) -> tuple[list[Group], list[Item]]:
     """Return the operations of *items* by record and in version order, and further copies.
 
     Of several copies that one goes on which tells of most attempts.
     """
-    first: dict[tuple[str, str], Item] = {}
-    further: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        record = item.operation.collection, item.operation.key
-        if first.setdefault(record, item) is not item:
-            further.setdefault(record, []).append(item)
-    groups: list[Group] = []
+    operations = list(map(_operation, items))
+    records = _records(operations)
+    if len(set(records)) == len(records):  # each is alone with its record
+        declared = map(collections.__getitem__, map(_collection, operations))
+        return list(map(Group, declared, map(_key, operations), zip(operations, strict=True))), []
     copies: list[Item] = []
-    for record, item in first.items():
-        collection, key = record
-        if more := further.get(record):
-            unique, repeated = _unique([item, *more])
-            copies += repeated
-            operations = tuple(sorted([each.operation for each in unique], key=_order))
-            plain = all(each.origin.plain for each in unique)
-        else:
-            operations, plain = (item.operation,), item.origin.plain
-        groups.append(Group(collections[collection], key, operations, plain))
+    if len(set(map(_id, operations))) < len(operations):
+        unique, copies = _unique(items)
+        operations = list(map(_operation, unique))
+        records = _records(operations)
+    together: defaultdict[Hashable, list[Operation]] = defaultdict(list)
+    for record, operation in zip(records, operations, strict=True):
+        together[record].append(operation)
+    groups = [
+        Group(collections[each[0].collection], each[0].key, _ordered(each))
+        for each in together.values()
+    ]
     return groups, copies
 
 
-def _unique(items: Sequence[Item]) -> tuple[Iterable[Item], Sequence[Item]]:
-    """Return *items*, which are on one record, without further copies, and these."""
-    if len({item.operation.id for item in items}) == len(items):
-        return items, ()
-    unique: dict[bytes, Item] = {}
+def _records(operations: Sequence[Operation]) -> Sequence[Hashable]:
+    """Return what tells apart the records of *operations*: mostly the key alone will do."""
+    names, keys = list(map(_collection, operations)), list(map(_key, operations))
+    return keys if len(set(names)) == 1 else list(zip(names, keys, strict=True))
+
+
+def _unique(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
+    """Return *items* without further copies, and these."""
+    unique: dict[Identity, Item] = {}
     copies: list[Item] = []
     for item in items:
-        other = unique.setdefault(item.operation.id, item)
+        same = identity(item.operation)
+        other = unique.setdefault(same, item)
         if other is item:
             continue
         if len(item.attempts) > len(other.attempts):
-            unique[item.operation.id], item = item, other  # noqa: PLW2901
+            unique[same], item = item, other  # noqa: PLW2901
         copies.append(item)
-    return unique.values(), copies
+    return list(unique.values()), copies
 
 
-def _order(operation: Operation) -> tuple[int, bytes]:
+def _ordered(operations: list[Operation]) -> tuple[Operation, ...]:
+    """Return *operations*, which are on one record, in version order: that in which most come."""
+    versions = list(map(_version, operations))
+    if not all(map(operator.lt, versions, versions[1:])):
+        operations.sort(key=_stamp)
+    return tuple(operations)
+
+
+def _stamp(operation: Operation) -> tuple[int, bytes]:
     """Return what has the order of stamps: a tie is the end of an id, read as a number."""
     return operation.version, operation.id[-TIE_BYTES:]
 

@@ -71,7 +71,8 @@ class Isolation:
         self._broken = 0
         self._works = False
         self._dawdles = False
-        self._fitting: set[str] = set()
+        self._known_to_fit: set[str] = set()
+        self._taken: list[Sequence[Result]] = []
         self._misfits: list[tuple[Group, TargetMisconfigured]] = []
         #: What became of each operation so far.
         self.results: list[Result] = []
@@ -250,7 +251,7 @@ class Isolation:
 
     def _refuse(self, group: Group, error: TargetError) -> None:
         """Give up what of *group* the target refuses, which has refused all of it."""
-        self._fitting.add(group.collection.name)
+        self._known_to_fit.add(group.collection.name)
         if len(group.operations) == 1:
             self._give_up(group, error)
             return
@@ -271,7 +272,7 @@ class Isolation:
 
     def _took(self, results: Sequence[Result]) -> None:
         self._works, self._broken, self._busy = True, 0, 0
-        self._fitting.update({result.operation.collection for result in results})
+        self._taken.append(results)
         self.results += results
 
     def _divide(self, part: Sequence[Group], error: TargetMisconfigured) -> None:
@@ -296,6 +297,14 @@ class Isolation:
             self._search(part)
         else:
             self._misfits += [(group, error) for group in part]
+
+    @property
+    def _fitting(self) -> set[str]:
+        """The collections of which something fits the target; few ask."""
+        while self._taken:
+            results = self._taken.pop()
+            self._known_to_fit.update({result.operation.collection for result in results})
+        return self._known_to_fit
 
     def _fits(self, part: Sequence[Group]) -> bool:
         """Return whether *part* is of one collection, of which something fits the target."""

@@ -28,6 +28,7 @@ AGAIN_S = 1.0
 #: Digits of a latency in the histogram.
 _DIGITS = 2
 _outcome = operator.attrgetter("outcome")
+_not_before_ms = operator.attrgetter("not_before_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,15 @@ def latencies(batch: Batch, committed_ms: int) -> Counter[int]:
     """Return the operations whose effect the target holds by their rounded latency in ms."""
     held = [settled.item.operation for settled in batch.settled if settled.outcome in HELD]
     held += [result.operation for result in batch.taken if result.outcome in HELD]
-    at_once = Counter([each.id[:CREATED_BYTES] for each in held if not each.not_before_ms])
-    delayed = [max(created_ms(each.id), each.not_before_ms) for each in held if each.not_before_ms]
+    delayed = list(filter(_not_before_ms, held))
+    if delayed:
+        held = [each for each in held if not each.not_before_ms]
     tally: Counter[int] = Counter()
-    for created, operations in at_once.items():  # many are made in the same millisecond
+    # Many are made in the same millisecond.
+    for created, operations in Counter([each.id[:CREATED_BYTES] for each in held]).items():
         tally[_rounded(committed_ms - created_ms(created))] += operations
-    for due_ms in delayed:
+    for each in delayed:
+        due_ms = max(created_ms(each.id), each.not_before_ms)
         tally[_rounded(committed_ms - due_ms)] += 1
     return tally
 

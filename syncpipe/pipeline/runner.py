@@ -126,7 +126,7 @@ class Pipeline:
         self._broker.close()
 
     def _travel(self, batch: Batch, watch: Stopwatch, care: Care | None) -> Batch:
-        batch = watch("decode", decode, batch, self._find)
+        batch = watch("decode", decode, batch, self._find, self._declared)
         batch = watch("clock", ask_time, batch, self._time)
         if not batch.outage:
             batch = watch("verify", verify, batch, self._declared)

@@ -35,8 +35,6 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     key: str
     #: Its operations, at least one, each id once, in version order.
     operations: tuple[Operation, ...]
-    #: Whether `syncpipe.core.document.are_plain` said so of all their data.
-    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

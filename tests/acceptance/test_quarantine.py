@@ -26,18 +26,18 @@ SABOTAGE = """
         from syncpipe.pipeline import decode
         from syncpipe.targets.postgres.target import PostgresTarget
 
-        applied, decoded = PostgresTarget.apply, decode.decode_at_once
+        applied, decoded = PostgresTarget.apply, decode.decode_plain
 
         def apply(self, groups, **options):
             if any("poison" in o.fields for group in groups for o in group.operations):
                 die()
             return applied(self, groups, **options)
 
-        def decode_at_once(body, count):
-            operations = decoded(body, count)
-            return die() if any("curse" in o.fields for o in operations) else operations
+        def decode_plain(body, count):
+            columns = decoded(body, count)
+            return die() if any("curse" in fields for fields in columns.contents) else columns
 
-        PostgresTarget.apply, decode.decode_at_once = apply, decode_at_once
+        PostgresTarget.apply, decode.decode_plain = apply, decode_plain
 """
 #: Longest wait for some crashes, with the restarts and redeliveries after each.
 PATIENCE_S = 120.0

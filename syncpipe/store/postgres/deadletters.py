@@ -189,7 +189,7 @@ def _decoded(operation: Operation | None) -> str | None:
 def _members(operation: Operation) -> str:
     members = {
         "kind": json.dumps(operation.kind.word),
-        "data": tagged(None if operation.data is None else dict(operation.data)),
+        "data": tagged(None if operation.contents is None else dict(operation.contents)),
     }
     for name in ("not_before_ms", "expires_ms"):
         if moment := getattr(operation, name):

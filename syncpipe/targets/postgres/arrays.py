@@ -30,8 +30,8 @@ _BIGINT_BYTES = 8
 class Texts:
     """A parameter ``text[]``."""
 
-    #: At least one; None is NULL.
-    members: Sequence[str | None]
+    #: At least one, UTF-8; None is NULL.
+    members: Sequence[bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _TextsDumper(Dumper):
 
     def dump(self, obj: Texts) -> bytes:
         """Return *obj* as PostgreSQL receives it."""
-        members = [None if member is None else member.encode() for member in obj.members]
+        members = obj.members
         parts = [_HEAD.pack(1, 1, _TEXT.oid, len(members), 1)] * (1 + 2 * len(members))
         parts[1::2] = [_LENGTH.pack(-1 if each is None else len(each)) for each in members]
         parts[2::2] = [each or b"" for each in members]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.core.carried import Carried
 from syncpipe.core.delta import document_of
-from syncpipe.core.document import json_object, tagged, tagged_plain, untagged
+from syncpipe.core.document import json_object, tagged, untagged
 from syncpipe.core.memory import Memory, recall
 from syncpipe.core.version import Stamp, tie_of
 from syncpipe.targets.postgres.arrays import Bigints, Texts
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from syncpipe.core.change import Change
     from syncpipe.core.collection import Collection
     from syncpipe.core.delta import Delta
+    from syncpipe.core.operation import Data
     from syncpipe.targets.postgres.payload import Record
     from syncpipe.targets.target import Group
 
 #: A row: collection, key, document, version, tie and detail; what is JSON is a text.
-_Row = tuple[str, str, str | None, int, int, str | None]
+_Row = tuple[str, str, bytes | None, int, int, bytes | None]
 
 
 class Documents:
@@ -106,24 +108,32 @@ class Documents:
 
 def _whole_row(group: Group) -> _Row:
     newest = group.operations[-1]
-    write = tagged_plain if group.plain else tagged
-    text = None if newest.data is None else write(newest.data)
-    return group.collection.name, group.key, text, newest.version, tie_of(newest.id), None
+    text, tie = _text(newest.data), tie_of(newest.id)
+    return group.collection.name, group.key, text, newest.version, tie, None
+
+
+def _text(data: Data) -> bytes | None:
+    if isinstance(data, Carried):
+        return data.text
+    return None if data is None else tagged(data).encode()
 
 
 def _row(group: Group, delta: Delta) -> _Row:
     memory = Memory(delta.base, {name: write.stamp for name, write in delta.writes.items()})
-    document = document_of(delta)
-    text = None if document is None else tagged(document)
-    return *record_of(group), text, *memory.newest, json.dumps(memory.detail())
+    return (
+        *record_of(group),
+        _text(document_of(delta)),
+        *memory.newest,
+        json.dumps(memory.detail()).encode(),
+    )
 
 
 def _columns(rows: Sequence[_Row]) -> dict[str, Texts | Bigints]:
     """Return *rows*, at least one, as the statements take them."""
     collections, keys, documents, versions, ties, details = zip(*rows, strict=True)
     return {
-        "collections": Texts(collections),
-        "keys": Texts(keys),
+        "collections": Texts([name.encode() for name in collections]),
+        "keys": Texts([key.encode() for key in keys]),
         "documents": Texts(documents),
         "versions": Bigints(versions),
         "ties": Bigints(ties),

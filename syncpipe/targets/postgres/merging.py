@@ -199,12 +199,15 @@ def incremented_fields(delta: Delta) -> list[str]:
     return sorted({name for i in delta.increments.values() for name in i.amounts})
 
 
-def written_results(operations: Sequence[Operation]) -> list[Result]:
-    """Return the results of operations of one record that one write carried, in version order."""
-    if len(operations) == 1:
-        return [Result(operations[0], Outcome.APPLIED)]
-    merged = [Result(operation, Outcome.MERGED) for operation in operations[:-1]]
-    return [*merged, *(Result(operation, Outcome.APPLIED) for operation in operations[-1:])]
+def written_results(records: Iterable[Sequence[Operation]]) -> list[Result]:
+    """Return the results of operations of *records*, each in version order, one write for each."""
+    results: list[Result] = []
+    applied, merged = Outcome.APPLIED, Outcome.MERGED
+    for operations in records:
+        if len(operations) > 1:
+            results += [Result(operation, merged) for operation in operations[:-1]]
+        results += [Result(operation, applied) for operation in operations[-1:]]
+    return results
 
 
 def _judge_all(group: Group, memory: Memory, known: Iterable[bytes], floor: int) -> list[Result]:
@@ -219,7 +222,7 @@ def _judge_all(group: Group, memory: Memory, known: Iterable[bytes], floor: int)
             results.append(Result(operation, outcome, _too_late(operation)))
         else:
             results.append(Result(operation, outcome))
-    return results + written_results(effective)
+    return results + written_results([effective])
 
 
 def _too_late(operation: Operation) -> TooLate:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Operations younger than this cannot lie below any floor: no horizon is shorter than twice this.
 _YOUNG_MS = 12 * 3600 * 1000
-_collection = operator.attrgetter("collection")
+_collection, _operations = operator.attrgetter("collection"), operator.attrgetter("operations")
 
 
 class PostgresTarget:
@@ -200,12 +200,11 @@ class PostgresTarget:
             else:
                 rest.append(group)
         left = layout.write_newest(connection, whole, partial)
-        results: list[Result] = []
-        for group in itertools.chain(whole, (group for group, _ in partial)):
-            if left and record_of(group) in left:
-                rest.append(group)
-            else:
-                results += written_results(group.operations)
+        written = [*whole, *(group for group, _ in partial)]
+        if left:
+            rest += [group for group in written if record_of(group) in left]
+            written = [group for group in written if record_of(group) not in left]
+        results = written_results(map(_operations, written))
         if rest:
             results += self._merging.apply(connection, layout, rest)
         return results

@@ -25,7 +25,8 @@ def connection(dsn):
 )
 def test_texts_arrive_as_they_are(connection, members):
     query = "SELECT pg_typeof(%(members)s)::text, %(members)s"
-    assert connection.execute(query, {"members": Texts(members)}).fetchone() == ("text[]", members)
+    encoded = [member and member.encode() for member in members]
+    assert connection.execute(query, {"members": Texts(encoded)}).fetchone() == ("text[]", members)
 
 
 @pytest.mark.parametrize("members", [[0], [MAX_VERSION, -1, 1, -MAX_VERSION - 1], [*range(3000)]])
@@ -37,5 +38,5 @@ def test_bigints_arrive_as_they_are(connection, members):
 
 def test_a_text_that_postgresql_cannot_hold_is_refused_as_data(connection):
     with pytest.raises(psycopg.DataError) as refusal:
-        connection.execute("SELECT %(members)s", {"members": Texts(["a\0b"])})
+        connection.execute("SELECT %(members)s", {"members": Texts([b"a\0b"])})
     assert refusal.value.sqlstate == "22021"

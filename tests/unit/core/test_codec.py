@@ -15,6 +15,7 @@ from syncpipe.core.codec import (
     collection_of,
     decode_all,
     decode_at_once,
+    decode_plain,
     encode,
     split,
 )
@@ -70,6 +71,8 @@ def test_what_many_have_is_decoded_at_once(operations):
     body = b"".join(encoded)
 
     assert decode_at_once(body, len(six)) == six
+    columns = decode_plain(body, len(six))
+    assert columns is None or list(map(Operation, *columns)) == six
     assert split(body, len(six)) == encoded
     assert decode_at_once(body, len(six) + 1) is None
     assert decode_at_once(body + b"\xc0", len(six)) is None
@@ -83,7 +86,9 @@ def test_at_once_is_decoded_what_is_decoded_one_by_one_or_nothing(operations, da
         body[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
 
     together = decode_at_once(bytes(body), len(operations))
+    columns = decode_plain(bytes(body), len(operations))
 
+    assert columns is None or list(map(Operation, *columns)) == together
     if together is not None:
         found = list(decode_all(bytes(body)))
         assert repr(together) == repr([operation for operation, _ in found])  # NaN is not itself
@@ -186,7 +191,7 @@ def test_any_bytes_are_operations_or_refused(data):
 def test_what_does_not_have_the_form_of_an_operation_is_refused(fields):
     packed = msgpack.packb(fields)
 
-    assert decode_at_once(packed, 1) is None
+    assert decode_at_once(packed, 1) is decode_plain(packed, 1) is None
     with pytest.raises(MalformedEnvelope):
         list(decode_all(packed))
 
@@ -212,7 +217,7 @@ def test_no_reader_takes_an_operation_beyond_the_limit():
         [ID, int(Kind.UPSERT), "notes", "k", 1, {"a": "x" * MAX_OPERATION_BYTES}]
     )
 
-    assert decode_at_once(packed, 1) is None
+    assert decode_at_once(packed, 1) is decode_plain(packed, 1) is None
     with pytest.raises(MalformedEnvelope):
         list(decode_all(packed))
 

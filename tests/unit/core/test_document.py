@@ -13,16 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncpipe.core.codec import decode_plain, encode_fields
 from syncpipe.core.document import (
-    are_plain,
+    carried,
     json_object,
     plain,
     read_number,
     tagged,
-    tagged_plain,
     untagged,
 )
+from syncpipe.core.operation import Kind
 from syncpipe.core.values import check_document
+from syncpipe.errors import InvalidValue
 from tests.unit.core import samples
 
 _READERS = {
@@ -132,14 +134,30 @@ _values = st.recursive(
 )
 
 
+_FIELDS = bytes(16), int(Kind.UPSERT), "notes", "k", 1
+
+
+def _carried(*documents: dict) -> list | None:
+    """Documents as they are carried after they were sent; None if they are not."""
+    try:
+        body = b"".join(encode_fields([*_FIELDS, document]) for document in documents)
+    except (InvalidValue, ValueError, UnicodeEncodeError):
+        return None
+    columns = decode_plain(body, len(documents))
+    return columns and carried(columns.contents)
+
+
 @given(st.lists(st.dictionaries(st.text(max_size=3), _values, max_size=3), max_size=3))
-def test_documents_that_are_plain_may_travel_and_are_written_as_others_are(documents):
-    if are_plain(documents):
-        for document in documents:
-            check_document(document)
-            text = tagged_plain(document)
-            assert samples.shape(json.loads(text)) == samples.shape(document)
-            assert json.loads(text) == json.loads(tagged(document))
+def test_documents_that_are_carried_may_travel_and_are_read_as_others_are(documents):
+    for document, each in zip(documents, _carried(*documents) or (), strict=False):
+        check_document(document)
+        assert each == document
+        assert samples.shape(each.fields) == samples.shape(document)
+        assert json.loads(each.text) == json.loads(tagged(each)) == json.loads(tagged(document))
+
+
+def test_of_what_is_none_nothing_is_carried():
+    assert carried([{"a": None}, None, {}]) == [{"a": None}, None, {}]
 
 
 def _nested(levels: int) -> dict:
@@ -158,6 +176,9 @@ def _nested(levels: int) -> dict:
         0,
         0.0,
         -12.5,
+        1e-5,
+        1.5e-300,
+        2**64 - 1,
         "",
         "one ~ two",
         "\\",
@@ -165,11 +186,12 @@ def _nested(levels: int) -> dict:
         [],
         {},
         [1, {"b": ["c"]}],
-        _nested(63),
+        _nested(6),
     ],
 )
-def test_what_json_has_as_well_is_plain(value):
-    assert are_plain([{}, {"a": value}, {"a": value}])
+def test_what_json_has_as_well_is_carried(value):
+    documents = {}, {"a": value}, {"a": value}
+    assert _carried(*documents) == [*documents]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +200,6 @@ def test_what_json_has_as_well_is_plain(value):
         math.nan,
         -math.inf,
         1e15,
-        1e-5,
         "~",
         "\0",
         "\ud800",
@@ -194,9 +215,9 @@ def test_what_json_has_as_well_is_plain(value):
         [[math.nan]],
         [["~f1"]],
         [[{1: 2}]],
-        _nested(64),
+        _nested(7),
     ],
     ids=lambda value: str(value)[:12] if not isinstance(value, int) else "huge",
 )
-def test_among_documents_that_are_plain_one_that_is_not_is_found(value):
-    assert not are_plain([{"a": 1}, {"a": value}, {"a": 1}])
+def test_among_documents_that_can_be_carried_one_that_cannot_is_found(value):
+    assert _carried({"a": 1}, {"a": value}, {"a": 1}) is None

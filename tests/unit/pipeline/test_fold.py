@@ -49,3 +49,14 @@ def test_of_several_copies_the_one_that_tells_of_most_attempts_goes_on():
     batch = fold(Batch((), items=items), COLLECTIONS)
     assert [item.message for item in batch.items] == [1]
     assert sorted(copy.item.message for copy in batch.settled) == [0, 2]
+
+
+def test_records_are_told_apart_by_collection_and_key_and_come_in_the_order_of_their_first():
+    first, other, second = operation("a"), operation("a", collection="prices"), operation("b")
+    again = operation("a", version=1)
+    batch = folded(first, other, second, again)
+    assert [(group.collection.name, group.operations) for group in batch.groups] == [
+        ("orders", (first, again)),
+        ("prices", (other,)),
+        ("orders", (second,)),
+    ]

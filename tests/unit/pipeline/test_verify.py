@@ -13,13 +13,22 @@ from syncpipe.pipeline.verify import MAX_AHEAD_MS, Declared, verify
 from syncpipe.testing.clock import START_MS
 from tests.unit.pipeline.envelopes import COLLECTIONS, message, operation
 
+DECLARED = Declared("crm", COLLECTIONS)
+
 
 def code(each, now=0):
-    """The code of the error that *each* is given up with *now*, None if it passes."""
-    batch = decode(Batch((message(each),)))
-    batch = verify(replace(batch, now_ms=START_MS + now), Declared("crm", COLLECTIONS))
-    assert len(batch.items) + len(batch.settled) == 1
-    for settled in batch.settled:
+    """The code of the error that *each* is given up with *now*, None if it passes.
+
+    It is the same where it is looked at alone, and together with others.
+    """
+    alone, together = (
+        verify(replace(batch, now_ms=START_MS + now), DECLARED)
+        for batch in (decode(Batch((message(each),)), declared=d) for d in (None, DECLARED))
+    )
+    assert alone.newest is None
+    assert len(alone.items) + len(alone.settled) == 1
+    assert [str(s.error) for s in alone.settled] == [str(s.error) for s in together.settled]
+    for settled in together.settled:
         assert (settled.outcome, settled.stage) == (Outcome.DEAD, "verify")
         return settled.error.code
     return None
@@ -56,10 +65,23 @@ def test_what_breaks_its_declaration_is_given_up(each):
 def test_who_travels_with_what_breaks_its_declaration_goes_on():
     sound = [operation("a"), operation("b", Kind.PATCH), operation("c", Kind.DELETE)]
     odd = [operation("d", Kind.PATCH, {}), operation("e", data={"t": "\0"})]
-    batch = decode(Batch((message(*sound), message(odd[0], *sound), message(*sound, odd[1]))))
-    batch = verify(replace(batch, now_ms=START_MS), Declared("crm", COLLECTIONS))
+    messages = message(*sound), message(odd[0], *sound), message(*sound, odd[1])
+    batch = verify(replace(decode(Batch(messages), declared=DECLARED), now_ms=START_MS), DECLARED)
     assert [each.operation for each in batch.items] == sound * 3
     assert [each.item.operation for each in batch.settled] == odd
+
+
+def test_most_envelopes_are_looked_at_as_a_whole():
+    ahead = operation("a", version=7)
+    some = [operation("b", Kind.DELETE), operation("c", Kind.PATCH), operation("7", Kind.INCREMENT)]
+    others = operation("8", data={"n": 8}, collection="counts"), operation(collection="prices")
+    assert decode(Batch((message(*some, *others, ahead),)), declared=DECLARED).newest == (
+        ahead.version
+    )
+    assert decode(Batch((message(others[1]),)), declared=DECLARED).newest == 0
+    assert decode(Batch((message(ahead), message(operation(due=1)))), declared=DECLARED).newest is (
+        None
+    )
 
 
 def test_a_version_may_lie_a_minute_ahead_of_the_targets_clock_and_no_more():
@@ -106,6 +128,6 @@ def test_what_makes_a_check_fail_harms_only_itself(monkeypatch):
     def broken(*_):
         raise RecursionError
 
-    monkeypatch.setattr("syncpipe.pipeline.verify.check_key", broken)
+    monkeypatch.setattr("syncpipe.pipeline.verify.check_data", broken)
 
-    assert code(operation()) == "SP-E514"
+    assert code(operation(kind=Kind.INCREMENT)) == "SP-E514"
