@@ -11,8 +11,9 @@ from syncpipe.core.routing import Priority, leading, parse_queue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Most lists in one claim, so that one script stays short.
-LISTS_PER_CLAIM = 32
+#: Most lists in one claim, so that one script stays short: looking at each takes Redis about 1 µs.
+#: Fewer would be found empty no cheaper, and each further claim waits for the disk of Redis.
+LISTS_PER_CLAIM = 128
 #: Degrees of urgency; 0 is the most urgent.
 DEGREES = len(Priority)
 

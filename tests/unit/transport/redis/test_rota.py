@@ -87,7 +87,7 @@ def test_an_empty_rota_has_nothing_to_look_at():
 
 
 def test_a_sweep_ends_when_every_list_was_looked_at():
-    rota = Rota([(str(number), 2) for number in range(70)])
+    rota = Rota([(str(number), 2) for number in range(70)], size=32)
     ends, seen = [], set()
     for _ in range(6):
         seen.update(rota.next())
