@@ -26,6 +26,8 @@ _LOG = logging.getLogger("syncpipe.producer.sender")
 _IDLE_S = 5.0
 #: Seconds after which one that waits for the turn looks by itself.
 _LOOK_S = 1.0
+#: Seconds for which our thread naps at most while all who use the client send by themselves.
+_NAP_S = 0.05
 #: Seconds for which `Turn.stop` waits for a thread that has nothing left to do but to tell.
 _STOP_S = 5.0
 
@@ -65,6 +67,8 @@ class Turn:
         #: When our thread looks by itself; while it does not wait, it has yet to look.
         self._looks_at = math.inf
         self._used = False
+        #: For how long it naps before it looks for what was used; more than lingers is trust.
+        self._nap_s = linger_s
 
     @property
     def mine(self) -> bool:
@@ -106,7 +110,8 @@ class Turn:
     def use(self) -> None:
         """Note that something waits that did not."""
         self._used = True
-        self.rouse()
+        if not self._trusts():
+            self.rouse()
 
     def rouse(self) -> bool:
         """Have our thread look if something is due earlier than it thinks; start it if need be.
@@ -140,6 +145,17 @@ class Turn:
         if thread is None:
             self._audience.tell()  # at interpreter exit, where no thread can be started
 
+    def _trusts(self) -> bool:
+        """Whether who uses the client sends what only lingers, as all have lately, before we look.
+
+        Rousing our thread each time, only to find that nothing is left, would take longer than to
+        send. What nobody sends after all waits for its nap to end, once.
+        """
+        if self.thread is None or self._nap_s <= self._linger_s:
+            return False
+        now, due_at = self._clock.monotonic(), self._due_at()
+        return self._looks_at >= now and due_at is not None and due_at > now
+
     def _have_look(self, work_at: float | None) -> bool:
         if work_at is None:
             return True
@@ -151,6 +167,7 @@ class Turn:
 
     def _start(self) -> bool:
         self._looks_at = -math.inf
+        self._nap_s = self._linger_s
         self.thread = threading.Thread(target=self._run, name="syncpipe-sender", daemon=True)
         try:
             self.thread.start()
@@ -210,7 +227,10 @@ class Turn:
         """
         now, due_at = self._clock.monotonic(), self._due_at()
         if due_at is None and self._used:
-            due_at = now + min(self._linger_s, _IDLE_S)
+            due_at = now + min(self._nap_s, _IDLE_S)
+            self._nap_s = max(self._linger_s, min(2 * self._nap_s, _NAP_S))
+        else:
+            self._nap_s = self._linger_s
         self._used = False
         if due_at is None or due_at <= now:  # who has the turn rouses us
             self._looks_at = math.inf
