@@ -7,13 +7,13 @@ import pytest
 from tests.benchmarks.adaptive import CASES, rate
 
 #: The others are far behind, see `python -m tests.benchmarks.adaptive`.
-SIZES = (100, 300, 1000, 4000)
+FIXED = ((100, 4), (300, 4), (1000, 4), (4000, 4), (16_000, 1))
 
 
 def ratio(name, *, seconds):
     """Return the speed in adapted batches by that in the best fixed ones."""
-    fixed = [rate(CASES[name], size=size, seconds=seconds) for size in SIZES]
-    return rate(CASES[name], size=None, seconds=seconds) / max(fixed)
+    fixed = [rate(CASES[name], fixed=each, seconds=seconds) for each in FIXED]
+    return rate(CASES[name], seconds=seconds) / max(fixed)
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("fast", 2), ("slow", 120), ("distant", 120)])
