@@ -126,7 +126,12 @@ class Batcher:
         """Start what has become due with a message for one target, or see to it that it starts.
 
         Most messages only wait for company: a whole `pump` for each would cost more than all else.
+        One that is not the first of its shelf changes nothing unless it fills a batch, and a look
+        that comes soon anyway suffices.
         """
+        soon = self._alarm is not None and self._alarm[0] <= now + _PACE_S
+        if soon and len(self._shelves[name]) > 1 and not self._shelves[name].full:
+            return
         due = self._due(name)
         if name in self._station.subscriptions.paused or (due is not None and due <= now):
             self.pump()

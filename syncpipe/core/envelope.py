@@ -65,6 +65,8 @@ MAX_ENVELOPE_BYTES, MAX_BODY_BYTES = 8 * 1024 * 1024, 16 * 1024 * 1024
 #: Most operations in one envelope: small ones unpack to much more memory than they travel with.
 MAX_OPERATIONS = 10_000
 _MAGIC = b"SPE"
+#: How a header spells priorities; asking an enumeration for a value takes two calls.
+_SPELLED = {priority: priority.value for priority in Priority}
 _PREFIX = struct.Struct(">3sBI16sH")
 _DIGEST_AT, _DIGEST_END = 8, 24
 
@@ -128,7 +130,7 @@ def seal(
         header.id,
         header.lane.target,
         header.lane.shard,
-        header.priority.value,
+        _SPELLED[header.priority],
         header.count,
         header.created_ms,
         codec,

@@ -11,6 +11,7 @@ import binascii
 import functools
 import json
 import re
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.transport.broker import CONTENT_TYPE, QUEUE_PREFIX, Outbound
@@ -60,7 +61,7 @@ def dump(message: Outbound, created_ms: int) -> bytes:
     The same message twice gives the same delivery tag: nobody but our consumers, who use their own
     tags, may take from our queues.
     """
-    id_ = json.dumps(message.message_id).encode()
+    id_ = encode_basestring_ascii(message.message_id).encode()
     body = binascii.b2a_base64(message.body, newline=False)
     return _form(message.queue, message.task) % (created_ms, id_, id_, id_, id_, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ class RedisBroker(Broker):
             queues.setdefault(message.queue, []).append(wire.dump(message, created_ms))
         commands: list[tuple[Any, ...]] = []
         for queue, stored in queues.items():
-            commands += [("LPUSH", queue, *stored), ("LPUSH", _KEYS.bell(queue), 1)]
+            commands += [("LPUSH", queue, *stored), _ring(queue)]
         try:
             replies = self._link.exchange(commands, timeout_s=timeout_s) if commands else []
         except BrokerUnavailable as error:
@@ -150,6 +151,12 @@ class RedisBroker(Broker):
         """Return the seconds since the message that begins with *head* was created."""
         created_ms = wire.created_ms_of(head)
         return None if created_ms is None else max(0.0, (self._clock.now_ms() - created_ms) / 1000)
+
+
+@functools.lru_cache(maxsize=1024)
+def _ring(queue: str) -> tuple[str, str, int]:
+    """Return the command that tells workers of something in *queue*."""
+    return "LPUSH", _KEYS.bell(queue), 1
 
 
 def _verdict(reply: object) -> SyncpipeError | None:
