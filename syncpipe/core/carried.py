@@ -1,8 +1,8 @@
 """Documents on their way: JSON text that is read only where somebody looks at what is in it.
 
-Most documents go into a target as a whole. As a dict with a value for each field, one takes eight
-times as much memory; thousands of them leave the processor's cache before they are written, and
-cost as much again when they come back into it to be freed.
+Most documents go into a target as a whole. As a dict with a value for each field, one takes three
+times as much memory, in a dozen pieces; thousands of them leave the processor's cache before they
+are written, and have to come back into it to be freed.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgpack
 import msgspec
 
-from syncpipe.core.document import PlainDocument
-from syncpipe.core.operation import Contents, Id, Kind, Milliseconds, Operation, Version
+from syncpipe.core.document import PlainDocument, carried
+from syncpipe.core.operation import Contents, Data, Id, Kind, Milliseconds, Operation, Version
 from syncpipe.errors import (
     InvalidValue,
     MalformedEnvelope,
@@ -71,6 +71,8 @@ class Columns(NamedTuple):
     versions: tuple[int, ...]
     #: What is in their data.
     contents: tuple[Contents, ...]
+    #: Their data, as they go on.
+    data: Sequence[Data]
 
 
 def encode(operation: Operation) -> bytes:
@@ -149,7 +151,10 @@ def decode_plain(body: bytes, count: int) -> Columns | None:
     None, too, unless all of their data are `PlainDocument`.
     """
     found = _decode_at_once(_MANY_PLAIN, body, count)
-    return Columns(*zip(*found, strict=True)) if found else None
+    if not found:
+        return None
+    ids, kinds, collections, keys, versions, contents = zip(*found, strict=True)
+    return Columns(ids, kinds, collections, keys, versions, contents, carried(contents))
 
 
 def _decode_at_once(

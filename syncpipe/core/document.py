@@ -86,17 +86,23 @@ def plain(value: Any) -> str:
     return _PLAIN[type(value)](value)
 
 
-def carried(documents: Sequence[Mapping[str, Any] | None]) -> list[Carried | None] | None:
-    """Return *documents*, which were decoded as `PlainDocument`, as they are carried.
+def carried(
+    documents: Sequence[Mapping[str, Any] | None],
+) -> list[Carried | Mapping[str, Any] | None]:
+    """Return *documents*, which were decoded as `PlainDocument`, as they go on: most are carried.
 
-    Their text is that of `tagged`, but that small floats may be spelled in another way. None where
-    one of them may need a tag, or may not travel: that is looked for in all together, which is much
-    faster than in each.
+    Their text is that of `tagged`, but that small floats may be spelled in another way. Those stay
+    as they are that may need a tag, or may not travel: mostly there is none, which a look at all
+    together tells much faster than a look at each.
     """
     lines = _JSON.encode_lines(documents)
-    if _may_need_a_tag(lines):
-        return None
-    return [None if text == _NULL else Carried(text) for text in lines.split(b"\n")[:-1]]
+    texts = lines.split(b"\n")[:-1]
+    if not _may_need_a_tag(lines):
+        return [None if text == _NULL else Carried(text) for text in texts]
+    return [
+        document if document is None or _may_need_a_tag(text) else Carried(text)
+        for document, text in zip(documents, texts, strict=True)
+    ]
 
 
 def json_object(members: Mapping[str, str]) -> str:

@@ -8,7 +8,11 @@ milliseconds, so the next stamp is one ``max``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Bits of the counter below the milliseconds.
 COUNTER_BITS = 16
@@ -38,6 +42,12 @@ ZERO = Stamp(0, 0)
 def tie_of(operation_id: bytes) -> int:
     """Return the tie of a 16-byte operation id: its last 64 bits, in the same order, signed."""
     return int.from_bytes(operation_id[-TIE_BYTES:], "big") - _TIE_OFFSET
+
+
+def ties_of(operation_ids: Sequence[bytes]) -> list[int]:
+    """Return `tie_of` each of *operation_ids*, faster."""
+    ends = b"".join([operation_id[-TIE_BYTES:] for operation_id in operation_ids])
+    return [end - _TIE_OFFSET for end in struct.unpack(f">{len(operation_ids)}Q", ends)]
 
 
 def next_version(now_ms: int, last: int = 0, after: int = 0) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _TOOK = frozenset({Outcome.APPLIED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.SUPERSEDED})
 _group_id, _outcome = operator.attrgetter("group_id"), operator.attrgetter("outcome")
 _earlier = operator.attrgetter("origin.attempts")
+_operations = operator.attrgetter("operations")
 _attempts, _operation = operator.attrgetter("attempts"), operator.attrgetter("operation")
 
 
@@ -117,11 +119,16 @@ def _all_taken(batch: Batch, results: Sequence[Result]) -> bool:
     Most batches come to that, so that nothing has to be made or looked up for each operation.
     """
     operations = list(map(_operation, results))
+    tried = itertools.chain.from_iterable(map(_operations, batch.groups))
     return (
         not batch.replays
+        and len(operations) == len(batch.items)
         and set(map(_outcome, results)) <= _TOOK
-        and not any(map(_group_id, operations))
-        and set(map(id, operations)) == set(map(id, map(_operation, batch.items)))
+        and (batch.newest is not None or not any(map(_group_id, operations)))
+        and (
+            all(map(operator.is_, operations, tried))  # mostly they come in the same order
+            or set(map(id, operations)) == set(map(id, map(_operation, batch.items)))
+        )
     )
 
 
@@ -196,7 +203,7 @@ def _in_turn(batch: Batch, busy: Collection[Identity]) -> list[Group]:
 
 def _throttling(results: Iterable[Result]) -> TargetError | None:
     """Return what a target said that took some operations, and no more for now."""
-    errors = (result.error for result in results)
+    errors = [result.error for result in results if result.error is not None]
     return next((error for error in errors if isinstance(error, TargetThrottled)), None)
 
 

@@ -143,7 +143,7 @@ class CollectionPauses:
             aside = set(map(id, apart))
             results = [r for r in results if id(r) not in aside]
         names = list(map(_collection, results))
-        members: dict[str, list[Result]] = {name: [] for name in names}
+        members: dict[str, list[Result]] = {name: [] for name in dict.fromkeys(names)}
         if len(members) == 1:  # most batches
             members[names[0]] += results
         else:

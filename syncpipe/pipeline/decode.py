@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import count, islice, repeat
 from typing import TYPE_CHECKING
 
 from syncpipe.core.codec import decode_all, decode_at_once, decode_plain
-from syncpipe.core.document import carried
 from syncpipe.core.envelope import unseal, without_dictionaries
 from syncpipe.core.operation import Operation
 from syncpipe.core.routing import parse_queue
@@ -80,11 +80,13 @@ def _operations(
     """Return the operations in *envelope*, and what `newest_of` says of them."""
     announced = envelope.header.count
     columns = decode_plain(envelope.body, announced)
-    if columns and (data := carried(columns.contents)):
+    if columns:
         # Now, because what is in them is given up for their text, and soon has left the
         # processor's cache.
         newest = newest_of(columns, declared) if declared else None
-        return list(map(Operation, *columns[:-1], data)), newest
+        ids, kinds, collections, keys, versions, _, data = columns
+        names = map(sys.intern, collections)
+        return list(map(Operation, ids, kinds, names, keys, versions, data)), newest
     together = decode_at_once(envelope.body, announced)
     if together is not None:
         return together, None

@@ -87,8 +87,9 @@ def _newest_of(columns: Columns, declared: Declared) -> int:
     collection = _declared(columns.collections[0], declared)
     check_keys(collection, columns.keys)
     increment, patch = Kind.INCREMENT, Kind.PATCH
-    for kind, key, contents in zip(columns.kinds, columns.keys, columns.contents, strict=True):
-        if kind is increment or (kind is patch and not contents):
+    _, kinds, _, keys, _, all_contents, all_data = columns
+    for kind, key, contents, data in zip(kinds, keys, all_contents, all_data, strict=True):
+        if data is contents or kind is increment or (kind is patch and not contents):
             check_data(kind, collection, key, contents)
     documents = list(filter(None, columns.contents))
     if any(any(map(contains, documents, repeat(name))) for name in collection.key):

@@ -35,6 +35,16 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
+class Same:
+    """A parameter ``text[]``, all of whose members are the same."""
+
+    #: The member, UTF-8; None is NULL.
+    member: bytes | None
+    #: How many there are, at least one.
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bigints:
     """A parameter ``bigint[]``."""
 
@@ -47,11 +57,18 @@ class _TextsDumper(Dumper):
 
     def dump(self, obj: Texts) -> bytes:
         """Return *obj* as PostgreSQL receives it."""
-        members = obj.members
-        parts = [_HEAD.pack(1, 1, _TEXT.oid, len(members), 1)] * (1 + 2 * len(members))
-        parts[1::2] = [_LENGTH.pack(-1 if each is None else len(each)) for each in members]
-        parts[2::2] = [each or b"" for each in members]
+        parts = [_text_head(len(obj.members))] * (1 + 2 * len(obj.members))
+        parts[1::2] = [_LENGTH.pack(-1 if each is None else len(each)) for each in obj.members]
+        parts[2::2] = [each or b"" for each in obj.members]
         return b"".join(parts)
+
+
+class _SameDumper(Dumper):
+    oid, format = _TEXT.array_oid, Format.BINARY
+
+    def dump(self, obj: Same) -> bytes:
+        """Return *obj* as PostgreSQL receives it."""
+        return _text_head(obj.number) + (_length(obj.member) + (obj.member or b"")) * obj.number
 
 
 class _BigintsDumper(Dumper):
@@ -66,5 +83,14 @@ class _BigintsDumper(Dumper):
         return head + struct.pack(">" + "iq" * number, *parts)
 
 
+def _text_head(number: int) -> bytes:
+    return _HEAD.pack(1, 1, _TEXT.oid, number, 1)
+
+
+def _length(member: bytes | None) -> bytes:
+    return _LENGTH.pack(-1 if member is None else len(member))
+
+
+psycopg.adapters.register_dumper(Same, _SameDumper)
 psycopg.adapters.register_dumper(Texts, _TextsDumper)
 psycopg.adapters.register_dumper(Bigints, _BigintsDumper)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.carried import Carried
 from syncpipe.core.delta import document_of
 from syncpipe.core.document import json_object, tagged, untagged
 from syncpipe.core.memory import Memory, recall
-from syncpipe.core.version import Stamp, tie_of
-from syncpipe.targets.postgres.arrays import Bigints, Texts
+from syncpipe.core.version import Stamp, ties_of
+from syncpipe.targets.postgres.arrays import Bigints, Same, Texts
 from syncpipe.targets.postgres.merging import Locked, incremented_fields
 from syncpipe.targets.postgres.payload import array, names, record_of, remembered
 from syncpipe.targets.postgres.statements import own_tables, statement
@@ -63,7 +64,7 @@ class Documents:
         patches = [_row(group, delta) for group, delta in partial if not delta.base.version]
         left: set[Record] = set()
         for query, rows in (
-            (self._put, [_whole_row(group) for group in whole] + based),
+            (self._put, _whole_rows(whole) + based),
             (self._patch, patches),
         ):
             if rows:
@@ -106,10 +107,19 @@ class Documents:
         connection.execute(self._write, {"records": records})
 
 
-def _whole_row(group: Group) -> _Row:
-    newest = group.operations[-1]
-    text, tie = _text(newest.data), tie_of(newest.id)
-    return group.collection.name, group.key, text, newest.version, tie, None
+def _whole_rows(groups: Sequence[Group]) -> list[_Row]:
+    newest = [group.operations[-1] for group in groups]
+    return list(
+        zip(
+            [group.collection.name for group in groups],
+            [group.key for group in groups],
+            [_text(operation.data) for operation in newest],
+            [operation.version for operation in newest],
+            ties_of([operation.id for operation in newest]),
+            repeat(None),
+            strict=False,
+        )
+    )
 
 
 def _text(data: Data) -> bytes | None:
@@ -128,17 +138,23 @@ def _row(group: Group, delta: Delta) -> _Row:
     )
 
 
-def _columns(rows: Sequence[_Row]) -> dict[str, Texts | Bigints]:
+def _columns(rows: Sequence[_Row]) -> dict[str, Texts | Same | Bigints]:
     """Return *rows*, at least one, as the statements take them."""
     collections, keys, documents, versions, ties, details = zip(*rows, strict=True)
     return {
-        "collections": Texts([name.encode() for name in collections]),
+        "collections": _texts([name.encode() for name in collections]),
         "keys": Texts([key.encode() for key in keys]),
         "documents": Texts(documents),
         "versions": Bigints(versions),
         "ties": Bigints(ties),
-        "details": Texts(details),
+        "details": _texts(details),
     }
+
+
+def _texts(members: Sequence[bytes | None]) -> Texts | Same:
+    """Return *members*, most of which are mostly the same, as the statements take them."""
+    first, number = members[0], len(members)
+    return Same(first, number) if members.count(first) == number else Texts(members)
 
 
 def _changed(record: Record, change: Change) -> str:

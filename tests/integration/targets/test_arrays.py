@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from syncpipe.core.version import MAX_VERSION
-from syncpipe.targets.postgres.arrays import Bigints, Texts
+from syncpipe.targets.postgres.arrays import Bigints, Same, Texts
 
 
 @pytest.fixture
@@ -25,8 +25,17 @@ def connection(dsn):
 )
 def test_texts_arrive_as_they_are(connection, members):
     query = "SELECT pg_typeof(%(members)s)::text, %(members)s"
-    encoded = [member and member.encode() for member in members]
+    encoded = [None if member is None else member.encode() for member in members]
     assert connection.execute(query, {"members": Texts(encoded)}).fetchone() == ("text[]", members)
+
+
+@pytest.mark.parametrize("member", ["", None, "a", " ключ"])
+@pytest.mark.parametrize("number", [1, 3000])
+def test_what_is_the_same_arrives_as_often(connection, member, number):
+    query = "SELECT pg_typeof(%(members)s)::text, %(members)s"
+    same = Same(None if member is None else member.encode(), number)
+    row = connection.execute(query, {"members": same}).fetchone()
+    assert row == ("text[]", [member] * number)
 
 
 @pytest.mark.parametrize("members", [[0], [MAX_VERSION, -1, 1, -MAX_VERSION - 1], [*range(3000)]])

@@ -32,6 +32,12 @@ def _upsert(data: dict) -> Operation:
     return Operation(ID, Kind.UPSERT, "notes", "k", 1, data)
 
 
+def _made(columns) -> list[Operation]:
+    ids, kinds, collections, keys, versions, contents, data = columns
+    assert list(data) == list(contents)
+    return list(map(Operation, ids, kinds, collections, keys, versions, data))
+
+
 @given(st.lists(samples.operations, max_size=4))
 def test_operations_come_out_equal_with_the_bytes_that_went_in(operations):
     encoded = [encode(operation) for operation in operations]
@@ -74,7 +80,7 @@ def test_what_many_have_is_decoded_at_once(operations):
 
     assert decode_at_once(body, len(six)) == six
     columns = decode_plain(body, len(six))
-    assert columns is None or list(map(Operation, *columns)) == six
+    assert columns is None or _made(columns) == six
     assert split(body, len(six)) == encoded
     assert decode_at_once(body, len(six) + 1) is None
     assert decode_at_once(body + b"\xc0", len(six)) is None
@@ -90,7 +96,7 @@ def test_at_once_is_decoded_what_is_decoded_one_by_one_or_nothing(operations, da
     together = decode_at_once(bytes(body), len(operations))
     columns = decode_plain(bytes(body), len(operations))
 
-    assert columns is None or list(map(Operation, *columns)) == together
+    assert columns is None or _made(columns) == together
     if together is not None:
         found = list(decode_all(bytes(body)))
         assert repr(together) == repr([operation for operation, _ in found])  # NaN is not itself
@@ -212,6 +218,14 @@ def test_deep_nesting_in_hostile_bytes_is_refused():
     assert decode_at_once(b"\x96" + hostile[1:], 1) is None
     with pytest.raises(MalformedEnvelope):
         list(decode_all(b"\x96" + hostile[1:]))
+
+
+def test_a_lone_surrogate_in_hostile_bytes_is_refused():
+    packed = encode(_upsert({"a": "xyz"})).replace(b"xyz", b"\xed\xa0\x80")
+
+    assert decode_at_once(packed, 1) is decode_plain(packed, 1) is None
+    with pytest.raises(MalformedEnvelope):
+        list(decode_all(packed))
 
 
 def test_no_reader_takes_an_operation_beyond_the_limit():

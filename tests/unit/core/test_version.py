@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncpipe.core.operation import created_ms, uuid7, uuid7_ends
-from syncpipe.core.version import MAX_VERSION, at_milliseconds, milliseconds, next_version, tie_of
+from syncpipe.core.version import (
+    MAX_VERSION,
+    at_milliseconds,
+    milliseconds,
+    next_version,
+    tie_of,
+    ties_of,
+)
 
 times = st.integers(0, 2**47 - 1)
 versions = st.integers(0, MAX_VERSION - 1)
@@ -43,6 +50,7 @@ def test_milliseconds_come_back(now_ms):
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
 def test_ties_order_as_the_ends_of_ids_do_and_fit_64_bits(one, two):
     assert (tie_of(one) < tie_of(two)) == (one[8:] < two[8:])
+    assert ties_of([one, two]) == [tie_of(one), tie_of(two)]
     assert -(2**63) <= tie_of(one) < 2**63
 
 

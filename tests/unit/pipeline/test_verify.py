@@ -74,6 +74,7 @@ def test_who_travels_with_what_breaks_its_declaration_goes_on():
 def test_most_envelopes_are_looked_at_as_a_whole():
     ahead = operation("a", version=7)
     some = [operation("b", Kind.DELETE), operation("c", Kind.PATCH), operation("7", Kind.INCREMENT)]
+    some.append(operation("d", data={"t": "~"}))
     others = operation("8", data={"n": 8}, collection="counts"), operation(collection="prices")
     assert decode(Batch((message(*some, *others, ahead),)), declared=DECLARED).newest == (
         ahead.version
