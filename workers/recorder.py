@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: Name of the job in the log.
 JOB = "dead-letters"
-#: Most letters in one write.
-_MOST = 256
+#: Most letters in one write, and most bytes of several.
+_MOST, _MOST_BYTES = 256, 1_000_000
 #: So many in hand, or so many writes' bytes, are plenty, where no prefetch bounds them. More are
 #: taken from half of that on: on Redis it takes up to a second until they come.
 _PLENTY, _PLENTY_WRITES = 2_000, 4
@@ -128,7 +128,7 @@ class Recorder:
         if self._closed or self._writing or self._until is not None or not self._waiting:
             return
         batch = [self._waiting.popleft()]
-        room = self._station.options.batch_max_bytes - len(batch[0].body)
+        room = _MOST_BYTES - len(batch[0].body)
         while self._waiting and len(batch) < _MOST and len(self._waiting[0].body) <= room:
             room -= len(self._waiting[0].body)
             batch.append(self._waiting.popleft())
@@ -239,8 +239,7 @@ class Recorder:
         elif extra < self._extra:
             self._consumer.qos.decrement_eventually(self._extra - extra)
         self._extra = extra
-        most_bytes = self._station.options.batch_max_bytes * _PLENTY_WRITES
-        part = max(self.in_hand / _PLENTY, self._bytes / most_bytes)
+        part = max(self.in_hand / _PLENTY, self._bytes / (_MOST_BYTES * _PLENTY_WRITES))
         held_back = part >= (0.5 if self._held_back else 1)
         if held_back != self._held_back and self._until is None:
             self._held_back = held_back

@@ -148,12 +148,12 @@ def test_what_comes_during_a_write_makes_up_the_next(bench):
     assert fates(deliveries) == {"acknowledged"}
 
 
-def test_a_write_is_bounded_in_letters_and_bytes():
-    bench = Bench(batch_max_bytes=1000)
+def test_a_write_is_bounded_in_letters_and_bytes(bench, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
     bench.give(*letters(1))
     bench.give(*(replace(LETTER, raw=bytes([number]) * 500) for number in range(3)))
     bench.give(replace(LETTER, raw=b"x" * 5000), *letters(300, at=1))
-    bench.recorder._station.options = replace(bench.options, batch_max_bytes=10**9)
+    monkeypatch.setattr(module, "_MOST_BYTES", 10**9)
     bench.work()
     sizes = [details["letters"] for _, details in bench.said]
     assert sum(sizes) == 305
@@ -296,8 +296,8 @@ def test_of_very_many_letters_some_stay_in_the_broker(bench):
     assert bench.consumer.extra == 0
 
 
-def test_of_very_large_letters_some_stay_in_the_broker():
-    bench = Bench(batch_max_bytes=1000)
+def test_of_very_large_letters_some_stay_in_the_broker(bench, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
     bench.give(*(replace(LETTER, raw=bytes([number]) * 900) for number in range(5)))
     assert not bench.consumed
     bench.work()
