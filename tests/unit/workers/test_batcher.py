@@ -33,6 +33,16 @@ def test_a_full_batch_does_not_linger():
     assert len(bench.consumer.jobs) == 1
 
 
+def test_a_message_that_changes_nothing_asks_nothing(bench, monkeypatch):
+    asked = []
+    due = bench.batcher._due
+    monkeypatch.setattr(bench.batcher, "_due", lambda name: asked.append(name) or due(name))
+    bench.give(*[delivery(operation()) for _ in range(3)])
+    assert asked == ["crm"]
+    bench.linger()
+    assert [len(args[1]) for _, args, _ in bench.consumer.jobs] == [3]
+
+
 def test_what_comes_while_a_batch_is_applied_waits_a_moment_to_go_together():
     bench = Bench("crm", threads=4, batch_max_ops=9)
     bench.give(delivery(operation()))
