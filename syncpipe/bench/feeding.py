@@ -20,6 +20,7 @@ import psycopg
 from syncpipe.app import build
 from syncpipe.bench.child import serve
 from syncpipe.bench.workloads import WORKLOADS
+from syncpipe.core.document import carried
 from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.version import at_milliseconds
 from syncpipe.demo.oracle.rows import ActualRow, decoded_document
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from syncpipe.app import App
     from syncpipe.bench.workloads import Document
+    from syncpipe.core.operation import Data
     from syncpipe.targets.postgres.options import PostgresOptions
 
 _ID_RANDOM_BITS = 74
@@ -66,7 +68,8 @@ class Limit:
     def prepare(self, operations: list[Numbered]) -> list[Group]:
         """Return the groups of a batch, as the fold stage makes them."""
         records: dict[str, list[Operation]] = {}
-        for key, number, document in operations:
+        documents = carried([document for _, _, document in operations])
+        for (key, number, _), document in zip(operations, documents, strict=True):
             records.setdefault(key, []).append(self._operation(key, number, document))
         return [Group(self._collection, key, tuple(each)) for key, each in records.items()]
 
@@ -74,7 +77,7 @@ class Limit:
         """Apply it, with the question for the time that comes before."""
         self._target.apply(batch, now_ms=self._target.now_ms())
 
-    def _operation(self, key: str, number: int, document: Document) -> Operation:
+    def _operation(self, key: str, number: int, document: Data) -> Operation:
         id_ = uuid7(self._app.clock.now_ms(), self._app.random.bits(_ID_RANDOM_BITS))
         version = self._first + number
         return Operation(id_, Kind.UPSERT, PLAYGROUND, key, version, document)

@@ -88,7 +88,7 @@ def encode(operation: Operation) -> bytes:
         operation.collection,
         operation.key,
         operation.version,
-        operation.data,
+        operation.contents,
     ]
     if operation.not_before_ms or operation.expires_ms or operation.group_id:
         fields.append(_rare(operation))

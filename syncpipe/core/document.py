@@ -240,7 +240,6 @@ _TAGGED: _Writers = {
     uuid.UUID: lambda value: f'"~u{value}"',
     list: _tagged_array,
     dict: _tagged_object,
-    Carried: lambda value: value.text.decode(),
 }
 
 _PLAIN: _Writers = {

@@ -58,7 +58,7 @@ def text_of(operation: Operation) -> str:
             "kind": f'"{operation.kind.word}"',
             "version": f'"{operation.version:0{_VERSION_DIGITS}}"',
             "tie": f'"{operation.id[8:].hex()}"',
-            "data": tagged(operation.data),
+            "data": tagged(operation.contents),
         }
     )
 
