@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
 from syncpipe.errors import ClientClosed, SyncpipeError
-from syncpipe.producer.draft import Choices, draft_of
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.reasons import left_unconfirmed, no_room
 from syncpipe.producer.sender import Sender
 from syncpipe.producer.stamps import Stamper
+from syncpipe.producer.ticket import ticket_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.core.compression import Dictionary
-    from syncpipe.producer.draft import DraftLike, Key
+    from syncpipe.producer.draft import Choices, DraftLike, Key
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.many import Fault
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Listener, Receipt
     from syncpipe.producer.tally import Mark
+    from syncpipe.producer.ticket import Ticket
     from syncpipe.transport.broker import Broker
 
 
@@ -80,7 +81,7 @@ class AsyncClient:
     ) -> Receipt:
         """Set every field of a record to *data* and remove the others."""
         accepted = self._intake.accept_call(collection, key, data, Kind.UPSERT, choices)
-        return await self._send(accepted, on_delivery)
+        return await self._put(accepted, on_delivery)
 
     async def patch(
         self,
@@ -93,7 +94,7 @@ class AsyncClient:
     ) -> Receipt:
         """Replace the named fields of a record whole; None removes a field."""
         accepted = self._intake.accept_call(collection, key, data, Kind.PATCH, choices)
-        return await self._send(accepted, on_delivery)
+        return await self._put(accepted, on_delivery)
 
     async def delete(
         self,
@@ -105,7 +106,7 @@ class AsyncClient:
     ) -> Receipt:
         """Remove a record: everything older than this."""
         accepted = self._intake.accept_call(collection, key, None, Kind.DELETE, choices)
-        return await self._send(accepted, on_delivery)
+        return await self._put(accepted, on_delivery)
 
     async def increment(
         self,
@@ -118,7 +119,7 @@ class AsyncClient:
     ) -> Receipt:
         """Add *amounts* to fields of a record."""
         accepted = self._intake.accept_call(collection, key, amounts, Kind.INCREMENT, choices)
-        return await self._send(accepted, on_delivery)
+        return await self._put(accepted, on_delivery)
 
     async def send_many(
         self,
@@ -130,14 +131,15 @@ class AsyncClient:
         batch = BatchReceipt(on_fault)
         index = 0
         async for item in _stream(drafts):
+            batch.index = index
             try:
-                await self._send(self._intake.accept(draft_of(item)), batch.listener(index))
+                await self._send(self._intake.accept_item(item), batch)
             except ClientClosed:
                 raise
             except SyncpipeError as error:
-                batch.reject(index, error)
+                batch.reject(error)
             else:
-                batch.accept()
+                batch.accepted += 1
             index += 1
         return batch
 
@@ -174,18 +176,22 @@ class AsyncClient:
         if unconfirmed and error is None:
             raise left_unconfirmed(unconfirmed)
 
-    async def _send(self, accepted: Accepted, on_delivery: Listener | None) -> Receipt:
-        receipt = self._sender.offer(accepted, on_delivery)
-        return receipt or await self._send_when_room(accepted, on_delivery)
+    async def _put(self, accepted: Accepted, on_delivery: Listener | None) -> Receipt:
+        ticket = ticket_of(accepted, self._sender.lobby, on_delivery)
+        await self._send(accepted, ticket)
+        return ticket
 
-    async def _send_when_room(self, accepted: Accepted, on_delivery: Listener | None) -> Receipt:
+    async def _send(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
+        if not self._sender.offer(accepted, of):
+            await self._send_when_room(accepted, of)
+
+    async def _send_when_room(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
         try:
             async with asyncio.timeout(self._options.max_block_s):
                 while True:
                     progress = self._progress()
-                    receipt = self._sender.offer(accepted, on_delivery)
-                    if receipt is not None:
-                        return receipt
+                    if self._sender.offer(accepted, of):
+                        return
                     await progress.wait()
         except TimeoutError:
             raise no_room(self._options, accepted) from None

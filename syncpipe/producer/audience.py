@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncpipe.producer.receipt import Listener, Receipt
+    from syncpipe.producer.ticket import Stretch
 
 _LOG = logging.getLogger("syncpipe.producer.sender")
 #: Receipts with listeners still to be told, from which on nothing more should be sent.
@@ -29,7 +30,7 @@ class Audience:
         self._lock = lock
         #: Receipts whose listeners wait to be told. One may be here twice, or before it is settled,
         #: after a Ctrl-C: its listeners stay with it until each is called.
-        self._news: deque[Receipt] = deque()
+        self._news: deque[Receipt | Stretch] = deque()
         self._watchers: list[Callable[[], object]] = []
 
     @property
@@ -47,7 +48,7 @@ class Audience:
         with self._lock:
             self._watchers.append(callback)
 
-    def expect(self, receipt: Receipt) -> None:
+    def expect(self, receipt: Receipt | Stretch) -> None:
         """Have the listeners of *receipt* told, which is settled next."""
         if receipt.heard:
             self._news.append(receipt)
@@ -62,7 +63,7 @@ class Audience:
         while (listener := self._next()) is not None:
             _call(*listener)
 
-    def _next(self) -> tuple[Listener, Receipt, object] | None:
+    def _next(self) -> tuple[Listener, Receipt | Stretch, object] | None:
         with self._lock:
             while self._news:
                 receipt = self._news[0]

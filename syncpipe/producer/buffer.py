@@ -15,13 +15,16 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncpipe.producer.ticket import Stretch
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted, Route
+    from syncpipe.producer.many import BatchReceipt
     from syncpipe.producer.options import ClientOptions
-    from syncpipe.producer.ticket import Ticket
+    from syncpipe.producer.ticket import Reason, Ticket
 
 #: What a copy occupies in memory beside its bytes, about.
 COPY_BYTES = 320
@@ -29,6 +32,9 @@ COPY_BYTES = 320
 _ROUND_PARCELS = 64
 #: Bytes after which a round takes no further parcel.
 _ROUND_BYTES = 8 * 1024 * 1024
+#: For how long operations may join a stretch, as a part of the time for their tries: the last to
+#: join has so much less.
+_STRETCH_PART = 0.001
 
 
 @dataclass(eq=False, slots=True)
@@ -38,7 +44,9 @@ class Parcel:
     #: Where to.
     route: Route
     #: Whose, in the order of their bytes.
-    tickets: list[Ticket] = field(default_factory=list)
+    tickets: list[Ticket | Stretch] = field(default_factory=list)
+    #: How many operations they are.
+    count: int = 0
     #: The operations' bytes, one after the other: they are not kept one by one.
     body: bytearray = field(default_factory=bytearray)
     #: Whether nothing may join it any more: it is full, or was tried.
@@ -48,19 +56,32 @@ class Parcel:
 
     def operations(self) -> list[bytes]:
         """Return the bytes of each operation."""
-        ends = list(itertools.accumulate(ticket.size for ticket in self.tickets))
-        return [bytes(self.body[a:b]) for a, b in itertools.pairwise([0, *ends])]
+        sizes = itertools.chain.from_iterable(ticket.sizes for ticket in self.tickets)
+        return list(self._pieces(sizes))
 
     def late(self, now: float) -> int:
-        """Return for how many of the copies, the first ones, no further try may begin."""
+        """Return for how many of the tickets, the first ones, no further try may begin."""
         late = itertools.takewhile(lambda ticket: ticket.try_until < now, self.tickets)
         return sum(1 for _ in late)
 
-    def split(self, count: int) -> tuple[Parcel, Parcel]:
-        """Return the first *count* copies, and the others."""
-        end = sum(ticket.size for ticket in self.tickets[:count])
-        first = replace(self, tickets=self.tickets[:count], body=self.body[:end])
-        return first, replace(self, tickets=self.tickets[count:], body=self.body[end:])
+    def split(self, number: int) -> tuple[Parcel, Parcel]:
+        """Return the copies of the first *number* tickets, and the others."""
+        first, others = self.tickets[:number], self.tickets[number:]
+        end, count = sum(ticket.size for ticket in first), _count(first)
+        return (
+            replace(self, tickets=first, count=count, body=self.body[:end]),
+            replace(self, tickets=others, count=self.count - count, body=self.body[end:]),
+        )
+
+    def give_up(self, reason: Reason) -> None:
+        """Note that all copies are given up for that *reason*."""
+        pieces = self._pieces(ticket.size for ticket in self.tickets)
+        for ticket, piece in zip(self.tickets, pieces, strict=True):
+            ticket.give_up(reason, piece)
+
+    def _pieces(self, sizes: Iterable[int]) -> Iterator[bytes]:
+        ends = itertools.accumulate(sizes, initial=0)
+        return (bytes(self.body[a:b]) for a, b in itertools.pairwise(ends))
 
 
 @dataclass(eq=False, slots=True)
@@ -82,6 +103,7 @@ class Buffer:
         self._max_ops = options.batch_max_ops
         self._max_batch_bytes = options.batch_max_bytes
         self._max_bytes = options.buffer_max_bytes
+        self._tries_s = options.tries_s
         self._bytes = 0
         #: By queue; there are only those in which something waits.
         self._groups: dict[str, _Group] = {}
@@ -96,7 +118,9 @@ class Buffer:
         size = (len(accepted.data) + COPY_BYTES) * len(accepted.routes)
         return not self._bytes or self._bytes + size <= self._max_bytes
 
-    def append(self, route: Route, ticket: Ticket, accepted: Accepted, now: float) -> bool:
+    def append(
+        self, route: Route, ticket: Ticket | Stretch, accepted: Accepted, now: float
+    ) -> bool:
         """Add a copy of *accepted*; return whether the time of the next round became earlier."""
         group = self._groups.get(route.queue)
         first = group is None
@@ -104,18 +128,51 @@ class Buffer:
             group = _Group(deque([Parcel(route)]), now + self._linger_s)
             self._groups[route.queue] = group
         parcel = group.parcels[-1]
-        end = len(parcel.body) + ticket.size
-        if parcel.closed or (end > self._max_batch_bytes and parcel.tickets):
-            parcel, end = Parcel(route), ticket.size
+        if not self._takes(parcel, accepted):
+            parcel = Parcel(route)
             group.parcels.append(parcel)
         parcel.body += accepted.data
-        parcel.tickets.append(ticket)
-        self._bytes += ticket.size + COPY_BYTES
-        parcel.closed = end >= self._max_batch_bytes or len(parcel.tickets) >= self._max_ops
-        if (parcel.closed or len(group.parcels) > 1) and not group.held and group.due_at > now:
+        if not parcel.tickets or parcel.tickets[-1] is not ticket:
+            parcel.tickets.append(ticket)
+        parcel.count += 1
+        self._bytes += len(accepted.data) + COPY_BYTES
+        full = len(parcel.body) >= self._max_batch_bytes or parcel.count >= self._max_ops
+        parcel.closed = full
+        if (full or len(group.parcels) > 1) and not group.held and group.due_at > now:
             group.due_at = now
             return True
         return first
+
+    def stretch(self, batch: BatchReceipt, accepted: Accepted, epoch: int, now: float) -> Stretch:
+        """Return the stretch of *batch* that *accepted* is to join: a new one, if need be."""
+        last = self._last_of_all(accepted)
+        if isinstance(last, Stretch) and last.takes(batch, epoch, now):
+            return last
+        return Stretch(
+            batch,
+            copies=len(accepted.routes),
+            epoch=epoch,
+            joined_until=now + self._tries_s * _STRETCH_PART,
+            try_until=now + self._tries_s,
+        )
+
+    def _last_of_all(self, accepted: Accepted) -> Ticket | Stretch | None:
+        """Return the ticket at the end of each queue of *accepted*, where that has room for it."""
+        last: Ticket | Stretch | None = None
+        for queue in accepted.queues:
+            group = self._groups.get(queue)
+            if group is None or not self._takes(group.parcels[-1], accepted):
+                return None
+            end = group.parcels[-1].tickets[-1]
+            if last is not None and last is not end:
+                return None
+            last = end
+        return last
+
+    def _takes(self, parcel: Parcel, accepted: Accepted) -> bool:
+        """Return whether *accepted* may travel with what is in *parcel*."""
+        end = len(parcel.body) + len(accepted.data)
+        return not parcel.closed and (end <= self._max_batch_bytes or not parcel.tickets)
 
     def hurry(self, now: float) -> None:
         """Make due what only lingers."""
@@ -180,26 +237,34 @@ class Buffer:
             else:
                 del self._groups[queue]
 
-    def release(self, copies: Collection[Ticket]) -> None:
+    def release(self, copies: Collection[Ticket | Stretch]) -> None:
         """Give back the room of *copies*, which are confirmed or given up."""
-        self._bytes -= sum([ticket.size for ticket in copies]) + COPY_BYTES * len(copies)
+        self._bytes -= sum([ticket.size for ticket in copies]) + COPY_BYTES * _count(copies)
 
     def parcels(self) -> list[Parcel]:
         """Return everything that waits."""
         return [parcel for group in self._groups.values() for parcel in group.parcels]
 
-    def waiting(self) -> list[Ticket]:
+    def waiting(self) -> list[Ticket | Stretch]:
         """Return the ticket of every copy that waits."""
         return [ticket for parcel in self.parcels() for ticket in parcel.tickets]
 
-    def recount(self, flying: Iterable[Ticket]) -> None:
+    def recount(self, flying: Iterable[Ticket | Stretch]) -> None:
         """Count again what waits and what is *flying*, after an interruption anywhere."""
         for queue, group in list(self._groups.items()):
             last = group.parcels[-1]
+            if last.tickets and not last.tickets[-1].count:
+                last.tickets.pop()
+            last.count = _count(last.tickets)
             del last.body[sum(ticket.size for ticket in last.tickets) :]
             if not last.tickets:  # it was made for what has been interrupted
                 group.parcels.pop()
             if not group.parcels:
                 del self._groups[queue]
         copies = [*flying, *self.waiting()]
-        self._bytes = sum(ticket.size + COPY_BYTES for ticket in copies)
+        self._bytes = sum(ticket.size for ticket in copies) + COPY_BYTES * _count(copies)
+
+
+def _count(tickets: Iterable[Ticket | Stretch]) -> int:
+    """Return how many operations *tickets* are for."""
+    return sum([ticket.count for ticket in tickets])

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
 from syncpipe.errors import ClientClosed, SyncpipeError
-from syncpipe.producer.draft import Choices, draft_of
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.reasons import left_unconfirmed
 from syncpipe.producer.sender import Sender
 from syncpipe.producer.stamps import Stamper
+from syncpipe.producer.ticket import ticket_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.core.compression import Dictionary
-    from syncpipe.producer.draft import DraftLike, Key
+    from syncpipe.producer.draft import Choices, DraftLike, Key
+    from syncpipe.producer.intake import Accepted
     from syncpipe.producer.many import Fault
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Listener, Receipt
@@ -81,7 +82,7 @@ class Client:
     ) -> Receipt:
         """Set every field of a record to *data* and remove the others."""
         accepted = self._intake.accept_call(collection, key, data, Kind.UPSERT, choices)
-        return self._sender.put(accepted, on_delivery)
+        return self._put(accepted, on_delivery)
 
     def patch(
         self,
@@ -94,7 +95,7 @@ class Client:
     ) -> Receipt:
         """Replace the named fields of a record whole; None removes a field."""
         accepted = self._intake.accept_call(collection, key, data, Kind.PATCH, choices)
-        return self._sender.put(accepted, on_delivery)
+        return self._put(accepted, on_delivery)
 
     def delete(
         self,
@@ -106,7 +107,7 @@ class Client:
     ) -> Receipt:
         """Remove a record: everything older than this."""
         accepted = self._intake.accept_call(collection, key, None, Kind.DELETE, choices)
-        return self._sender.put(accepted, on_delivery)
+        return self._put(accepted, on_delivery)
 
     def increment(
         self,
@@ -119,7 +120,7 @@ class Client:
     ) -> Receipt:
         """Add *amounts* to fields of a record."""
         accepted = self._intake.accept_call(collection, key, amounts, Kind.INCREMENT, choices)
-        return self._sender.put(accepted, on_delivery)
+        return self._put(accepted, on_delivery)
 
     def send_many(
         self, drafts: Iterable[DraftLike], *, on_fault: Callable[[Fault], object] | None = None
@@ -134,15 +135,16 @@ class Client:
 
         """
         batch = BatchReceipt(on_fault)
-        for index, item in enumerate(drafts):
+        accept, put = self._intake.accept_item, self._sender.put
+        for batch.index, item in enumerate(drafts):
             try:
-                self._sender.put(self._intake.accept(draft_of(item)), batch.listener(index))
+                put(accept(item), batch)
             except ClientClosed:
                 raise
             except SyncpipeError as error:
-                batch.reject(index, error)
+                batch.reject(error)
             else:
-                batch.accept()
+                batch.accepted += 1
         return batch
 
     def flush(self, timeout_s: float | None = None) -> int:
@@ -161,6 +163,11 @@ class Client:
         interrupted goes on; close again, or let the exit do so.
         """
         return self._sender.close(timeout_s)
+
+    def _put(self, accepted: Accepted, on_delivery: Listener | None) -> Receipt:
+        ticket = ticket_of(accepted, self._sender.lobby, on_delivery)
+        self._sender.put(accepted, ticket)
+        return ticket
 
     def __enter__(self) -> Self:
         """Return the client."""

@@ -52,7 +52,7 @@ class Dispatcher:
             id=envelope_id,
             lane=parcel.route.lane,
             priority=parcel.route.priority,
-            count=len(parcel.tickets),
+            count=parcel.count,
             created_ms=self.clock.now_ms(),
         )
         # Only a dictionary's use depends on where one operation ends and the next begins.

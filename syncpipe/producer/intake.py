@@ -22,7 +22,7 @@ from syncpipe.errors import (
     InvalidVersion,
     UnknownCollection,
 )
-from syncpipe.producer.draft import Draft
+from syncpipe.producer.draft import Draft, draft_of
 from syncpipe.producer.stamps import check_version
 from syncpipe.producer.timing import ANY_TIME, timing_of
 
@@ -100,6 +100,10 @@ class Intake:
         key = canonical_key(collection, draft.key)
         check_data(kind, collection, key, draft.data)
         return self._accept_chosen(collection, kind, key, draft)
+
+    def accept_item(self, item: object) -> Accepted:
+        """Return the operation that an item of a batch asks for. Raises as `accept`."""
+        return self.accept(draft_of(item))
 
     def accept_call(
         self, name: str, key: Key, data: Mapping[str, Any] | None, kind: Kind, choices: Choices

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.receipt import Listener, Receipt
 
 #: Faults that a batch receipt keeps; all of them go to ``on_fault``.
 MAX_FAULTS = 1000
@@ -40,6 +39,8 @@ class BatchReceipt:
 
     def __init__(self, on_fault: Callable[[Fault], object] | None = None) -> None:
         """Start with no items; tell each fault to *on_fault*."""
+        #: Place of the item that is being sent, from 0.
+        self.index = 0
         #: Items that became operations.
         self.accepted = 0
         #: Items that were refused at once.
@@ -81,19 +82,26 @@ class BatchReceipt:
                 raise DeliveryTimeout(f"{left} operations not settled after {timeout_s} s.")
         return self
 
-    def reject(self, index: int, error: SyncpipeError) -> None:
-        """Count the item *index* as refused."""
+    def reject(self, error: SyncpipeError) -> None:
+        """Count the item that is being sent as refused."""
         with self._condition.lock:
             self.rejected += 1
-        self._report(Fault(index, error))
+        self._report(Fault(self.index, error))
 
-    def listener(self, index: int) -> Listener:
-        """Return whom to tell what became of the item *index*, which `accept` counts."""
-        return functools.partial(self._delivered, index)
+    def confirm(self, count: int, *_: object) -> None:
+        """Count so many operations as confirmed."""
+        with self._condition.lock:
+            self.confirmed += count
+            self._wake()
 
-    def accept(self) -> None:
-        """Count one more item as accepted. Only who sends the items calls this, before any wait."""
-        self.accepted += 1
+    def fail(self, index: int, error: SyncpipeError, *_: object) -> None:
+        """Count the operation of the item *index* as given up."""
+        try:
+            self._report(Fault(index, error))
+        finally:
+            with self._condition.lock:
+                self.failed += 1
+                self._wake()
 
     def __await__(self) -> Generator[Any, None, BatchReceipt]:
         """Wait without blocking the event loop; see `wait`."""
@@ -109,25 +117,12 @@ class BatchReceipt:
                 self._wakers.append(functools.partial(loop.call_soon_threadsafe, changed.set))
             await changed.wait()
 
-    def _delivered(self, index: int, _: Receipt, error: SyncpipeError | None) -> None:
-        try:
-            if error is not None:
-                self._report(Fault(index, error))
-        finally:
-            self._count(error)
-
-    def _count(self, error: SyncpipeError | None) -> None:
-        with self._condition.lock:
-            if error is None:
-                self.confirmed += 1
-            else:
-                self.failed += 1
-            if self.confirmed + self.failed != self.accepted:
-                return
+    def _wake(self) -> None:
+        """Wake who waits, if all is settled."""
+        if self.settled:
             self._condition.notify_all()
-            wakers, self._wakers = self._wakers, []
-        for wake in wakers:
-            wake()
+            while self._wakers:
+                self._wakers.pop()()
 
     def _report(self, fault: Fault) -> None:
         if len(self._faults) < MAX_FAULTS:

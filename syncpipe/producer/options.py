@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 #: The largest part of `ClientOptions.delivery_timeout_s` that an operation may linger.
 LINGER_PART = 1 / 3
+#: A try may take a third of the delivery timeout, and begins within the first two thirds.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,16 @@ class ClientOptions:
         if unfit := {option: (fault, hint) for option, fault, hint in self._faults()}:
             lines = (f"{option}: {fault} {hint}" for option, (fault, hint) in unfit.items())
             raise ConfigError(" ".join(lines), unfit=unfit)
+
+    @property
+    def try_timeout_s(self) -> float:
+        """Seconds that one try may take."""
+        return self.delivery_timeout_s / _TRIES
+
+    @property
+    def tries_s(self) -> float:
+        """Seconds within which the last try may begin."""
+        return self.delivery_timeout_s - self.try_timeout_s
 
     def _faults(self) -> Iterator[tuple[str, str, str]]:
         """Yield each option that cannot work, what is wrong, and what to write instead."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from syncpipe.producer.intake import Accepted
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Receipt
+    from syncpipe.producer.ticket import Name
 
 #: Seconds after which a full buffer is likely to have room.
 _RETRY_AFTER_S = 1.0
@@ -38,26 +39,28 @@ def no_room(options: ClientOptions, accepted: Accepted) -> BufferFull:
     )
 
 
-def about(kind: type[SendError], message: str, receipt: Receipt) -> SendError:
-    """Return an error of *kind* about the operation of *receipt*."""
-    return kind(message, operation_id=receipt.id, version=receipt.version)
+def about(kind: type[SendError], message: str, named: Receipt | Name) -> SendError:
+    """Return an error of *kind* about the operation that is *named*."""
+    return kind(message, operation_id=named.id, version=named.version)
 
 
-def closed_before(error: SyncpipeError | None, receipt: Receipt) -> SendError:
+def closed_before(error: SyncpipeError | None, named: Receipt | Name) -> SendError:
     """Return why an operation was given up by a close, after the *error* of its last try.
 
     After a try of which nobody knows what became, nobody can say that it was not sent.
     """
     if not isinstance(error, DeliveryTimeout):
-        return about(ClientClosed, "The client was closed before it was sent.", receipt)
+        return about(ClientClosed, "The client was closed before it was sent.", named)
     given_up = about(
-        DeliveryTimeout, f"The client was closed before it was confirmed: {error.message}", receipt
+        DeliveryTimeout, f"The client was closed before it was confirmed: {error.message}", named
     )
     given_up.__cause__ = error
     return given_up
 
 
-def not_in_time(error: SyncpipeError | None, options: ClientOptions, receipt: Receipt) -> SendError:
+def not_in_time(
+    error: SyncpipeError | None, options: ClientOptions, named: Receipt | Name
+) -> SendError:
     """Return why an operation was not confirmed in time, after the *error* of its last try."""
     kind = type(error) if isinstance(error, BrokerUnavailable | BrokerFull) else DeliveryTimeout
     reason = "its turn never came" if error is None else error.message
@@ -65,6 +68,6 @@ def not_in_time(error: SyncpipeError | None, options: ClientOptions, receipt: Re
         f"Not confirmed, and no try begins after two thirds of delivery_timeout_s "
         f"({options.delivery_timeout_s:g} s): {reason}"
     )
-    given_up = about(kind, message, receipt)
+    given_up = about(kind, message, named)
     given_up.__cause__ = error
     return given_up

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncpipe.errors import ClientClosed, DeliveryTimeout, SendError
@@ -24,18 +25,18 @@ from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.reasons import about, closed_before, left_unconfirmed, no_room, not_in_time
 from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.tally import Tally
-from syncpipe.producer.ticket import Ticket
+from syncpipe.producer.ticket import Stretch, Ticket
 from syncpipe.producer.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.compression import Dictionary
     from syncpipe.errors import SyncpipeError
     from syncpipe.producer.intake import Accepted
+    from syncpipe.producer.many import BatchReceipt
     from syncpipe.producer.options import ClientOptions
-    from syncpipe.producer.receipt import Listener, Receipt
     from syncpipe.producer.stamps import Stamper
     from syncpipe.producer.tally import Mark
     from syncpipe.transport.broker import Broker
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 #: Seconds before the second try of a parcel, and at most before any other; full jitter.
 _BACKOFF_S, _BACKOFF_MAX_S = 0.05, 1.0
-#: A try may take a third of the delivery timeout, and begins within the first two thirds.
-_TRIES = 3
 #: The longest backoff, as a part of the delivery timeout.
 _BACKOFF_PART = 0.1
 _JITTER_BITS = 32
@@ -71,8 +70,7 @@ class Sender:
         self._clock = clock
         self._random = random
         self._options = options
-        self._try_timeout_s = options.delivery_timeout_s / _TRIES
-        self._begin_within_s = options.delivery_timeout_s - self._try_timeout_s
+        self._tries_s = options.tries_s
         self._closed = False
         self._begin()
         lifetime.renew_after_fork(self)
@@ -82,7 +80,8 @@ class Sender:
         lock = threading.RLock()
         #: Notified when operations are settled.
         self._progress = Condition(lock)
-        self._lobby = Lobby(self._progress)
+        #: Where tickets are waited for.
+        self.lobby = Lobby(self._progress)
         self._buffer = Buffer(self._options)
         self._tally = Tally()
         self._audience = Audience(lock)
@@ -100,10 +99,12 @@ class Sender:
 
     def renew(self) -> None:
         """Start empty in a forked child: what the parent has accepted, the parent sends."""
-        inherited = [*self._flying(), *self._buffer.waiting()]
+        inherited = [*self._in_flight, *self._buffer.parcels()]
         self._begin()
-        for ticket in inherited:
-            ticket.settle(about(SendError, "The process that accepted it sends it.", ticket))
+        for parcel in inherited:
+            parcel.give_up(partial(about, SendError, "The process that accepted it sends it."))
+            for ticket in parcel.tickets:
+                ticket.end()
 
     def finish(self) -> None:
         """Send what is left, at interpreter exit, where nobody is left to be told but the log."""
@@ -111,8 +112,8 @@ class Sender:
         if unconfirmed:
             _LOG.error("%s", left_unconfirmed(unconfirmed))
 
-    def offer(self, accepted: Accepted, listener: Listener | None = None) -> Receipt | None:
-        """Buffer an operation and return its receipt, None if the buffer is full.
+    def offer(self, accepted: Accepted, of: Ticket | BatchReceipt) -> bool:
+        """Buffer an operation *of* a call or batch; return False if the buffer is full.
 
         Raises:
             ClientClosed: the client was closed.
@@ -124,33 +125,32 @@ class Sender:
                     "The client is closed.", operation_id=accepted.uuid, version=accepted.version
                 )
             if not self._buffer.has_room(accepted):
-                return None
+                return False
             try:
-                return self._append(accepted, listener)
+                self._append(accepted, of)
             except BaseException:
                 self._recount()
                 raise
+            return True
 
-    def put(self, accepted: Accepted, listener: Listener | None = None) -> Receipt:
-        """Buffer an operation and return its receipt; wait for room in a full buffer.
+    def put(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
+        """Buffer an operation *of* a call or batch; wait for room in a full buffer.
 
         Raises:
             BufferFull: there was no room for ``max_block_s``.
             ClientClosed: the client was closed.
 
         """
-        receipt = self.offer(accepted, listener)
-        if receipt is not None:
-            return receipt
+        if self.offer(accepted, of):
+            return
         with self._progress.lock:
             self._progress.wait_for(
                 lambda: self._closed or self._buffer.has_room(accepted),
                 self._patience(self._options.max_block_s),
             )
-            receipt = self.offer(accepted, listener)
-        if receipt is None:
+            buffered = self.offer(accepted, of)
+        if not buffered:
             raise no_room(self._options, accepted)
-        return receipt
 
     def watch(self, callback: Callable[[], object]) -> None:
         """Call *callback* once, the next time that operations are settled; it must not block."""
@@ -199,25 +199,21 @@ class Sender:
             self._broker.close()
         return self.report(mark)
 
-    def _append(self, accepted: Accepted, listener: Listener | None) -> Receipt:
+    def _append(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
         now = self._clock.monotonic()
-        ticket = Ticket(
-            accepted.operation_id,
-            accepted.version,
-            accepted.queues,
-            self._lobby,
-            () if listener is None else (listener,),
-            size=len(accepted.data),
-            missing=len(accepted.routes),
-            epoch=self._tally.opened(),
-            try_until=now + self._begin_within_s,
-        )
+        epoch = self._tally.opened()
+        if isinstance(of, Ticket):
+            ticket: Ticket | Stretch = of
+            of.epoch, of.try_until = epoch, now + self._tries_s
+        else:
+            ticket = self._buffer.stretch(of, accepted, epoch, now)
         sooner = False
         for route in accepted.routes:
             sooner = self._buffer.append(route, ticket, accepted, now) or sooner
+        if isinstance(ticket, Stretch):
+            ticket.join(len(accepted.data))
         if sooner:
             self._turn.use()
-        return ticket
 
     def _hurry(self) -> Mark:
         """Make everything that waits due; return this moment."""
@@ -230,12 +226,14 @@ class Sender:
 
         Otherwise every later flush would wait for an operation that nobody sends.
         """
-        flying = self._flying()
+        flying = [ticket for parcel in self._in_flight for ticket in parcel.tickets]
         self._buffer.recount(flying)
         copies = Counter([*flying, *self._buffer.waiting()])
-        for ticket, count in copies.items():
-            ticket.missing = count
-        self._tally.recount(ticket.epoch for ticket in copies)
+        counts: Counter[int] = Counter()
+        for ticket, missing in copies.items():
+            ticket.missing = missing
+            counts[ticket.epoch] += ticket.count
+        self._tally.recount(counts)
         self._turn.mourn()
         self._turn.rouse()
 
@@ -262,7 +260,7 @@ class Sender:
                 left = deadline - self._clock.monotonic()
                 if left <= 0:
                     return False
-                if left >= self._try_timeout_s and self._turn.take():
+                if left >= self._options.try_timeout_s and self._turn.take():
                     return True
                 if not self._turn.rouse() and self._turn.take():  # nobody else is there to send
                     return True
@@ -273,7 +271,7 @@ class Sender:
         """Send one parcel to each queue for which something is due; the turn is ours, and ends."""
         self._give_up_late()
         parcels = self._take()
-        verdicts = self._dispatcher.send(parcels, timeout_s=self._try_timeout_s)
+        verdicts = self._dispatcher.send(parcels, timeout_s=self._options.try_timeout_s)
         self._settle(parcels, verdicts)
         with self._progress.lock:
             self._turn.end()
@@ -323,7 +321,7 @@ class Sender:
             self._failures = self._failures + 1 if any(verdicts) else 0
             for parcel, error in zip(parcels, verdicts, strict=True):
                 if error is None:
-                    self._settled(parcel.tickets, None)
+                    self._settled(parcel)
                 else:
                     self._try_again(parcel, error)
             self._in_flight = []
@@ -356,8 +354,8 @@ class Sender:
 
     def _give_up(self, parcels: Iterable[Parcel]) -> None:
         for parcel in parcels:
-            for ticket in parcel.tickets:
-                self._settled([ticket], not_in_time(parcel.error, self._options, ticket))
+            parcel.give_up(partial(not_in_time, parcel.error, self._options))
+            self._settled(parcel)
 
     def _abandon(self) -> bool:
         """Give up everything, because the client closes; return whether there was anything."""
@@ -368,8 +366,8 @@ class Sender:
                 parcel.error = DeliveryTimeout("It was being sent.")
             try:
                 for parcel in abandoned:
-                    for ticket in parcel.tickets:
-                        self._settled([ticket], closed_before(parcel.error, ticket))
+                    parcel.give_up(partial(closed_before, parcel.error))
+                    self._settled(parcel)
                 self._in_flight = []
                 self._buffer.remove(waiting)
             except BaseException:
@@ -378,21 +376,17 @@ class Sender:
             self._spread()
             return bool(abandoned)
 
-    def _flying(self) -> list[Ticket]:
-        return [ticket for parcel in self._in_flight for ticket in parcel.tickets]
-
-    def _settled(self, copies: Collection[Ticket], error: SyncpipeError | None) -> None:
-        """Count *copies* as confirmed or given up, and settle the receipts of which all are."""
-        self._buffer.release(copies)
-        settled: list[Ticket] = []
-        for ticket in copies:
+    def _settled(self, parcel: Parcel) -> None:
+        """Count what is in *parcel* as confirmed or given up; settle what has no other."""
+        self._buffer.release(parcel.tickets)
+        for ticket in parcel.tickets:
             ticket.missing -= 1
-            if error is not None and ticket.given_up is None:
-                ticket.given_up = error
-            if not ticket.missing:
-                settled.append(ticket)
-        failed = sum([ticket.given_up is not None for ticket in settled])
-        self._tally.settled([ticket.epoch for ticket in settled], failed=failed)
+        settled = [ticket for ticket in parcel.tickets if not ticket.missing]
+        for epoch in {ticket.epoch for ticket in settled}:
+            ended = [ticket for ticket in settled if ticket.epoch == epoch]
+            count = sum([ticket.count for ticket in ended])
+            failed = sum([ticket.count for ticket in ended if ticket.given_up is not None])
+            self._tally.settled(epoch, count, failed=failed)
         for ticket in settled:
             self._audience.expect(ticket)
-            ticket.settle(ticket.given_up)
+            ticket.end()

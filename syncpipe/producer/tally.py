@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping
 
 
 class Mark(NamedTuple):
@@ -36,19 +35,18 @@ class Tally:
         self._open[self._epoch] = self._open.get(self._epoch, 0) + 1
         return self._epoch
 
-    def settled(self, epochs: Sequence[int], *, failed: int = 0) -> None:
-        """Count one operation for each of *epochs* as no longer waiting; so many have *failed*."""
+    def settled(self, epoch: int, count: int, *, failed: int = 0) -> None:
+        """Count operations of *epoch* as no longer waiting; so many of them have *failed*."""
         self._failed += failed
-        for epoch, number in Counter(epochs).items():
-            left = self._open[epoch] - number
-            if left:
-                self._open[epoch] = left
-            else:
-                del self._open[epoch]
+        left = self._open[epoch] - count
+        if left:
+            self._open[epoch] = left
+        else:
+            del self._open[epoch]
 
-    def recount(self, epochs: Iterable[int]) -> None:
-        """Count as waiting one operation for each of *epochs*, and no other."""
-        self._open = dict(Counter(epochs))
+    def recount(self, counts: Mapping[int, int]) -> None:
+        """Count as waiting so many operations of each epoch, and no other."""
+        self._open = dict(counts)
 
     def mark(self) -> Mark:
         """Return this moment."""

@@ -1,25 +1,167 @@
-"""What the client knows of an operation until it is settled."""
+"""What the client knows of operations until they are settled: of one, or of many together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from syncpipe.core.codec import decode_all
 from syncpipe.producer.receipt import Receipt
 
 if TYPE_CHECKING:
-    from syncpipe.errors import SyncpipeError
+    from collections.abc import Callable, Iterator
+
+    from syncpipe.errors import SendError
+    from syncpipe.producer.intake import Accepted
+    from syncpipe.producer.many import BatchReceipt
+    from syncpipe.producer.receipt import Listener, Lobby
+
+    #: Returns why the operation of that name is given up.
+    Reason = Callable[["Receipt | Name"], SendError]
+
+
+class Name(NamedTuple):
+    """What an error calls an operation of which nobody holds a receipt."""
+
+    #: Its id, as people write it.
+    id: str
+    #: Its version.
+    version: int
 
 
 class Ticket(Receipt, eq=False, kw_only=True):
     """An operation on its way: its receipt, and what is needed until it is settled."""
 
+    #: How many operations it is for.
+    count: ClassVar[int] = 1
     #: Bytes of its operation.
     size: int
     #: Copies that are neither confirmed nor given up.
     missing: int
     #: Epoch of its acceptance, see `tally`.
-    epoch: int
+    epoch: int = 0
     #: Monotonic seconds after which no further try may begin.
-    try_until: float
+    try_until: float = 0.0
     #: Why a copy was given up.
-    given_up: SyncpipeError | None = None
+    given_up: SendError | None = None
+
+    @property
+    def sizes(self) -> tuple[int]:
+        """Bytes of each of its operations."""
+        return (self.size,)
+
+    def give_up(self, reason: Reason, _: bytes) -> None:
+        """Note that a copy is given up, unless another was before."""
+        if self.given_up is None:
+            self.given_up = reason(self)
+
+    def end(self) -> None:
+        """Settle the receipt, see `settle`: no copy is missing."""
+        self.settle(self.given_up)
+
+
+def ticket_of(accepted: Accepted, lobby: Lobby, listener: Listener | None) -> Ticket:
+    """Return the ticket of an operation that is yet to be buffered."""
+    return Ticket(
+        accepted.operation_id,
+        accepted.version,
+        accepted.queues,
+        lobby,
+        () if listener is None else (listener,),
+        size=len(accepted.data),
+        missing=len(accepted.routes),
+    )
+
+
+class Stretch:
+    """Operations of one `send_many` that lie side by side in each of their queues.
+
+    They are sent, confirmed and given up together, so that one ticket does for all of them. An
+    operation has joined once its size is here, so that an interruption leaves no half of one.
+    """
+
+    __slots__ = (
+        "_news",
+        "batch",
+        "epoch",
+        "given_up",
+        "indexes",
+        "joined_until",
+        "missing",
+        "sizes",
+        "try_until",
+    )
+    #: What listeners get beside it, which know the errors of its operations.
+    error: ClassVar[None] = None
+    #: Somebody always listens: the receipt of the batch.
+    heard: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        batch: BatchReceipt,
+        *,
+        copies: int,
+        epoch: int,
+        joined_until: float,
+        try_until: float,
+    ) -> None:
+        """Begin with none of the operations of *batch*."""
+        self.batch = batch
+        #: Places of its operations in the batch.
+        self.indexes: list[int] = []
+        #: Bytes of each of them.
+        self.sizes: list[int] = []
+        #: Copies of it that are neither confirmed nor given up.
+        self.missing = copies
+        #: Epoch of their acceptance, see `tally`.
+        self.epoch = epoch
+        #: Monotonic seconds until which others may join.
+        self.joined_until = joined_until
+        #: Monotonic seconds after which no further try may begin.
+        self.try_until = try_until
+        #: Why a copy was given up, and its bytes.
+        self.given_up: tuple[Reason, bytes] | None = None
+        self._news: Iterator[Listener] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many operations it is for."""
+        return len(self.sizes)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its operations."""
+        return sum(self.sizes)
+
+    def takes(self, batch: BatchReceipt, epoch: int, now: float) -> bool:
+        """Return whether an operation of *batch* that is accepted in *epoch* may join it *now*."""
+        return self.batch is batch and self.epoch == epoch and now < self.joined_until
+
+    def join(self, size: int) -> None:
+        """Count the item of the batch that is sent now, an operation of *size* bytes."""
+        self.indexes.append(self.batch.index)
+        self.sizes.append(size)
+
+    def give_up(self, reason: Reason, raw: bytes) -> None:
+        """Note that the copy in *raw* is given up, unless another was before."""
+        if self.given_up is None:
+            self.given_up = reason, raw
+
+    def end(self) -> None:
+        """Settle its operations, of which no copy is missing; the batch is yet to be told."""
+        if self._news is None:
+            self._news = self._listeners()
+
+    def take_listener(self) -> Listener | None:
+        """Return one more listener to be told, None if there is none."""
+        return None if self._news is None else next(self._news, None)
+
+    def _listeners(self) -> Iterator[Listener]:
+        """Yield what tells the batch; errors are made one by one, because they may be many."""
+        if self.given_up is None:
+            yield functools.partial(self.batch.confirm, self.count)
+            return
+        reason, raw = self.given_up
+        for index, (operation, _) in zip(self.indexes, decode_all(raw), strict=False):
+            error = reason(Name(operation.uuid, operation.version))
+            yield functools.partial(self.batch.fail, index, error)

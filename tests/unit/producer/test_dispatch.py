@@ -36,7 +36,8 @@ def _parcel(shard, *keys):
         for key in keys
     ]
     tickets = [ticket(operation) for operation in operations]
-    return Parcel(route(shard, Priority.LOW), tickets, bytearray(b"".join(operations)))
+    body = bytearray(b"".join(operations))
+    return Parcel(route(shard, Priority.LOW), tickets, len(tickets), body)
 
 
 def test_an_envelope_says_where_it_goes_what_it_holds_and_when_it_was_made(broker):

@@ -12,14 +12,14 @@ def test_a_mark_waits_for_what_was_opened_before_it_only():
     tally.opened()
 
     assert tally.waiting(mark) == 1
-    tally.settled([first])
+    tally.settled(first, 1)
     assert tally.waiting(mark) == 0
     assert tally.report(mark) == 0
 
 
 def test_a_failure_is_reported_once_by_the_next_flush():
     tally = Tally()
-    tally.settled([tally.opened()], failed=1)
+    tally.settled(tally.opened(), 1, failed=1)
 
     assert tally.report(tally.mark()) == 1
     assert tally.report(tally.mark()) == 0
@@ -29,7 +29,7 @@ def test_a_failure_is_reported_by_every_flush_that_waits_meanwhile():
     tally = Tally()
     epoch = tally.opened()
     one, other = tally.mark(), tally.mark()
-    tally.settled([epoch], failed=1)
+    tally.settled(epoch, 1, failed=1)
 
     assert [tally.report(one), tally.report(other)] == [1, 1]
     assert tally.report(tally.mark()) == 0
@@ -38,18 +38,28 @@ def test_a_failure_is_reported_by_every_flush_that_waits_meanwhile():
 def test_what_still_waits_is_reported():
     tally = Tally()
     tally.opened()
-    tally.settled([tally.opened()], failed=1)
+    tally.settled(tally.opened(), 1, failed=1)
 
     assert tally.report(tally.mark()) == 2
     assert tally.report(tally.mark()) == 1
 
 
-def test_operations_of_several_epochs_may_be_settled_at_once():
+def test_several_operations_may_be_settled_at_once():
     tally = Tally()
-    epochs = [tally.opened(), tally.opened()]
+    epoch = min(tally.opened() for _ in range(3))
     mark = tally.mark()
-    epochs.append(tally.opened())
-    tally.settled(epochs[1:], failed=1)
+    later = tally.opened()
+    tally.settled(epoch, 2, failed=1)
 
     assert tally.waiting(mark) == 1
+    tally.settled(later, 1)
     assert tally.report(tally.mark()) == 2
+
+
+def test_a_recount_leaves_nothing_of_what_was_counted_before():
+    tally = Tally()
+    tally.opened()
+    mark = tally.mark()
+    tally.recount({mark.epoch: 2, mark.epoch + 1: 5})
+
+    assert tally.waiting(mark) == 2
