@@ -6,8 +6,8 @@ Values that MessagePack does not know travel as extension types, numbered below;
 plain. An operation is encoded once, when it is enqueued: the same bytes go to every target, into
 the schedule and into dead letters.
 
-msgspec reads, because it makes and checks operations in one step; it would write decimals, times
-and UUIDs in ways of its own, so msgpack writes.
+msgspec reads, because it makes and checks operations in one step. It writes what is simple; it
+would write decimals, times and UUIDs in ways of its own, so msgpack writes the rest.
 """
 
 from __future__ import annotations
@@ -71,20 +71,19 @@ def encode(operation: Operation) -> bytes:
     ]
     if operation.not_before_ms or operation.expires_ms or operation.group_id:
         fields.append(_rare(operation))
-    return encode_fields(fields)
+    return encode_fields(fields, simple=False)
 
 
-def encode_fields(fields: list[Any]) -> bytes:
+def encode_fields(fields: list[Any], *, simple: bool) -> bytes:
     """Return the bytes of the operation of *fields*, as `encode` without making one.
 
-    They are id, kind (an exact int), collection, key, version and data. Raises the same.
+    They are id, kind (an exact int), collection, key, version and data, which may be *simple*, as
+    `check_document` says. Raises the same.
     """
     try:
-        packer = _PACKERS_AT_REST.pop()
-    except IndexError:
-        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
-    data: bytes = packer.pack(fields)
-    _PACKERS_AT_REST.append(packer)
+        data = _SIMPLE.encode(fields) if simple else _packed(fields)
+    except OverflowError:  # an integer of more than 64 bits
+        data = _packed(fields)
     if len(data) > MAX_OPERATION_BYTES:
         raise OperationTooLarge(
             f"The operation has {len(data)} bytes, limit {MAX_OPERATION_BYTES}."
@@ -168,6 +167,16 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         start = end
 
 
+def _packed(fields: list[Any]) -> bytes:
+    try:
+        packer = _PACKERS_AT_REST.pop()
+    except IndexError:
+        packer = msgpack.Packer(default=_pack_extension, strict_types=True)
+    data: bytes = packer.pack(fields)
+    _PACKERS_AT_REST.append(packer)
+    return data
+
+
 def _rare(operation: Operation) -> dict[str, int | bytes]:
     """Return what few operations have, without what this one has not."""
     members = {"n": operation.not_before_ms, "x": operation.expires_ms, "g": operation.group_id}
@@ -211,6 +220,8 @@ _PACKERS: dict[type, Callable[[Any], tuple[int, bytes]]] = {
     uuid.UUID: lambda value: (_UUID, value.bytes),
 }
 
+#: Writes what MessagePack knows, byte for byte as the packers below, in half the time.
+_SIMPLE = msgspec.msgpack.Encoder()
 #: Packers that nobody uses now: making one takes longer than packing. One that is in use, or has
 #: met a fault, is not here, so that no thread or signal handler comes upon half of others' bytes.
 _PACKERS_AT_REST: list[msgpack.Packer] = []

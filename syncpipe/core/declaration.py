@@ -17,25 +17,32 @@ if TYPE_CHECKING:
 
 def check_data(
     kind: Kind, collection: Collection, key: str, data: Mapping[str, Any] | None
-) -> None:
+) -> bool:
     """Check the *data* of an operation on the record with the canonical *key*.
+
+    Returns whether it is simple, see `check_document`.
 
     Raises:
         InvalidValue: something in it cannot travel, or does not fit the kind.
         InvalidKey: it contradicts the key, or would change it.
 
     """
-    _CHECKS[kind](data)
-    if not data or data.keys().isdisjoint(collection.key):
-        return
-    if kind is Kind.INCREMENT:
-        raise InvalidKey("An increment cannot add to a field of the key.")
-    check_key_fields(collection, key, data)
+    simple = _CHECKS[kind](data)
+    if not data:
+        return simple
+    for name in collection.key:
+        if name in data:
+            if kind is Kind.INCREMENT:
+                raise InvalidKey("An increment cannot add to a field of the key.")
+            check_key_fields(collection, key, data)
+            break
+    return simple
 
 
-def _check_absence(data: object) -> None:
+def _check_absence(data: object) -> bool:
     if data is not None:
         raise InvalidValue("A delete takes no data.")
+    return True
 
 
 _CHECKS = {

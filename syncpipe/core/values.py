@@ -23,23 +23,27 @@ _SHOWN_CHARACTERS = 80
 _Path = tuple[Any, Any]
 
 
-def check_document(document: object) -> None:
-    """Raise `InvalidValue`, naming the path, unless *document* is a dict that may travel."""
+def check_document(document: object) -> bool:
+    """Raise `InvalidValue`, naming the path, unless *document* is a dict that may travel.
+
+    Returns whether it is simple: MessagePack knows all that is in it, but for large integers.
+    """
     if type(document) is not dict:
         raise InvalidValue(f"The data must be a dict, not {_named(document)}.")
-    _check_dict(document, (None, "data"), 1)
+    return _check_dict(document, (None, "data"), 1)
 
 
-def check_patch(document: object) -> None:
-    """Raise `InvalidValue` unless *document* may travel and names at least one field."""
-    check_document(document)
+def check_patch(document: object) -> bool:
+    """As `check_document`, and *document* must name at least one field."""
+    simple = check_document(document)
     if not document:
         raise InvalidValue("A patch must name at least one field.")
+    return simple
 
 
-def check_amounts(amounts: object) -> None:
-    """Raise `InvalidValue` unless *amounts* is a non-empty dict of fields to ints and Decimals."""
-    check_document(amounts)
+def check_amounts(amounts: object) -> bool:
+    """As `check_document`, and *amounts* must name fields, with an int or Decimal for each."""
+    simple = check_document(amounts)
     if not amounts:
         raise InvalidValue("An increment must name at least one field.")
     if TYPE_CHECKING:
@@ -50,6 +54,7 @@ def check_amounts(amounts: object) -> None:
                 f"data.{name} is {_named(amount)}; increments take int and Decimal, because float "
                 "addition depends on the order."
             )
+    return simple
 
 
 def path_text(path: _Path | None) -> str:
@@ -82,20 +87,21 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _check(value: Any, path: _Path, depth: int) -> None:
+def _check(value: Any, path: _Path, depth: int) -> bool:
     checker = _CHECKERS.get(type(value))
     if checker is None:
         raise InvalidValue(f"{path_text(path)} is {_named(value)}, which cannot travel.")
-    checker(value, path, depth)
+    return checker(value, path, depth)
 
 
-def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> None:
+def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> bool:
     if depth > MAX_DEPTH:
         raise _too_deep(path)
+    simple = True
     for name, item in value.items():
         if type(name) is str and name.isascii() and "\0" not in name:
             kind = type(item)
-            if (kind is str and item.isascii() and "\0" not in item) or kind in _ANY:
+            if (kind is str and item.isascii() and "\0" not in item) or kind in _SIMPLE:
                 continue  # the common case, without a call for it
         if type(name) is not str:
             raise InvalidValue(
@@ -103,58 +109,69 @@ def _check_dict(value: Mapping[Any, Any], path: _Path, depth: int) -> None:
             )
         if fault := text_fault(name):
             raise InvalidValue(f"A field name in {path_text(path)} {fault}: {shown(name)}.")
-        _check(item, (path, name), depth + 1)
+        if not _check(item, (path, name), depth + 1):
+            simple = False
+    return simple
 
 
-def _check_list(value: list[Any], path: _Path, depth: int) -> None:
+def _check_list(value: list[Any], path: _Path, depth: int) -> bool:
     if depth > MAX_DEPTH:
         raise _too_deep(path)
+    simple = True
     for index, item in enumerate(value):
-        _check(item, (path, index), depth + 1)
+        if not _check(item, (path, index), depth + 1):
+            simple = False
+    return simple
 
 
 def _too_deep(path: _Path) -> InvalidValue:
     return InvalidValue(f"{path_text(path)} is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _check_str(value: str, path: _Path, depth: int) -> None:  # noqa: ARG001 - one signature for all
+def _check_str(value: str, path: _Path, depth: int) -> bool:  # noqa: ARG001 - one signature for all
     if fault := text_fault(value):
         raise InvalidValue(f"{path_text(path)} {fault}.")
+    return True
 
 
-def _check_float(value: float, path: _Path, depth: int) -> None:  # noqa: ARG001
+def _check_float(value: float, path: _Path, depth: int) -> bool:  # noqa: ARG001
     if not math.isfinite(value):
         raise InvalidValue(f"{path_text(path)} is {value}, not a finite number.")
+    return True
 
 
-def _check_decimal(value: Decimal, path: _Path, depth: int) -> None:  # noqa: ARG001
+def _check_decimal(value: Decimal, path: _Path, depth: int) -> bool:  # noqa: ARG001
     if not in_range(value):
         raise InvalidValue(
             f"{path_text(path)} is not a finite decimal in PostgreSQL's numeric range."
         )
+    return False
 
 
-def _check_aware(value: dt.datetime, path: _Path, depth: int) -> None:  # noqa: ARG001
+def _check_aware(value: dt.datetime, path: _Path, depth: int) -> bool:  # noqa: ARG001
     if value.utcoffset() is None:
         raise InvalidValue(f"{path_text(path)} is a datetime without time zone.")
+    return False
 
 
-def _check_time(value: dt.time, path: _Path, depth: int) -> None:  # noqa: ARG001
+def _check_time(value: dt.time, path: _Path, depth: int) -> bool:  # noqa: ARG001
     if value.tzinfo is not None and value.utcoffset() is None:
         raise InvalidValue(f"{path_text(path)} is a time whose zone has no fixed offset.")
+    return False
 
 
-def _accept(value: Any, path: _Path, depth: int) -> None:
+def _accept(value: Any, path: _Path, depth: int) -> bool:  # noqa: ARG001
     """Accept any value of the type."""
+    return type(value) in _SIMPLE
 
 
 def _named(value: object) -> str:
     return "null" if value is None else f"a {type(value).__name__}"
 
 
-#: Types all of whose values may travel.
-_ANY = frozenset({type(None), bool, int, bytes, dt.date, uuid.UUID})
-_CHECKERS: dict[type, Callable[[Any, _Path, int], None]] = {
+#: Types all of whose values may travel, and that MessagePack knows.
+_SIMPLE = frozenset({type(None), bool, int, bytes})
+_CHECKERS: dict[type, Callable[[Any, _Path, int], bool]] = {
     type(None): _accept,
     bool: _accept,
     int: _accept,

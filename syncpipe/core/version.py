@@ -46,7 +46,9 @@ def next_version(now_ms: int, last: int = 0, after: int = 0) -> int:
     *last* is the stamp given out before by the same producer, *after* the version of what the
     caller has read and builds on.
     """
-    return max(now_ms << COUNTER_BITS, last + 1, after + 1)
+    version = now_ms << COUNTER_BITS
+    before = after if after > last else last  # noqa: FURB136 - `max` takes twice as long
+    return version if version > before else before + 1
 
 
 def milliseconds(version: int) -> int:

@@ -32,9 +32,6 @@ COPY_BYTES = 320
 _ROUND_PARCELS = 64
 #: Bytes after which a round takes no further parcel.
 _ROUND_BYTES = 8 * 1024 * 1024
-#: For how long operations may join a stretch, as a part of the time for their tries: the last to
-#: join has so much less.
-_STRETCH_PART = 0.001
 
 
 @dataclass(eq=False, slots=True)
@@ -103,7 +100,6 @@ class Buffer:
         self._max_ops = options.batch_max_ops
         self._max_batch_bytes = options.batch_max_bytes
         self._max_bytes = options.buffer_max_bytes
-        self._tries_s = options.tries_s
         self._bytes = 0
         #: By queue; there are only those in which something waits.
         self._groups: dict[str, _Group] = {}
@@ -128,51 +124,59 @@ class Buffer:
             group = _Group(deque([Parcel(route)]), now + self._linger_s)
             self._groups[route.queue] = group
         parcel = group.parcels[-1]
-        if not self._takes(parcel, accepted):
-            parcel = Parcel(route)
+        end = len(parcel.body) + ticket.size
+        if parcel.closed or (end > self._max_batch_bytes and parcel.tickets):
+            parcel, end = Parcel(route), ticket.size
             group.parcels.append(parcel)
         parcel.body += accepted.data
-        if not parcel.tickets or parcel.tickets[-1] is not ticket:
-            parcel.tickets.append(ticket)
+        parcel.tickets.append(ticket)
         parcel.count += 1
-        self._bytes += len(accepted.data) + COPY_BYTES
-        full = len(parcel.body) >= self._max_batch_bytes or parcel.count >= self._max_ops
-        parcel.closed = full
-        if (full or len(group.parcels) > 1) and not group.held and group.due_at > now:
+        self._bytes += ticket.size + COPY_BYTES
+        parcel.closed = end >= self._max_batch_bytes or parcel.count >= self._max_ops
+        if (parcel.closed or len(group.parcels) > 1) and not group.held and group.due_at > now:
             group.due_at = now
             return True
         return first
 
-    def stretch(self, batch: BatchReceipt, accepted: Accepted, epoch: int, now: float) -> Stretch:
-        """Return the stretch of *batch* that *accepted* is to join: a new one, if need be."""
-        last = self._last_of_all(accepted)
-        if isinstance(last, Stretch) and last.takes(batch, epoch, now):
-            return last
-        return Stretch(
-            batch,
-            copies=len(accepted.routes),
-            epoch=epoch,
-            joined_until=now + self._tries_s * _STRETCH_PART,
-            try_until=now + self._tries_s,
-        )
+    def join(self, batch: BatchReceipt, accepted: Accepted, epoch: int, now: float) -> bool:
+        """Let an operation of *batch* join the stretch that ends each of its queues.
 
-    def _last_of_all(self, accepted: Accepted) -> Ticket | Stretch | None:
-        """Return the ticket at the end of each queue of *accepted*, where that has room for it."""
-        last: Ticket | Stretch | None = None
+        Returns False where there is no such stretch, or no time or room left but for one more: what
+        makes a parcel full is to be appended. This is the way of most operations.
+        """
+        data, stretch = accepted.data, None
+        size = len(data)
+        parcels = []
         for queue in accepted.queues:
             group = self._groups.get(queue)
-            if group is None or not self._takes(group.parcels[-1], accepted):
-                return None
-            end = group.parcels[-1].tickets[-1]
-            if last is not None and last is not end:
-                return None
-            last = end
-        return last
-
-    def _takes(self, parcel: Parcel, accepted: Accepted) -> bool:
-        """Return whether *accepted* may travel with what is in *parcel*."""
-        end = len(parcel.body) + len(accepted.data)
-        return not parcel.closed and (end <= self._max_batch_bytes or not parcel.tickets)
+            if group is None:
+                return False
+            parcel = group.parcels[-1]
+            last = parcel.tickets[-1]
+            if (
+                parcel.closed
+                or parcel.count + 1 >= self._max_ops
+                or len(parcel.body) + size >= self._max_batch_bytes
+                or type(last) is not Stretch
+                or (stretch is not None and last is not stretch)
+            ):
+                return False
+            stretch = last
+            parcels.append(parcel)
+        if (
+            stretch is None
+            or stretch.batch is not batch
+            or stretch.epoch != epoch
+            or stretch.joined_until <= now
+        ):
+            return False
+        for parcel in parcels:
+            parcel.body += data
+            parcel.count += 1
+            self._bytes += size + COPY_BYTES
+        stretch.indexes.append(batch.index)
+        stretch.sizes.append(size)
+        return True
 
     def hurry(self, now: float) -> None:
         """Make due what only lingers."""
@@ -253,8 +257,6 @@ class Buffer:
         """Count again what waits and what is *flying*, after an interruption anywhere."""
         for queue, group in list(self._groups.items()):
             last = group.parcels[-1]
-            if last.tickets and not last.tickets[-1].count:
-                last.tickets.pop()
             last.count = _count(last.tickets)
             del last.body[sum(ticket.size for ticket in last.tickets) :]
             if not last.tickets:  # it was made for what has been interrupted

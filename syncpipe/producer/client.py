@@ -135,10 +135,12 @@ class Client:
 
         """
         batch = BatchReceipt(on_fault)
-        accept, put = self._intake.accept_item, self._sender.put
+        accept, offer, put = self._intake.accept_item, self._sender.offer, self._sender.put
         for batch.index, item in enumerate(drafts):
             try:
-                put(accept(item), batch)
+                accepted = accept(item)
+                if not offer(accepted, batch):
+                    put(accepted, batch)
             except ClientClosed:
                 raise
             except SyncpipeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +36,10 @@ if TYPE_CHECKING:
 _UUID_VERSION = 7
 #: Where the members of a draft begin that few calls give, and what they are without.
 _CHOICES = Draft._fields.index("id")
+#: Looked up once: an enum's class takes its time for it.
+_SOURCE, _UPSERT = VersionSource.SOURCE, Kind.UPSERT
+#: Members of the shortest draft with data.
+_MEMBERS = 3
 _NO_CHOICES = (None,) * (len(Draft._fields) - _CHOICES)
 _PRIORITIES = {priority.value: priority for priority in Priority}
 
@@ -83,7 +86,10 @@ class Intake:
         self._collections = collections
         self._shards = shards
         self._stamper = stamper
-        self._routes = functools.cache(_routes)
+        #: By collection, at its own priority.
+        self._ways = {
+            each.name: _Ways(each.targets, each.priority) for each in collections.values()
+        }
 
     def accept(self, draft: Draft) -> Accepted:
         """Return the operation that *draft* asks for.
@@ -103,6 +109,9 @@ class Intake:
 
     def accept_item(self, item: object) -> Accepted:
         """Return the operation that an item of a batch asks for. Raises as `accept`."""
+        if type(item) is tuple and len(item) == _MEMBERS:  # the common case
+            name, key, data = item
+            return self.accept_call(name, key, data, _UPSERT, {})
         return self.accept(draft_of(item))
 
     def accept_call(
@@ -116,12 +125,13 @@ class Intake:
             return self.accept(Draft(name, key, data, kind, **choices))
         collection = self._collection(name)
         text = canonical_key(collection, key)
-        check_data(kind, collection, text, data)
-        if collection.version is VersionSource.SOURCE:
+        simple = check_data(kind, collection, text, data)
+        if collection.version is _SOURCE:
             return self._accept_chosen(collection, kind, text, Draft(name, key, data, kind))
         operation_id, version = self._stamper.next(None)
-        encoded = encode_fields([operation_id, int(kind), collection.name, text, version, data])
-        routes, queues = self._way(collection, text, collection.priority)
+        fields = [operation_id, int(kind), collection.name, text, version, data]
+        encoded = encode_fields(fields, simple=simple)
+        routes, queues = self._ways[name][shard_of(name, text, self._shards)]
         return Accepted(operation_id, version, encoded, routes, queues)
 
     def _accept_chosen(
@@ -150,8 +160,10 @@ class Intake:
         self, collection: Collection, key: str, priority: Priority
     ) -> tuple[tuple[Route, ...], tuple[str, ...]]:
         """Return the routes of operations on *key*, one for each target, and their queues."""
-        shard = shard_of(collection.name, key, self._shards)
-        return self._routes(collection.targets, shard, priority)
+        ways = self._ways[collection.name]
+        if priority is not ways.priority:
+            ways = _Ways(collection.targets, priority)
+        return ways[shard_of(collection.name, key, self._shards)]
 
     def _collection(self, name: str) -> Collection:
         try:
@@ -252,10 +264,18 @@ def _repeated(given: bytes | None, draft: Draft, due_ms: int) -> tuple[bytes, in
     return given, version
 
 
-def _routes(
-    targets: tuple[str, ...], shard: int, priority: Priority
-) -> tuple[tuple[Route, ...], tuple[str, ...]]:
-    """Return the routes to *targets*, and their queues."""
-    lanes = [Lane(target, shard) for target in targets]
-    routes = tuple(Route(lane, priority, lane.queue(priority)) for lane in lanes)
-    return routes, tuple(route.queue for route in routes)
+class _Ways(dict[int, tuple[tuple[Route, ...], tuple[str, ...]]]):
+    """By shard, the routes of a collection's operations of one priority, and their queues."""
+
+    def __init__(self, targets: tuple[str, ...], priority: Priority) -> None:
+        super().__init__()
+        #: Of all of them.
+        self.priority = priority
+        self._targets = targets
+
+    def __missing__(self, shard: int) -> tuple[tuple[Route, ...], tuple[str, ...]]:
+        """Make those of one shard."""
+        lanes = [Lane(target, shard) for target in self._targets]
+        routes = tuple(Route(lane, self.priority, lane.queue(self.priority)) for lane in lanes)
+        self[shard] = way = (routes, tuple(route.queue for route in routes))
+        return way

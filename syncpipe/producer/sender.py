@@ -127,7 +127,13 @@ class Sender:
             if not self._buffer.has_room(accepted):
                 return False
             try:
-                self._append(accepted, of)
+                now, epoch = self._clock.monotonic(), self._tally.opened()
+                if isinstance(of, Ticket):
+                    of.epoch, of.try_until = epoch, now + self._tries_s
+                    self._append(accepted, of, now)
+                elif not self._buffer.join(of, accepted, epoch, now):
+                    first = Stretch(of, accepted, epoch=epoch, now=now, tries_s=self._tries_s)
+                    self._append(accepted, first, now)
             except BaseException:
                 self._recount()
                 raise
@@ -199,19 +205,10 @@ class Sender:
             self._broker.close()
         return self.report(mark)
 
-    def _append(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
-        now = self._clock.monotonic()
-        epoch = self._tally.opened()
-        if isinstance(of, Ticket):
-            ticket: Ticket | Stretch = of
-            of.epoch, of.try_until = epoch, now + self._tries_s
-        else:
-            ticket = self._buffer.stretch(of, accepted, epoch, now)
+    def _append(self, accepted: Accepted, ticket: Ticket | Stretch, now: float) -> None:
         sooner = False
         for route in accepted.routes:
             sooner = self._buffer.append(route, ticket, accepted, now) or sooner
-        if isinstance(ticket, Stretch):
-            ticket.join(len(accepted.data))
         if sooner:
             self._turn.use()
 

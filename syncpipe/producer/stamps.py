@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from syncpipe.core.operation import CREATED_BYTES, uuid7_ends
 from syncpipe.core.values import shown
-from syncpipe.core.version import MAX_AHEAD_MS, MAX_VERSION, milliseconds, next_version
+from syncpipe.core.version import (
+    COUNTER_BITS,
+    MAX_AHEAD_MS,
+    MAX_VERSION,
+    milliseconds,
+    next_version,
+)
 from syncpipe.errors import InvalidVersion
 from syncpipe.producer import lifetime
 from syncpipe.producer.dues import Dues
@@ -29,6 +35,8 @@ class Stamper:
         self._clock = clock
         self._random = random
         self._last = 0
+        #: How ids begin that are made in that millisecond.
+        self._begin = (0, bytes(CREATED_BYTES))
         self.renew()
         lifetime.renew_after_fork(self)
 
@@ -56,33 +64,34 @@ class Stamper:
             InvalidVersion: *after* is not a version, or lies too far ahead of this machine's clock.
 
         """
-        return self._version_at(self._clock.now_ms(), after)
+        return self.next(after)[1]
 
     def next(self, after: int | None) -> tuple[bytes, int]:
         """Return a new id and the next version, with one look at the clock. Raises the same."""
         now_ms = self._clock.now_ms()
-        return self._id_at(now_ms), self._version_at(now_ms, after)
-
-    def _id_at(self, now_ms: int) -> bytes:
-        try:
-            end = self._drawn.pop()
-        except IndexError:
-            # Asking the kernel for each id would take longer than all the rest of a call.
-            bits = self._random.bits(_ID_RANDOM_BITS * _DRAWN_IDS)
-            end, *rest = uuid7_ends(bits, _DRAWN_IDS)
-            self._drawn += rest
-        return (now_ms & _ID_TIME).to_bytes(CREATED_BYTES, "big") + end
-
-    def _version_at(self, now_ms: int, after: int | None) -> int:
         newest = now_ms + MAX_AHEAD_MS
         if after is not None:
             _check_after(after, newest, "this machine's clock")
         with self._lock:
             last = self._last
-            if milliseconds(last) > newest:
+            if last >> COUNTER_BITS > newest:
                 last = 0
             self._last = version = next_version(now_ms, last, after or 0)
-            return version
+        return self._id_at(now_ms), version
+
+    def _id_at(self, now_ms: int) -> bytes:
+        made_ms, begin = self._begin
+        if made_ms != now_ms:
+            begin = (now_ms & _ID_TIME).to_bytes(CREATED_BYTES, "big")
+            self._begin = now_ms, begin
+        try:
+            return begin + self._drawn.pop()
+        except IndexError:
+            # Asking the kernel for each id would take longer than all the rest of a call.
+            bits = self._random.bits(_ID_RANDOM_BITS * _DRAWN_IDS)
+            end, *rest = uuid7_ends(bits, _DRAWN_IDS)
+            self._drawn += rest
+            return begin + end
 
     def due_version(self, due_ms: int, after: int | None) -> int:
         """Return a version at *due_ms*, above those given out for it before, and above *after*.

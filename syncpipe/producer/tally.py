@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ class Tally:
     def __init__(self) -> None:
         """Start with nothing accepted."""
         self._epoch = 0
-        self._open: dict[int, int] = {}
+        self._open: Counter[int] = Counter()
         self._failed = 0
         self._reported = 0
 
     def opened(self) -> int:
         """Count one more accepted operation; return its epoch."""
-        self._open[self._epoch] = self._open.get(self._epoch, 0) + 1
+        self._open[self._epoch] += 1
         return self._epoch
 
     def settled(self, epoch: int, count: int, *, failed: int = 0) -> None:
@@ -46,7 +47,7 @@ class Tally:
 
     def recount(self, counts: Mapping[int, int]) -> None:
         """Count as waiting so many operations of each epoch, and no other."""
-        self._open = dict(counts)
+        self._open = Counter(counts)
 
     def mark(self) -> Mark:
         """Return this moment."""

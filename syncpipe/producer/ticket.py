@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     Reason = Callable[["Receipt | Name"], SendError]
 
 
+#: For how long operations may join a stretch, as a part of the time for their tries: the last to
+#: join has so much less.
+_JOINING_PART = 0.001
+
+
 class Name(NamedTuple):
     """What an error calls an operation of which nobody holds a receipt."""
 
@@ -97,28 +102,25 @@ class Stretch:
     heard: ClassVar[bool] = True
 
     def __init__(
-        self,
-        batch: BatchReceipt,
-        *,
-        copies: int,
-        epoch: int,
-        joined_until: float,
-        try_until: float,
+        self, batch: BatchReceipt, first: Accepted, *, epoch: int, now: float, tries_s: float
     ) -> None:
-        """Begin with none of the operations of *batch*."""
+        """Begin with the *first* operation, of the item of *batch* that is being sent.
+
+        It is accepted *now*, monotonic seconds, and may be tried for *tries_s*.
+        """
         self.batch = batch
         #: Places of its operations in the batch.
-        self.indexes: list[int] = []
+        self.indexes = [batch.index]
         #: Bytes of each of them.
-        self.sizes: list[int] = []
+        self.sizes = [len(first.data)]
         #: Copies of it that are neither confirmed nor given up.
-        self.missing = copies
+        self.missing = len(first.routes)
         #: Epoch of their acceptance, see `tally`.
         self.epoch = epoch
-        #: Monotonic seconds until which others may join.
-        self.joined_until = joined_until
         #: Monotonic seconds after which no further try may begin.
-        self.try_until = try_until
+        self.try_until = now + tries_s
+        #: Monotonic seconds until which others may join.
+        self.joined_until = now + tries_s * _JOINING_PART
         #: Why a copy was given up, and its bytes.
         self.given_up: tuple[Reason, bytes] | None = None
         self._news: Iterator[Listener] | None = None
@@ -132,15 +134,6 @@ class Stretch:
     def size(self) -> int:
         """Bytes of its operations."""
         return sum(self.sizes)
-
-    def takes(self, batch: BatchReceipt, epoch: int, now: float) -> bool:
-        """Return whether an operation of *batch* that is accepted in *epoch* may join it *now*."""
-        return self.batch is batch and self.epoch == epoch and now < self.joined_until
-
-    def join(self, size: int) -> None:
-        """Count the item of the batch that is sent now, an operation of *size* bytes."""
-        self.indexes.append(self.batch.index)
-        self.sizes.append(size)
 
     def give_up(self, reason: Reason, raw: bytes) -> None:
         """Note that the copy in *raw* is given up, unless another was before."""

@@ -14,16 +14,19 @@ from syncpipe.errors import BrokerFull, DeliveryTimeout, InvalidKey
 from syncpipe.producer.many import MAX_FAULTS, BatchReceipt, Fault
 from syncpipe.producer.reasons import about
 from syncpipe.producer.ticket import Stretch
+from tests.unit.producer.parts import accepted
 
 BAD = InvalidKey("No.")
 
 
 def _stretch(batch, *indexes):
     """Operations of these items, which are accepted."""
-    stretch = Stretch(batch, copies=1, epoch=0, joined_until=1.0, try_until=1.0)
-    for batch.index in indexes:
+    batch.index, *others = indexes
+    first = accepted(_operation(batch.index))
+    stretch = Stretch(batch, first, epoch=0, now=0.0, tries_s=1.0)
+    for batch.index in others:
         stretch.join(len(_operation(batch.index)))
-        batch.accepted += 1
+    batch.accepted += len(indexes)
     return stretch
 
 
