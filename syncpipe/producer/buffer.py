@@ -166,6 +166,7 @@ class Buffer:
         if (
             stretch is None
             or stretch.batch is not batch
+            or stretch.queues != accepted.queues
             or stretch.epoch != epoch
             or stretch.joined_until <= now
         ):

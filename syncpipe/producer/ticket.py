@@ -93,6 +93,7 @@ class Stretch:
         "indexes",
         "joined_until",
         "missing",
+        "queues",
         "sizes",
         "try_until",
     )
@@ -109,6 +110,8 @@ class Stretch:
         It is accepted *now*, monotonic seconds, and may be tried for *tries_s*.
         """
         self.batch = batch
+        #: The queues of each of its operations.
+        self.queues = first.queues
         #: Places of its operations in the batch.
         self.indexes = [batch.index]
         #: Bytes of each of them.

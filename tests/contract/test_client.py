@@ -17,8 +17,10 @@ from syncpipe.errors import (
     InvalidValue,
     UnknownCollection,
 )
+from syncpipe.producer.client import Client
 from syncpipe.producer.draft import Draft
 from tests.contract.conftest import PATIENT
+from tests.patience import eventually
 from tests.unit.producer.parts import sent, sent_operations
 
 
@@ -188,3 +190,57 @@ def test_many_items_are_sent_and_bad_ones_reported_by_index(client, broker):
     assert isinstance(batch.faults[0].error, InvalidValue)
     assert told == list(batch.faults)
     assert sorted(operation.key for operation in sent_operations(broker)) == ["a", "c", "f"]
+
+
+def test_an_item_is_confirmed_when_every_copy_is(client, broker):
+    batch = client.send_many([("people", f"{n}", {"n": n}) for n in range(5)])
+    assert client.flush() == 0
+
+    assert batch.wait().confirmed == 5
+    copies = [sent_operations(broker, queue) for queue in broker.queues()]
+    assert Counter(o.uuid for queue in copies for o in queue).most_common()[-1][1] == 2
+
+
+def test_items_and_calls_on_a_record_keep_their_order(opened, broker):
+    client = opened(dataclasses.replace(PATIENT, linger_ms=0, batch_max_ops=7))
+
+    def stream():
+        for number in range(0, 60, 2):
+            yield ("orders", "o", {"n": number})
+            client.upsert("orders", "o", {"n": number + 1})
+
+    if isinstance(client, Client):
+        client.send_many(stream())
+    else:
+        client.send_many(("orders", "o", {"n": number}) for number in range(60))
+    assert client.flush() == 0
+
+    operations = sent_operations(broker)
+    assert [operation.data["n"] for operation in operations] == list(range(60))
+    assert [o.version for o in operations] == sorted({o.version for o in operations})
+
+
+def test_what_was_read_of_a_stream_that_ends_with_an_error_is_sent(client, broker):
+    def stream():
+        yield ("orders", "a", {})
+        yield ("orders", "b", {})
+        raise RuntimeError("the source is gone")
+
+    with pytest.raises(RuntimeError, match="gone"):
+        client.send_many(stream())
+
+    assert client.flush() == 0
+    assert sorted(operation.key for operation in sent_operations(broker)) == ["a", "b"]
+
+
+def test_what_was_read_does_not_wait_for_the_next_item(opened, broker):
+    client = opened(dataclasses.replace(PATIENT, linger_ms=1))
+    seen = []
+
+    def stream():
+        for number in range(3):
+            yield ("orders", "o", {"n": number})
+            seen.append(eventually(lambda n=number: len(sent_operations(broker)) == n + 1))
+
+    client.send_many(stream())
+    assert seen == [True] * 3

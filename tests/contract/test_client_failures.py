@@ -221,6 +221,32 @@ def test_many_items_that_could_not_be_sent_are_reported_by_index(opened, slow):
     assert all(isinstance(fault.error, BrokerUnavailable) for fault in batch.faults)
 
 
+def test_a_fault_names_the_operation_so_that_it_can_be_sent_again(opened, slow, broker):
+    client = opened(PATIENT, slow)
+    slow.fail(DeliveryTimeout("Silent."), stored=True)
+    slow.fail(times=1_000_000)
+    batch = client.send_many(("people", f"{n}", {}) for n in range(5))
+    assert client.flush() == 5
+    batch.wait()
+
+    stored = {(o.uuid, o.version) for o in sent_operations(broker)}
+    assert stored <= {(f.error.operation_id, f.error.version) for f in batch.faults}
+    assert len(batch.faults) == len({fault.index for fault in batch.faults}) == batch.failed == 5
+
+
+def test_an_item_for_which_there_is_no_room_is_a_fault(opened, gated):
+    client = opened(TIGHT, gated)
+    batch = client.send_many(("orders", "o", {"n": n}) for n in range(3))
+    gated.gate.set()
+    client.flush()
+
+    assert [(fault.index, type(fault.error)) for fault in batch.faults] == [
+        (1, BufferFull),
+        (2, BufferFull),
+    ]
+    assert batch.wait().confirmed == 1
+
+
 def test_a_stream_is_read_only_as_fast_as_it_can_be_sent(opened, gated):
     options = dataclasses.replace(PATIENT, linger_ms=0, buffer_max_bytes=10_000, max_block_s=3600)
     client = opened(options, gated)

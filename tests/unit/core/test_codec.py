@@ -16,9 +16,11 @@ from syncpipe.core.codec import (
     decode_all,
     decode_at_once,
     encode,
+    encode_fields,
     split,
 )
 from syncpipe.core.operation import Kind, Operation
+from syncpipe.core.values import check_document
 from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
 from tests.unit.core import samples
 
@@ -237,3 +239,26 @@ def test_what_was_decoded_can_be_cut_however_deep_it_is():
         assert split(body, 1) == [body]
     finally:
         sys.setrecursionlimit(limit)
+
+
+@given(samples.operations)
+def test_what_is_simple_is_written_byte_for_byte_as_all_else(operation):
+    operation = replace(operation, not_before_ms=0, expires_ms=0, group_id=None)
+    simple = operation.data is None or check_document(operation.data)
+    fields = [
+        operation.id,
+        int(operation.kind),
+        operation.collection,
+        operation.key,
+        operation.version,
+        operation.data,
+    ]
+
+    assert encode_fields(fields, simple=simple) == encode(operation)
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**300])
+def test_an_integer_of_any_size_is_simple(number):
+    fields = [ID, int(Kind.UPSERT), "notes", "k", 1, {"n": number}]
+
+    assert encode_fields(fields, simple=True) == encode(_upsert({"n": number}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -102,3 +103,23 @@ def test_anything_else_may_not_be_added(amount):
 def test_a_refusal_says_what_to_do():
     with pytest.raises(InvalidValue, match="aware datetime"):
         check_document({"a": (1,)})
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 10**40, 0.5, "é", b"\0", [1, {"a": []}], {}])
+def test_what_messagepack_knows_is_simple(value):
+    assert check_document({"n": 1, "value": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Decimal(1),
+        uuid.UUID(int=1),
+        dt.date(2024, 1, 1),
+        dt.time(1),
+        dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+    ],
+)
+def test_what_holds_anything_else_is_not(value):
+    assert not check_document({"value": value, "n": 1})
+    assert not check_document({"lines": [1, {"value": value}, 2], "n": 1})

@@ -11,9 +11,10 @@ from syncpipe.core.routing import Lane, Priority
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.intake import Accepted, Route
 from syncpipe.producer.receipt import Lobby
-from syncpipe.producer.ticket import Ticket
+from syncpipe.producer.ticket import Stretch, Ticket
 
 if TYPE_CHECKING:
+    from syncpipe.producer.many import BatchReceipt
     from syncpipe.testing.broker import MemoryBroker
 
 COLLECTIONS = {
@@ -42,6 +43,11 @@ def ticket(data: bytes = b"x", *, until: float = 100.0) -> Ticket:
     """The ticket of an operation of these bytes, for one target."""
     lobby = Lobby(Condition())
     return Ticket(bytes(16), 1, (), lobby, size=len(data), missing=1, epoch=0, try_until=until)
+
+
+def stretch(batch: BatchReceipt, first: Accepted, *, now: float = 0.0) -> Stretch:
+    """The stretch that an operation of *batch* begins, which may be tried for 100 s."""
+    return Stretch(batch, first, epoch=0, now=now, tries_s=100.0)
 
 
 def sent(broker: MemoryBroker, queue: str | None = None) -> list[list]:

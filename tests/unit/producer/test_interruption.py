@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from syncpipe.producer import audience, buffer, client, dispatch, sender, tally, turn
+from syncpipe.producer import audience, buffer, client, dispatch, many, sender, tally, ticket, turn
 from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
@@ -18,7 +18,10 @@ from syncpipe.testing.broker import MemoryBroker
 from tests.unit.producer.parts import COLLECTIONS, sent_operations
 
 #: The files in which the state of a client changes.
-FILES = {module.__file__ for module in (audience, buffer, client, dispatch, sender, tally, turn)}
+FILES = {
+    module.__file__
+    for module in (audience, buffer, client, dispatch, many, sender, tally, ticket, turn)
+}
 #: Longer than any wait that ends by itself.
 PATIENCE_S = 20
 
@@ -104,6 +107,26 @@ def test_no_flush_waits_for_an_operation_that_was_interrupted(broker, before):
     assert number > 20
     copies = [operation.key for operation in sent_operations(broker)]
     assert len(copies) >= 2 * number
+
+
+@pytest.mark.parametrize("collection", ["orders", "people"], ids=["one target", "two"])
+def test_a_batch_that_was_interrupted_leaves_nothing_behind(broker, collection):
+    for number in itertools.count(1):
+        with new_client(broker, linger_ms=1000) as client:
+            with Interrupter(number) as interrupter:
+                client.send_many((collection, f"{number}", {"n": n}) for n in range(4))
+            assert client.flush(PATIENCE_S) == 0, number
+            assert client.send_many([(collection, "later", {})]).accepted == 1
+            assert client.flush(PATIENCE_S) == 0, number
+            assert client._sender._buffer.bytes == 0
+        if interrupter.left > 0:
+            break
+    assert number > 40
+    for queue in broker.queues():
+        sent = [(o.key, o.data.get("n")) for o in sent_operations(broker, queue)]
+        for key in {key for key, _ in sent} - {"later"}:
+            numbers = [n for name, n in sent if name == key]
+            assert numbers == list(range(len(numbers)))
 
 
 @pytest.mark.parametrize("times", [0, 1], ids=["confirmed", "refused at first"])

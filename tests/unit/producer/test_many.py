@@ -25,7 +25,8 @@ def _stretch(batch, *indexes):
     first = accepted(_operation(batch.index))
     stretch = Stretch(batch, first, epoch=0, now=0.0, tries_s=1.0)
     for batch.index in others:
-        stretch.join(len(_operation(batch.index)))
+        stretch.indexes.append(batch.index)
+        stretch.sizes.append(len(_operation(batch.index)))
     batch.accepted += len(indexes)
     return stretch
 

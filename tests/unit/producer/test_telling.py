@@ -154,6 +154,37 @@ def test_an_interrupted_flush_takes_the_news_of_nobody(client):
     assert eventually(lambda: len(told) == 3)
 
 
+def test_what_was_read_of_a_stream_is_told_when_it_closes_the_client(client):
+    told = []
+
+    def stream():
+        yield ("orders", "a", {})
+        yield ("people", "b", {})
+        client.close(0)
+        yield ("orders", "c", {})
+
+    with pytest.raises(ClientClosed):
+        client.send_many(stream(), on_fault=told.append)
+    assert sorted(fault.index for fault in told) == [0, 1]
+    assert all(isinstance(fault.error, ClientClosed) for fault in told)
+
+
+def test_every_fault_is_told_though_telling_fails(client, broker, caplog):
+    told = []
+
+    def refuse(fault):
+        told.append(fault.index)
+        raise RuntimeError("my own fault")
+
+    batch = client.send_many((("orders", f"{n}", {}) for n in range(3)), on_fault=refuse)
+    client.close(0)
+
+    assert sorted(told) == [0, 1, 2]
+    assert batch.wait(PATIENCE_S).failed == 3
+    assert "my own fault" in caplog.text
+    assert sent_operations(broker) == []
+
+
 @pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), KeyboardInterrupt()])
 def test_nothing_that_a_callback_raises_ends_the_sending(client, broker, caplog, error):
     told = []
