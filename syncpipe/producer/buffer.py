@@ -1,8 +1,9 @@
 """The client's buffer: which operations travel together, and when. Pure: time is an argument.
 
-Operations wait in one group per queue, in parcels that each become one envelope. A group is due
-when its oldest operation has lingered, or when a parcel is full; each round takes one parcel from
-every due group, so that the order within a queue is kept even when a parcel has to be put back.
+Operations wait in one group per queue, in parcels that each become one envelope. A parcel is due
+when its oldest operation has lingered, or when it is full; each round takes one parcel from every
+group whose first one is due, so that the order within a queue is kept even when a parcel has to be
+put back.
 
 What is taken or late is looked up first and removed after, so that whoever is interrupted in
 between has it twice, and not nowhere.
@@ -11,6 +12,7 @@ between has it twice, and not nowhere.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -40,6 +42,8 @@ class Parcel:
 
     #: Where to.
     route: Route
+    #: When it is due, unless others go before.
+    due_at: float
     #: Whose, in the order of their bytes.
     tickets: list[Ticket | Stretch] = field(default_factory=list)
     #: How many operations they are.
@@ -50,6 +54,11 @@ class Parcel:
     closed: bool = False
     #: What the last try ended with.
     error: SyncpipeError | None = None
+
+    def close(self, now: float) -> None:
+        """Let nothing join any more, and be due *now*."""
+        self.closed = True
+        self.due_at = min(self.due_at, now)
 
     def operations(self) -> list[bytes]:
         """Return the bytes of each operation."""
@@ -85,10 +94,13 @@ class Parcel:
 class _Group:
     #: At least one, once it is in a buffer. Only the last one may grow.
     parcels: deque[Parcel]
-    #: When it is due.
-    due_at: float
-    #: Whether it waits to be tried again, so that neither fullness nor haste makes it due.
-    held: bool = False
+    #: When it is to be tried again, if that is what it waits for: neither fullness nor haste makes
+    #: it due then.
+    again_at: float | None = None
+
+    @property
+    def due_at(self) -> float:
+        return self.parcels[0].due_at if self.again_at is None else self.again_at
 
 
 class Buffer:
@@ -119,24 +131,23 @@ class Buffer:
     ) -> bool:
         """Add a copy of *accepted*; return whether the time of the next round became earlier."""
         group = self._groups.get(route.queue)
-        first = group is None
+        before = math.inf if group is None else group.due_at
         if group is None:
-            group = _Group(deque([Parcel(route)]), now + self._linger_s)
+            group = _Group(deque([Parcel(route, now + self._linger_s)]))
             self._groups[route.queue] = group
         parcel = group.parcels[-1]
         end = len(parcel.body) + ticket.size
         if parcel.closed or (end > self._max_batch_bytes and parcel.tickets):
-            parcel, end = Parcel(route), ticket.size
+            parcel.close(now)
+            parcel, end = Parcel(route, now + self._linger_s), ticket.size
             group.parcels.append(parcel)
         parcel.body += accepted.data
         parcel.tickets.append(ticket)
         parcel.count += 1
         self._bytes += ticket.size + COPY_BYTES
-        parcel.closed = end >= self._max_batch_bytes or parcel.count >= self._max_ops
-        if (parcel.closed or len(group.parcels) > 1) and not group.held and group.due_at > now:
-            group.due_at = now
-            return True
-        return first
+        if end >= self._max_batch_bytes or parcel.count >= self._max_ops:
+            parcel.close(now)
+        return group.due_at < before
 
     def join(self, batch: BatchReceipt, accepted: Accepted, epoch: int, now: float) -> bool:
         """Let an operation of *batch* join the stretch that ends each of its queues.
@@ -181,9 +192,8 @@ class Buffer:
 
     def hurry(self, now: float) -> None:
         """Make due what only lingers."""
-        for group in self._groups.values():
-            if not group.held:
-                group.due_at = min(group.due_at, now)
+        for parcel in self.parcels():
+            parcel.due_at = min(parcel.due_at, now)
 
     def due_at(self) -> float | None:
         """Return when something is due, None when nothing waits."""
@@ -198,21 +208,20 @@ class Buffer:
         for group in due[:_ROUND_PARCELS]:
             if taken_bytes >= _ROUND_BYTES:
                 break
-            group.held = False
+            group.again_at = None
             parcels.append(group.parcels[0])
             taken_bytes += len(group.parcels[0].body)
         return sorted(parcels, key=lambda parcel: parcel.route.priority.urgency)
 
-    def put_back(self, parcel: Parcel, due_at: float) -> None:
-        """Put a parcel that was not confirmed before its group again, to be taken at *due_at*."""
+    def put_back(self, parcel: Parcel, again_at: float) -> None:
+        """Put a parcel that was not confirmed before its group again, to be taken at *again_at*."""
         parcel.closed = True
         group = self._groups.get(parcel.route.queue)
         if group is None:
-            self._groups[parcel.route.queue] = _Group(deque([parcel]), due_at, held=True)
+            self._groups[parcel.route.queue] = _Group(deque([parcel]), again_at)
             return
         group.parcels.appendleft(parcel)
-        group.due_at = due_at
-        group.held = True
+        group.again_at = again_at
 
     def holds(self, parcel: Parcel) -> bool:
         """Return whether *parcel* waits."""

@@ -125,7 +125,7 @@ class Client:
     def send_many(
         self, drafts: Iterable[DraftLike], *, on_fault: Callable[[Fault], object] | None = None
     ) -> BatchReceipt:
-        """Send each of *drafts*, which may be a stream longer than memory.
+        """Send each of *drafts*, which may be a stream longer than memory: the way in for many.
 
         An item that is refused becomes a fault with its index, and the rest goes on. *on_fault* is
         called with every fault, in this thread or the client's own.

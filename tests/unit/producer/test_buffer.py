@@ -92,6 +92,27 @@ def test_a_group_with_enough_bytes_is_due_at_once():
     assert _append(buffer, b"x", 0.0)
 
 
+def test_what_follows_a_full_parcel_lingers_for_itself():
+    buffer = _buffer(batch_max_ops=3)
+    _fill(buffer, 3, now=0.0)
+    _fill(buffer, 1, now=0.5)
+
+    assert len(_data(_take(buffer, 0.5))[0]) == 3
+    assert _take(buffer, 0.5) == []
+    assert buffer.due_at() == 1.5
+    _fill(buffer, 2, now=0.6)
+    assert len(_data(_take(buffer, 0.6))[0]) == 3
+
+
+def test_what_a_large_operation_does_not_fit_beside_is_due():
+    buffer = _buffer(batch_max_bytes=10)
+    _append(buffer, b"x" * 6, 0.0)
+
+    assert _append(buffer, b"x" * 6, 0.2)
+    assert _take(buffer, 0.2)
+    assert buffer.due_at() == 1.2
+
+
 def test_a_parcel_never_exceeds_the_limits_but_a_large_operation_travels_alone():
     buffer = _buffer(batch_max_ops=3, batch_max_bytes=10)
     for size in (4, 4, 4, 50, 1, 1, 1, 1):

@@ -37,7 +37,7 @@ def _parcel(shard, *keys):
     ]
     tickets = [ticket(operation) for operation in operations]
     body = bytearray(b"".join(operations))
-    return Parcel(route(shard, Priority.LOW), tickets, len(tickets), body)
+    return Parcel(route(shard, Priority.LOW), 0.0, tickets, len(tickets), body)
 
 
 def test_an_envelope_says_where_it_goes_what_it_holds_and_when_it_was_made(broker):
