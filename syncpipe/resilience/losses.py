@@ -23,7 +23,7 @@ _LEAST = 0.02
 #: The weight of one of nothing, which loses nothing, beside those that failed.
 _ORIGIN = 0.1
 #: How many failures in a row may fail to come before that counts, and all are forgotten.
-_MISSED, _GONE = 3.0, 12.0
+_MISSED, _GONE = 8.0, 20.0
 
 
 class Losses:

@@ -207,7 +207,7 @@ class Sizes:
             now,
             began=run.began,
             operations=run.operations,
-            seconds=run.seconds,
+            seconds=now - run.began,  # with our own time: what it brings in all
             rate=self._losses.rate,
             most=self._batches.now,
         )

@@ -50,11 +50,11 @@ CASES = {
     "distant": Case((Regime(2.5, 0.0001),), 400),
     "throttled": Case((THROTTLED,), 60),
     "two at once": Case((Regime(0.050, 0.0001, at_once=2),), 240),
-    "conflicts": Case((CONFLICTS,), 240),
-    "locks": Case((LOCKS,), 240),
+    "conflicts": Case((CONFLICTS,), 60),
+    "locks": Case((LOCKS,), 200),
     "serial": Case((SERIAL,), 120),
-    "crowded": Case((CROWDED,), 240),
-    "rivals": Case((RIVALS,), 240),
+    "crowded": Case((CROWDED,), 200),
+    "rivals": Case((RIVALS,), 200),
     "changing": Case((CHEAP, THROTTLED, CONFLICTS, LOCKS), 160),
     "crowding": Case((CHEAP, CROWDED), 240, each_s=60.0),
 }
@@ -86,18 +86,23 @@ def main(arguments: list[str] | None = None) -> int:
     columns = [*(f"{size:,}" for size in SIZES), "at once", "adapted", "of best"]
     _say(" ".join(["operations/s".ljust(12), *(column.rjust(8) for column in columns)]))
     for name, case in CASES.items():
-        fixed = {
-            (size, number): rate(case, fixed=(size, number), seed=options.seed)
-            for size in SIZES
-            for number in NUMBERS
-        }
-        best = max(fixed, key=lambda each: fixed[each])
-        adapted = rate(case, seed=options.seed)
-        rates = [max(fixed[size, number] for number in NUMBERS) for size in SIZES]
-        cells = [*(f"{each:,.0f}" for each in rates), str(best[1])]
-        cells += [f"{adapted:,.0f}", f"{adapted / fixed[best]:.2f}"]
+        cells = row(case, seed=options.seed)
         _say(" ".join([name.ljust(12), *(cell.rjust(8) for cell in cells)]))
     return 0
+
+
+def row(case: Case, *, seed: int) -> list[str]:
+    """Return the cells of one *case*."""
+    fixed = {
+        (size, number): rate(case, fixed=(size, number), seed=seed)
+        for size in SIZES
+        for number in NUMBERS
+    }
+    best = max(fixed, key=lambda each: fixed[each])
+    adapted = rate(case, seed=seed)
+    rates = [max(fixed[size, number] for number in NUMBERS) for size in SIZES]
+    cells = [*(f"{each:,.0f}" for each in rates), str(best[1])]
+    return [*cells, f"{adapted:,.0f}", f"{adapted / fixed[best]:.2f}"]
 
 
 def _say(line: str) -> None:

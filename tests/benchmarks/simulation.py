@@ -101,6 +101,7 @@ class Simulation:
         sizes._batches = Reach(least=number, most=number)
         sizes._abreast = Abreast(number)
         sizes._abreast._patience = math.inf
+        sizes._losses.best = lambda: math.inf
 
     def _fill(self) -> None:
         """Have the broker send what the prefetch lets it."""

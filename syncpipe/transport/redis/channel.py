@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("syncpipe.transport.redis")
 
-#: Seconds from a claim that was not full to the next: as from one small batch to the next.
-_COMPANY_S = 0.01
+#: Seconds from a claim that was not full to the next.
+_COMPANY_S = 0.004
 #: Seconds to claim nothing after Redis has refused to.
 _REST_S = 1.0
 #: Seconds between two lines of the log about tables that cannot be refreshed.
