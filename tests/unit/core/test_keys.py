@@ -14,6 +14,7 @@ from syncpipe.core.keys import (
     canonical_key,
     check_key,
     check_key_fields,
+    check_keys,
     key_values,
 )
 from syncpipe.errors import InvalidKey
@@ -63,6 +64,21 @@ _parts = st.one_of(
 def test_the_fast_check_refuses_the_same_keys_with_the_same_words(text):
     for collection in (BY_TEXT, BY_INT, BY_UUID, BY_THREE):
         assert _refusal(check_key, collection, text) == _refusal(key_values, collection, text)
+
+
+_ONE_KEY = Collection("shops", ("crm",))
+
+
+@given(st.lists(_parts | st.sampled_from(["", "x" * 513, "a\0", "\u00e9"]), min_size=1, max_size=4))
+def test_many_keys_are_refused_if_one_of_them_is(keys):
+    def refused(check, *given):
+        try:
+            check(_ONE_KEY, *given)
+        except InvalidKey:
+            return True
+        return False
+
+    assert refused(check_keys, keys) is any(refused(check_key, key) for key in keys)
 
 
 @given(st.tuples(texts, int64, st.uuids()), st.tuples(texts, int64, st.uuids()))

@@ -20,6 +20,7 @@ COLLECTIONS = {
     "orders": Collection("orders", ("crm",)),
     "prices": Collection("prices", ("crm",), version=VersionSource.SOURCE),
     "counts": Collection("counts", ("crm",), key=("n",), key_types=(KeyType.INT,)),
+    "lines": Collection("lines", ("crm",), key=("shop", "n"), key_types=(KeyType.STR, KeyType.INT)),
     "others": Collection("others", ("erp",)),
 }
 _random = random.Random(7)
