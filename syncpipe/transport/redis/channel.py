@@ -33,6 +33,8 @@ logger = logging.getLogger("syncpipe.transport.redis")
 
 #: Seconds from a claim that was not full to the next.
 _COMPANY_S = 0.004
+#: The same where it brought so many bytes: the worker has something to do meanwhile.
+_BULK_BYTES, _BULK_S = 16 * 1024, 0.016
 #: Seconds to claim nothing after Redis has refused to.
 _REST_S = 1.0
 #: Seconds between two lines of the log about tables that cannot be refreshed.
@@ -217,16 +219,17 @@ class Channel(stock.Channel):  # type: ignore[misc, unused-ignore]
         self._rota.found()
         self._inbox.extend(claimed)
         if len(claimed) < self._asked and self._rota.swept:
-            self._await_company()
+            bulk = sum(len(message.raw) for message in claimed) >= _BULK_BYTES
+            self._await_company(_BULK_S if bulk else _COMPANY_S)
         self._deliver_inbox()
         return True
 
-    def _await_company(self) -> None:
-        """Claim nothing for a moment, where a loop wakes us after it: little has come just now.
+    def _await_company(self, seconds: float) -> None:
+        """Claim nothing for so long, where a loop wakes us after it: not all that fits has come.
 
         Many small claims would keep Redis from those who send. One that took long was no such.
         """
-        until = self._brpop_sent_at + _COMPANY_S
+        until = self._brpop_sent_at + seconds
         left = until - monotonic()
         if left > 0 and self.connection.cycle.wake_after(left):
             self._company_until = until
