@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from redis import Redis
 
+from syncpipe.database.connections import Connections
 from tests.rabbitmq import RabbitServer, rabbitmq_server
 from tests.servers import PostgresServer, RedisServer, postgres_server, redis_server
 
@@ -44,6 +46,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say how to repeat the run."""
     return f"properties: --hypothesis-seed={config.getoption('--hypothesis-seed')}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_connections() -> Iterator[None]:
+    """Let a server that is there, on however slow a machine, have a minute for a connection."""
+    original = Connections.__init__
+
+    def patient(self, options, **others):
+        patience_s = max(60.0, options.connect_timeout_s)
+        original(self, replace(options, connect_timeout_s=patience_s), **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connections, "__init__", patient)
+        yield
 
 
 @pytest.fixture(scope="session")

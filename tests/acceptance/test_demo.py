@@ -21,8 +21,6 @@ from tests.acceptance.processes import PATIENCE_S, living, read_until, run, star
 from tests.patience import eventually
 from tests.servers import short_directory
 
-pytestmark = pytest.mark.timeout(600)
-
 KEYS = [
     *("sent", "deliveries", "applied", "merged", "superseded", "duplicates", "dead", "expired"),
     *("lost", "mismatches", "seconds", "ops_per_s", "p50_ms", "p99_ms"),

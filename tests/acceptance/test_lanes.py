@@ -224,7 +224,6 @@ def connections_lost(fleet):
     return sum(count for event, count in fleet.events().items() if event.startswith(lost))
 
 
-@pytest.mark.timeout(300)
 def test_a_broker_that_does_not_answer_holds_up_no_warm_end(tmp_path, dsn, mortal_rabbitmq):
     rabbit = mortal_rabbitmq
     url, management_url = rabbit.url(rabbit.new_host()), rabbit.management_url
@@ -326,7 +325,6 @@ def test_a_broker_that_refuses_the_password_is_told_in_one_line(tmp_path, dsn, r
         fleet.__exit__()
 
 
-@pytest.mark.timeout(300)
 def test_under_an_alarm_the_lanes_of_a_killed_worker_are_taken_over(tmp_path, dsn, mortal_rabbitmq):
     """RabbitMQ delivers then, but nobody can tell that they live."""
     rabbit = mortal_rabbitmq
@@ -350,7 +348,6 @@ def test_under_an_alarm_the_lanes_of_a_killed_worker_are_taken_over(tmp_path, ds
             rabbit.set_alarm(on=False)
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("broker", BROKERS)
 def test_after_restarts_of_the_broker_every_lane_is_consumed(request, tmp_path, dsn, broker):
     with (

@@ -42,8 +42,6 @@ SABOTAGE = """
 #: Longest wait for some crashes, with the restarts and redeliveries after each.
 PATIENCE_S = 120.0
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def fleet(tmp_path, redis_url, dsn):

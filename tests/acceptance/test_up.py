@@ -11,8 +11,6 @@ from syncpipe.embedded import find
 from tests.acceptance.processes import PATIENCE_S, living, read_until, run, started
 from tests.patience import eventually
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def test_up_checks_every_row_and_leaves_nothing_running(place):
     for _ in range(2):  # what the first run leaves does not disturb the second

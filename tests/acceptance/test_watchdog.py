@@ -56,8 +56,6 @@ SABOTAGE = """
 #: Longest wait for a process to be found stalled, end, start and do its work.
 PATIENCE_S = 90.0
 
-pytestmark = pytest.mark.timeout(300)
-
 
 class Crew:
     """One worker under its supervisor, on real services."""

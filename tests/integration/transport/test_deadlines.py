@@ -27,8 +27,6 @@ from tests.patience import eventually
 from tests.servers import redis_server
 from tests.unit.producer.parts import COLLECTIONS
 
-pytestmark = pytest.mark.timeout(400)
-
 QUEUE = "sp.crm.0.normal"
 #: Seconds that a call may take, and what a busy machine may add to them.
 DEADLINE_S, SLACK_S = 1.0, 20.0

@@ -13,8 +13,6 @@ from syncpipe.transport import open_broker
 from syncpipe.transport.broker import WorkerInfo
 from tests.patience import eventually
 
-pytestmark = pytest.mark.timeout(400)
-
 ANNOUNCER = """
 import sys, time
 from syncpipe.system import SystemClock

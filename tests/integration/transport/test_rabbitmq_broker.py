@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -183,7 +184,8 @@ def test_two_who_read_at_once_both_see_everything(open_one, broker):
     _publish(broker, range(50))
 
     with ThreadPoolExecutor(2) as pool:
-        pages = list(pool.map(lambda each: each.peek(HERE, limit=99), [broker, open_one()] * 4))
+        peeks = [functools.partial(each.peek, HERE, limit=99) for each in (broker, open_one())]
+        pages = list(pool.map(_in_turn, peeks * 4))
 
     assert [sorted(page) for page in pages] == [sorted(b"body %d" % n for n in range(50))] * 8
 
@@ -230,7 +232,7 @@ def test_two_who_reclaim_at_once_return_everything_once(open_one, broker, raw, r
     _set_aside(raw, 250, HERE)
 
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(_reclaim_in_turn, [broker, open_one()]))
+        done = list(pool.map(_in_turn, [broker.reclaim, open_one().reclaim]))
 
     done.append(rescue(rabbitmq_url, clock=SystemClock()))
     assert sum(each.returned for each in done) == 250
@@ -239,10 +241,11 @@ def test_two_who_reclaim_at_once_return_everything_once(open_one, broker, raw, r
     assert Counter(bodies) == Counter(b"aside %d" % n for n in range(250))
 
 
-def _reclaim_in_turn(broker):
+def _in_turn(ask):
+    """Ask until there is an answer: the other may have its turn for longer than one waits."""
     while True:
-        with suppress(BrokerUnavailable):  # the other is not done yet
-            return broker.reclaim()
+        with suppress(BrokerUnavailable):
+            return ask()
 
 
 def test_what_cannot_go_back_does_not_stop_the_others(broker, raw):

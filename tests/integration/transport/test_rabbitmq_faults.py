@@ -15,8 +15,6 @@ from syncpipe.transport import open_broker
 from syncpipe.transport.broker import Outbound, WorkerInfo
 from tests.patience import eventually
 
-pytestmark = pytest.mark.timeout(400)
-
 QUEUE = "sp.crm.0.normal"
 
 
