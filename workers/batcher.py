@@ -269,11 +269,11 @@ class Batcher:
         self, name: str, batch: list[Held], call: Call, start: Start, report: Report
     ) -> None:
         """Do with each message of a finished batch what the report says."""
-        crowded = self._running[name] >= self._sizing[name].batches and bool(self._shelves[name])
+        running, waiting = self._running[name], bool(self._shelves[name])
         self._running[name] -= 1
         self._hands.moved(name, self._clock.monotonic())
         self._guards.judge(name, call, report)
-        self._sizing.ended(name, start, report, crowded=crowded)
+        self._sizing.ended(name, start, report, running=running, waiting=waiting)
         self._station.count(name, report)
         done: list[Held] = []
         later: list[tuple[Held, Later]] = []

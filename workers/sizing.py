@@ -59,8 +59,14 @@ class Sizing:
         """Return the sizes of *target*."""
         return self._sizes[target]
 
-    def ended(self, target: str, start: Start, report: Report, *, crowded: bool) -> None:
-        """Learn from a batch of *target*; *crowded* if it kept another from starting."""
+    def ended(
+        self, target: str, start: Start, report: Report, *, running: int, waiting: bool
+    ) -> None:
+        """Learn from a batch of *target*.
+
+        So many as *running* ran when it ended, with itself; *waiting* if there was something for
+        another.
+        """
         end = _end(report)
         if not start.ordinary:
             if end is End.TAKEN:
@@ -73,7 +79,8 @@ class Sizing:
             end=end,
             failed=report.effort.busy,
             full=start.full,
-            crowded=crowded,
+            running=running,
+            waiting=waiting,
         )
         self._sizes[target].ended(self._clock.monotonic(), run)
         self._tell(target)

@@ -17,6 +17,8 @@ module                   noun
 :mod:`.breaker`          whether one process may call a target, and how often at once
 :mod:`.reach`            a number that grows while all is well and shrinks on trouble
 :mod:`.latency`          how long a target's batches may take
+:mod:`.losses`           how large its calls are best, where some fail
+:mod:`.abreast`          how many of its batches run at once, by what that brings
 :mod:`.sizes`            how large a target's batches are in one process, and how many run at once
 =======================  =======================================================================
 """

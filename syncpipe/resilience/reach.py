@@ -47,12 +47,8 @@ class Reach:
         """Note that there was trouble: half as much, or *to*, if that is less."""
         if self._value > self._threshold:
             self._patience_s = min(2 * self._patience_s, _LONGEST_S)
-        self._threshold = max(self._least, self._value / 2)
+        self._threshold = max(self._least, self.now / 2)
         self._set(min(self._threshold, to))
-
-    def undo(self) -> None:
-        """Note that half as much was no better."""
-        self._set(2 * self._value)
 
     def rise(self, *, to: float) -> None:
         """Grow to *to* at once: less was no better."""

@@ -1,15 +1,13 @@
 """How large one target's batches are in one process, and how many run at once.
 
-The target shows it by how it takes them. Each of the two numbers is a `Reach`, and what is
-configured is its most.
+The target shows it by how it takes them. What is configured is the most of both.
 
 - A batch that takes longer than the target's limit makes the next as large as what fits. The cost
   of a batch is at most proportional to its operations, so that does not overshoot. Where none would
   fit, the limit is another (see `latency`), and a batch far smaller than allowed is not to blame.
-- Where more than one call of twenty fails because the target is busy, or one takes too long for
-  that, batches become half as large. If operations have not become cheaper by it when that
-  happens again, it is undone: what does not depend on sizes leads nowhere.
-- Where batches are as small as they get, fewer run at once.
+- Where calls fail because the target is busy, they become as small as is best (see `losses`).
+- Where a statement takes longer than it may, or the target is too busy for all of a batch, the next
+  are half as large; where they are as small as they get, fewer run at once.
 - A target that says that it was asked too often gets fewer at once. Many count requests, which
   smaller batches would only make more: they become smaller only where the target has taken a
   smaller one since it said so the last time, and none as large.
@@ -17,32 +15,31 @@ configured is its most.
   sizes, unless they are to be blamed in the same way: a large request may take too long.
 - Only what was used grows: a batch that was not full, or beside which another had its place, would
   have gone as well with less.
+- As many run at once as bring more than fewer do (see `abreast`). While that is looked at, sizes
+  stay as they are; and it is not, while sizes change much.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from syncpipe.resilience.abreast import Abreast
 from syncpipe.resilience.latency import Latency
+from syncpipe.resilience.losses import Losses
 from syncpipe.resilience.reach import Reach
 
 #: The smallest a batch becomes, and the largest that the first may be, operations.
 FLOOR, _FIRST = 10, 1000
 #: The most calls of one batch: an envelope may hold many more operations than a batch is to have.
 MOST_CALLS = 32
-#: The share of calls that fail above which there is trouble, and the weight of the latest call.
-_MOST_FAILING, _WEIGHT = 0.05, 0.01
-#: The weight of the latest batch in what operations cost.
-_FADING = 0.03
-#: What operations may cost at most of what they did for it to pay that batches are smaller.
-_PAYS = 0.9
-#: Seconds for which sizes stay as they are after that did not pay.
-_HOLD_S = 5.0
 #: How much smaller than allowed a batch is whose size has nothing to do with how long it took.
 _FAR = 8
 #: How much larger a batch has to be than those that were taken to be blamed for being too large.
 _LARGER = 1.1
+#: By how much sizes may change while numbers at once are compared.
+_STEADY = 1.3
 
 
 class End(Enum):
@@ -77,8 +74,10 @@ class Run:
     failed: int = 0
     #: Whether there were operations for a larger one.
     full: bool = False
-    #: Whether as many ran as may, and there was something for another.
-    crowded: bool = False
+    #: How many ran when it ended, with itself.
+    running: int = 1
+    #: Whether there was something for another.
+    waiting: bool = False
 
 
 class Sizes:
@@ -92,14 +91,14 @@ class Sizes:
         """
         self._operations = Reach(least=FLOOR, most=operations, first=_FIRST)
         self._batches = Reach(least=1, most=batches)
-        self._limit_s, self._latency = limit_s, Latency(limit_s)
-        self._call = call
-        self._failing = 0.0
-        #: Seconds and operations of the latest batches, and what one cost before the last halving.
-        self._seconds = self._done = 0.0
-        self._before: float | None = None
-        #: Until when sizes stay as they are, because smaller ones did not pay.
-        self._held_until = float("-inf")
+        self._abreast = Abreast(batches)
+        self._latency = Latency(limit_s)
+        self._losses = Losses()
+        #: The most operations of a call, by how it would fail.
+        self._most = math.inf
+        self._limit_s, self._call = limit_s, call
+        #: Operations of batches when it was last begun to compare numbers of them.
+        self._compared = self.operations
         #: Operations of the largest batch that was taken since the target said no to all.
         self._taken = 0
         #: When something shrank: what began before says nothing about what is now.
@@ -108,12 +107,12 @@ class Sizes:
     @property
     def operations(self) -> int:
         """The most operations in the next batch."""
-        return self._operations.now
+        return int(min(self._operations.now, self._most))
 
     @property
     def batches(self) -> int:
         """The most batches at once."""
-        return self._batches.now
+        return min(self._batches.now, self._abreast.now)
 
     def together(self, operations: int) -> int:
         """Return the most records in one call of a batch of so many *operations*."""
@@ -121,64 +120,119 @@ class Sizes:
 
     def ended(self, now: float, run: Run) -> None:
         """Learn from a batch that has ended."""
-        if run.began < self._shrunk or run.end is End.SILENT:
+        if run.end is End.SILENT:
             return
-        if run.end is End.DOWN:
-            self._blame(run)
-            self._operations.restart()
-            self._begin_anew(now)
-        elif run.end is End.THROTTLED:
-            if not self._blame(run):
-                self._batches.shrink()
-            self._begin_anew(now)
+        # An envelope that is larger than a batch is applied in parts.
+        size = min(run.operations, self.together(run.operations))
+        if run.end is End.TAKEN:
+            self._count(now, run, size)
+            self._compare(now, run)
+        if run.began < self._shrunk:
+            return
+        if run.end is End.TAKEN:
+            self._fit(now, run, size)
         else:
-            self._count(run)
-            self._learn(now, run)
+            self._suffer(now, run)
 
     def takes(self, operations: int) -> None:
         """Note that so many *operations* were taken in a batch that tells nothing else."""
         self._taken = max(self._taken, operations)
+
+    def _suffer(self, now: float, run: Run) -> None:
+        """Have batches be smaller, or fewer, after one that the target did not take."""
+        if run.end is End.TOO_MUCH:
+            self._halve()
+        else:
+            blamed = self._blame(run)
+            if run.end is End.DOWN:
+                self._operations.restart()
+            elif not blamed:
+                self._batches.shrink()
+        self._abreast.begin_anew(now)
+        self._shrunk = now
 
     def _blame(self, run: Run) -> bool:
         """Shrink batches if their size is to be blamed for what the target said; return whether."""
         blamed = run.full and 0 < _LARGER * self._taken < run.operations
         if blamed:
             self._operations.shrink(to=self._taken)
-        self._taken, self._before = 0, None
+        self._taken = 0
         return blamed
 
-    def _count(self, run: Run) -> None:
-        """Count calls by how they ended, and what operations cost."""
-        for _ in range(run.failed):
-            self._failing += (1 - self._failing) * _WEIGHT
-        if run.end is End.TAKEN:
-            self._failing -= self._failing * _WEIGHT
-            self.takes(run.operations)
-        self._seconds += run.seconds - self._seconds * _FADING
-        self._done += run.operations - self._done * _FADING
+    def _halve(self) -> None:
+        """Make batches smaller, or have fewer."""
+        if self._operations.smallest:
+            self._batches.shrink()
+        else:
+            self._operations.fit(self._call)
+            self._operations.shrink()
 
-    def _learn(self, now: float, run: Run) -> None:
-        """Fit the sizes to a batch that the target has had its time for."""
-        # An envelope that is larger than a batch is applied in parts.
-        size = min(run.operations, self.together(run.operations))
-        seconds, limit_s = run.seconds * size / run.operations, self._latency.limit_s(now)
-        late = seconds > limit_s
-        blamed = late and _FAR * size >= self.operations
-        busy = (
-            run.end is End.TOO_MUCH or self._failing > _MOST_FAILING or (blamed and run.failed > 0)
+    def _count(self, now: float, run: Run, size: int) -> None:
+        """Count what a batch in calls of such a *size* took, and what failures did to it."""
+        if not run.failed or self._near(size):
+            self._losses.note(
+                now,
+                operations=run.operations,
+                size=min(size, self._call),
+                seconds=run.seconds,
+                failed=run.failed,
+            )
+
+    def _near(self, size: int) -> bool:
+        """Return whether sizes may have to do with what became of a batch of this one."""
+        return _FAR * size >= self.operations
+
+    def _fit(self, now: float, run: Run, size: int) -> None:
+        """Fit sizes to a batch that the target took."""
+        self.takes(run.operations)
+        if self._abreast.looking:
+            return
+        self._lose(now, run, size)
+        if self._near(size) and not run.failed:
+            self._time(now, run, size)
+
+    def _compare(self, now: float, run: Run) -> None:
+        """Compare the number at once with others, unless sizes change much meanwhile."""
+        small, large = sorted((self._compared, self.operations))
+        if not self._abreast.looking and large > _STEADY * small:
+            self._abreast.begin_anew(now, soon=2 * self._operations.now < self._compared)
+            self._compared = self.operations
+        if not run.full or self._abreast.now > self._batches.now:
+            return
+        if run.running < self.batches:
+            if not run.waiting:
+                self._abreast.left(now, began=run.began)
+            return
+        self._abreast.ended(
+            now,
+            began=run.began,
+            operations=run.operations,
+            seconds=now - run.began,  # with our own time: what it brings in all
+            rate=self._losses.rate,
+            most=self._batches.now,
         )
+
+    def _lose(self, now: float, run: Run, size: int) -> None:
+        """Have calls be as large as is best, by how they fail; at most twice as large as before."""
+        before, self._most = self._most, max(FLOOR, self._losses.best())
+        if self._most > before:
+            self._most = max(before, min(self._most, 2 * size if run.full else 0))
+        if self._most >= self._call:
+            self._most = math.inf
+        if self._most < before:
+            self._shrunk = now
+
+    def _time(self, now: float, run: Run, size: int) -> None:
+        """Have batches be as large as the target can take in time."""
+        seconds, limit_s = run.seconds * size / run.operations, self._latency.limit_s(now)
         fitting = size * limit_s / max(seconds, 1e-9)
         if fitting > self._call and limit_s > self._limit_s:
             fitting -= fitting % self._call  # one that is not full takes as long as one that is
-        if busy and now >= self._held_until:
-            self._halve(now, late=late)
-        elif blamed:
+        if seconds > limit_s:
             self._hasten(now, size, seconds, fitting)
-        elif not late:
-            if _FAR * size >= self.operations:
-                self._latency.in_time(now, size, seconds)
-            if now >= self._held_until:
-                self._grow(now, run, size, fitting)
+        else:
+            self._latency.in_time(now, size, seconds)
+            self._grow(now, run, size, fitting)
 
     def _hasten(self, now: float, size: int, seconds: float, fitting: float) -> None:
         """Have batches be as small as is *fitting*, unless that turns out to be no help."""
@@ -196,24 +250,5 @@ class Sizes:
         seconds, self._grew = min(run.seconds, now - self._grew), now
         if run.full:
             self._operations.grow(seconds, used=size, to=min(fitting, 2 * run.operations))
-        if run.crowded:
+        if run.waiting and run.running >= self.batches:
             self._batches.grow(seconds, used=self.batches)
-
-    def _halve(self, now: float, *, late: bool) -> None:
-        """Make batches smaller, or have fewer; if that did not pay the last time, undo it."""
-        price = self._seconds / max(1.0, self._done)
-        if not late and self._before is not None and price > _PAYS * self._before:
-            self._operations.undo()
-            self._before, self._held_until = None, now + _HOLD_S
-        elif self._operations.smallest:
-            self._batches.shrink()
-        else:
-            self._operations.fit(self._call)
-            self._operations.shrink()
-            self._before = price
-        self._begin_anew(now)
-
-    def _begin_anew(self, now: float) -> None:
-        """Count from now on what the present sizes are like."""
-        self._shrunk = now
-        self._failing = self._seconds = self._done = 0.0

@@ -40,6 +40,8 @@ class Regime:
     #: The chance of an operation to meet a record that somebody else has locked for so long that
     #: the records of the call are tried alone after `lock_s` seconds.
     locked: float = 0.0
+    #: The chance that another batch which runs has locked it for so long, for each of them.
+    rivalry: float = 0.0
     lock_s: float = 5.0
 
     def call(self, operations: int, running: int) -> float:
@@ -73,7 +75,8 @@ def course(regime: Regime, operations: int, together: int, running: int, random:
                 break
             batch.effort.busy += 1
             batch.seconds += _PAUSE_S * random.random() * 2**attempt
-        if random.random() > (1 - regime.locked) ** part:
+        meets = min(1.0, regime.locked + regime.rivalry * (running - 1))
+        if random.random() > (1 - meets) ** part:
             batch.effort.busy += 1
             batch.seconds += regime.lock_s + part * regime.call(1, running)
         batch.taken += part

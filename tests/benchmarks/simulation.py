@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.resilience.abreast import Abreast
 from syncpipe.resilience.reach import Reach
 from tests.benchmarks.regimes import Course, Regime, course, report
 from tests.unit.pipeline.envelopes import operation
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Operations of an envelope, and how many are held.
 _ENVELOPE, _PREFETCH = 100, 640
-_THREADS = 4
+THREADS = 4
 _TARGET = "crm"
 #: Nothing starts by itself later than that, seconds.
 _LOOK_S = 1.0
@@ -48,17 +50,25 @@ class Simulation:
     """One worker process and one target, whose regimes follow each other for ever."""
 
     def __init__(
-        self, regimes: Sequence[Regime], *, each_s: float, size: int | None = None, seed: int = 0
+        self,
+        regimes: Sequence[Regime],
+        *,
+        each_s: float,
+        fixed: tuple[int, int] | None = None,
+        seed: int = 0,
     ) -> None:
-        """Change to the next of *regimes* after *each_s* seconds; *size* fixes that of batches."""
+        """Change to the next of *regimes* after *each_s* seconds.
+
+        Where the size of batches and their number at once are *fixed*, nothing changes them.
+        """
         self._regimes = regimes
         self._each_s = each_s
         self._random = Random(seed)
         self._time = Time()
-        self.bench = Bench(_TARGET, clock=self._time, threads=_THREADS, prefetch=_PREFETCH)
+        self.bench = Bench(_TARGET, clock=self._time, threads=THREADS, prefetch=_PREFETCH)
         self.bench.consumer.apply_async = self._begin
-        if size:
-            self._fix(size)
+        if fixed:
+            self._fix(*fixed)
         #: What is under way: when it ends, when it began, and what happens then.
         self._ends: list[tuple[float, int, float, Callable[[], None], Course]] = []
         self._numbers = itertools.count()
@@ -84,11 +94,14 @@ class Simulation:
             if not found.outage
         )
 
-    def _fix(self, size: int) -> None:
-        """Have batches of *size*, whatever becomes of them."""
+    def _fix(self, size: int, number: int) -> None:
+        """Have batches of *size*, and so many at once, whatever becomes of them."""
         sizes = self.bench.sizing[_TARGET]
         sizes._operations = Reach(least=size, most=size)
-        sizes._batches = Reach(least=_THREADS, most=_THREADS)
+        sizes._batches = Reach(least=number, most=number)
+        sizes._abreast = Abreast(number)
+        sizes._abreast._patience = math.inf
+        sizes._losses.best = lambda: math.inf
 
     def _fill(self) -> None:
         """Have the broker send what the prefetch lets it."""

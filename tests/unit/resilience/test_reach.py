@@ -12,7 +12,6 @@ ACTS = st.one_of(
     st.tuples(st.just("grow"), SECONDS, st.integers(0, 10**6), AMOUNTS),
     st.tuples(st.just("shrink"), AMOUNTS),
     st.tuples(st.just("fit"), AMOUNTS),
-    st.tuples(st.just("undo")),
     st.tuples(st.just("restart")),
 )
 

@@ -14,7 +14,8 @@ RUNS = st.builds(
     end=st.sampled_from(End),
     failed=st.integers(0, 200),
     full=st.booleans(),
-    crowded=st.booleans(),
+    running=st.integers(1, 16),
+    waiting=st.booleans(),
 )
 
 
@@ -25,10 +26,13 @@ class Target:
         self.sizes = Sizes(operations=16_000, batches=batches, limit_s=limit_s, call=2000)
         self.now = 0.0
 
-    def take(self, seconds=0.1, end=End.TAKEN, *, operations=None, full=True, **options):
+    def take(
+        self, seconds=0.1, end=End.TAKEN, *, operations=None, full=True, crowded=False, **options
+    ):
         began = self.now
         self.now += seconds
         number = operations or self.sizes.operations
+        options |= {"running": self.sizes.batches, "waiting": True} if crowded else {}
         self.sizes.ended(self.now, Run(began, number, seconds, end, full=full, **options))
         return self.sizes.operations
 
@@ -158,9 +162,15 @@ def test_few_failures_change_nothing(target):
     assert target.both == (16_000, 4)
 
 
-def test_more_than_one_call_in_twenty_that_fails_makes_calls_smaller(target):
-    sizes = [target.take(failed=1) for _ in range(8)]
-    assert 1000 in sizes
+def test_failures_that_cost_more_than_calls_make_these_smaller(target):
+    due = 0.0
+    for _ in range(400):
+        size = min(2000, target.sizes.operations)
+        due += 1e-3 * size
+        failed = int(due)
+        due -= failed
+        target.take(seconds=0.01 + 1e-4 * size + 0.005 * size * failed, failed=failed)
+    assert 25 < target.sizes.operations < 90
     assert target.sizes.batches == 4
 
 
@@ -172,9 +182,12 @@ def test_failures_that_do_not_depend_on_size_do_not_lead_all_the_way_down(target
     assert min(sizes) > 10 * FLOOR
 
 
-@pytest.mark.parametrize("end", [End.TAKEN, End.TOO_MUCH])
-def test_failures_that_take_too_long_count_at_once(target, end):
-    assert target.take(seconds=6, end=end, failed=1) == 1000
+def test_a_batch_for_which_the_target_was_too_busy_makes_calls_half_as_large(target):
+    assert target.take(seconds=6, end=End.TOO_MUCH, failed=12) == 1000
+
+
+def test_what_failed_and_took_long_counts_at_once(target):
+    assert target.take(seconds=6, failed=1) < 2000
 
 
 def test_the_smallest_batches_become_fewer(target):
