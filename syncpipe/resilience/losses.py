@@ -20,8 +20,9 @@ _FADING_S = 30.0
 _SPREAD = 0.05
 #: What a call takes however little it holds is at least such a share of what it takes.
 _LEAST = 0.02
-#: The weight of one of nothing, which loses nothing, beside those that failed.
-_ORIGIN = 0.1
+#: The weight of one of nothing, which loses nothing, as a share of that of those that failed: where
+#: these are all of a size, they seem to lose by it, and smaller ones show whether they do.
+_ORIGIN = 0.05
 #: How many failures in a row may fail to come before that counts, and all are forgotten.
 _MISSED, _GONE = 8.0, 20.0
 
@@ -112,10 +113,10 @@ class _Line:
     def through(self, *, origin: float = 0.0, spread: float = 0.0) -> tuple[float, float]:
         """Return where it begins and how it rises, neither less than 0.
 
-        A point at the *origin* has that weight. Points of much less *spread*, as a share of where
-        they are, tell of no rise.
+        The *origin* counts as such a share of the points. Points of much less *spread*, as a share
+        of where they are, tell of no rise.
         """
-        weight = self._weight + origin
+        weight = self._weight * (1 + origin)
         if not self._weight:
             return 0.0, 0.0
         x, y = self._x / weight, self._y / weight
