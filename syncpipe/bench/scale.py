@@ -38,8 +38,8 @@ class Scale:
 
 FULL = Scale(
     {
-        "distinct": 300_000,
-        "hot": 300_000,
+        "distinct": 500_000,
+        "hot": 500_000,
         "mixed": 100_000,
         "trickle": 20_000,
         "wide": 40_000,

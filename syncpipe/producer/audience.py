@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from syncpipe.producer.receipt import Listener, Receipt
-    from syncpipe.producer.ticket import Stretch
+    from syncpipe.producer.receipt import Listener
+    from syncpipe.producer.ticket import Stretch, Ticket
 
 _LOG = logging.getLogger("syncpipe.producer.sender")
-#: Receipts with listeners still to be told, from which on nothing more should be sent.
+#: Operations whose listeners are still to be told, from which on nothing more should be sent.
 _CROWD = 10_000
 
 
@@ -30,7 +30,7 @@ class Audience:
         self._lock = lock
         #: Receipts whose listeners wait to be told. One may be here twice, or before it is settled,
         #: after a Ctrl-C: its listeners stay with it until each is called.
-        self._news: deque[Receipt | Stretch] = deque()
+        self._news: deque[Ticket | Stretch] = deque()
         self._watchers: list[Callable[[], object]] = []
 
     @property
@@ -41,17 +41,17 @@ class Audience:
     @property
     def crowded(self) -> bool:
         """Whether so many wait that what is sent should wait for them."""
-        return len(self._news) > _CROWD
+        return sum(ticket.count for ticket in self._news) > _CROWD
 
     def watch(self, callback: Callable[[], object]) -> None:
         """Call *callback* once, the next time that there is news; it must not block."""
         with self._lock:
             self._watchers.append(callback)
 
-    def expect(self, receipt: Receipt | Stretch) -> None:
-        """Have the listeners of *receipt* told, which is settled next."""
-        if receipt.heard:
-            self._news.append(receipt)
+    def expect(self, ticket: Ticket | Stretch) -> None:
+        """Have the listeners of *ticket* told, which is settled next."""
+        if ticket.heard:
+            self._news.append(ticket)
 
     def wake(self) -> None:
         """Call the watchers."""
@@ -63,13 +63,13 @@ class Audience:
         while (listener := self._next()) is not None:
             _call(*listener)
 
-    def _next(self) -> tuple[Listener, Receipt | Stretch, object] | None:
+    def _next(self) -> tuple[Listener, Ticket | Stretch, object] | None:
         with self._lock:
             while self._news:
-                receipt = self._news[0]
-                listener = receipt.take_listener()
+                ticket = self._news[0]
+                listener = ticket.take_listener()
                 if listener is not None:
-                    return listener, receipt, receipt.error
+                    return listener, ticket, ticket.error
                 self._news.popleft()
             return None
 

@@ -253,7 +253,9 @@ class Buffer:
 
     def release(self, copies: Collection[Ticket | Stretch]) -> None:
         """Give back the room of *copies*, which are confirmed or given up."""
-        self._bytes -= sum([ticket.size for ticket in copies]) + COPY_BYTES * _count(copies)
+        # Apart, so that what a signal handler adds in between is not forgotten.
+        released = sum([ticket.size for ticket in copies]) + COPY_BYTES * _count(copies)
+        self._bytes -= released
 
     def parcels(self) -> list[Parcel]:
         """Return everything that waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -90,6 +91,8 @@ class Intake:
         self._ways = {
             each.name: _Ways(each.targets, each.priority) for each in collections.values()
         }
+        #: By targets, at a priority that was chosen.
+        self._chosen_ways = functools.cache(_Ways)
 
     def accept(self, draft: Draft) -> Accepted:
         """Return the operation that *draft* asks for.
@@ -162,7 +165,7 @@ class Intake:
         """Return the routes of operations on *key*, one for each target, and their queues."""
         ways = self._ways[collection.name]
         if priority is not ways.priority:
-            ways = _Ways(collection.targets, priority)
+            ways = self._chosen_ways(collection.targets, priority)
         return ways[shard_of(collection.name, key, self._shards)]
 
     def _collection(self, name: str) -> Collection:

@@ -9,7 +9,7 @@ from syncpipe.core.codec import decode_all
 from syncpipe.producer.receipt import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from syncpipe.errors import SendError
     from syncpipe.producer.intake import Accepted
@@ -86,7 +86,7 @@ class Stretch:
     """
 
     __slots__ = (
-        "_news",
+        "_told",
         "batch",
         "epoch",
         "given_up",
@@ -126,7 +126,8 @@ class Stretch:
         self.joined_until = now + tries_s * _JOINING_PART
         #: Why a copy was given up, and its bytes.
         self.given_up: tuple[Reason, bytes] | None = None
-        self._news: Iterator[Listener] | None = None
+        #: How many of the news were told, and where the next of them lies; None before the end.
+        self._told: tuple[int, int] | None = None
 
     @property
     def count(self) -> int:
@@ -145,19 +146,23 @@ class Stretch:
 
     def end(self) -> None:
         """Settle its operations, of which no copy is missing; the batch is yet to be told."""
-        if self._news is None:
-            self._news = self._listeners()
+        if self._told is None:
+            self._told = 0, 0
 
     def take_listener(self) -> Listener | None:
-        """Return one more listener to be told, None if there is none."""
-        return None if self._news is None else next(self._news, None)
+        """Return one more listener to be told, None if there is none; needs the sender's lock.
 
-    def _listeners(self) -> Iterator[Listener]:
-        """Yield what tells the batch; errors are made one by one, because they may be many."""
+        Errors are made one by one, because they may be many.
+        """
+        if self._told is None or self._told[0] == self.count:
+            return None
+        number, begin = self._told
         if self.given_up is None:
-            yield functools.partial(self.batch.confirm, self.count)
-            return
+            self._told = self.count, 0
+            return functools.partial(self.batch.confirm, self.count)
         reason, raw = self.given_up
-        for index, (operation, _) in zip(self.indexes, decode_all(raw), strict=False):
-            error = reason(Name(operation.uuid, operation.version))
-            yield functools.partial(self.batch.fail, index, error)
+        end = begin + self.sizes[number]
+        operation, _ = next(decode_all(raw[begin:end]))
+        error = reason(Name(operation.uuid, operation.version))
+        self._told = number + 1, end
+        return functools.partial(self.batch.fail, self.indexes[number], error)

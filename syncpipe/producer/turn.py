@@ -232,8 +232,8 @@ class Turn:
         else:
             self._nap_s = self._linger_s
         self._used = False
-        if due_at is None or due_at <= now:  # who has the turn rouses us
+        if due_at is None or (due_at <= now and self._holder):  # who has the turn rouses us
             self._looks_at = math.inf
             return _IDLE_S
         self._looks_at = due_at
-        return due_at - now
+        return max(0.0, due_at - now)

@@ -67,6 +67,12 @@ def sleeper():
     return Sleeper()
 
 
+def test_what_becomes_due_between_two_looks_is_not_slept_over(sleeper):
+    sleeper.use()
+    sleeper.clock.advance(2 * LINGER_S)
+    assert sleeper.look() == 0
+
+
 def test_naps_grow_while_all_flush_by_themselves(sleeper):
     naps = []
     for _ in range(6):
