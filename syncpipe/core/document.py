@@ -54,8 +54,8 @@ _MANY_DIGITS = re.compile(rb"[0-9]{9}")
 #: Floats that everybody writes without exponent.
 _FLAT_FROM, _FLAT_TO = 1e-4, 1e15
 _JSON = msgspec.json.Encoder()
-#: Levels of lists and dicts in a document that may still be plain: each more makes the type twice as
-#: large, and its decoder.
+#: Levels of lists and dicts in a document that may still be plain: each more makes the type, and
+#: its decoder, twice as large.
 _PLAIN_LEVELS = 6
 
 

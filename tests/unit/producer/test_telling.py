@@ -234,6 +234,14 @@ def test_a_crowd_of_listeners_is_told_before_more_is_sent(client, monkeypatch):
     assert len(told) == 3
 
 
+def test_a_crowd_counts_the_operations_of_a_batch(client, monkeypatch):
+    monkeypatch.setattr(audience, "_CROWD", 3)
+    monkeypatch.setattr(client._sender._audience, "tell", lambda: None)
+    client.send_many(("orders", f"{n}", {}) for n in range(4))
+    client.flush()
+    assert client._sender._audience.crowded
+
+
 @pytest.mark.usefixtures("unstartable")
 def test_without_a_thread_a_flush_tries_again_by_itself(broker):
     broker.fail(BrokerUnavailable("Away."), times=2)

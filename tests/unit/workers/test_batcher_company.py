@@ -101,6 +101,20 @@ def test_what_is_not_full_begins_a_moment_after_the_one_before():
     assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 2, 3]
 
 
+def test_where_much_comes_what_is_not_full_begins_less_often():
+    bench = Bench("crm", threads=4, batch_linger_ms=1)
+    bench.give(delivery(*(operation(f"{n}") for n in range(600))))
+    bench.linger()
+    bench.consumer.work()
+    bench.give(delivery(operation()))
+    bench.linger()
+    bench.pace()
+    assert bench.consumer.jobs == []
+    bench.advance(0.02)
+    bench.consumer.work()
+    assert [len(batch) for batch in bench.pipelines["crm"].batches] == [1, 1]
+
+
 def test_a_trial_has_a_few_messages_so_that_one_alone_decides_nothing():
     bench = Bench("crm", guard=HASTY, threads=4, batch_max_ops=100)
     fail(bench, DOWN)
