@@ -11,6 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncpipe.core.document import carried
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.version import MAX_VERSION
 from syncpipe.targets.http.batch import COMPRESSIONS, body_of, key_of, text_of
@@ -95,3 +96,10 @@ def test_a_compressed_body_is_smaller_and_always_the_same(name, unpack):
     assert unpack(packed) == body
     assert len(packed) < len(body) / 10
     assert COMPRESSIONS[name](body) == packed
+
+
+@pytest.mark.parametrize("document", [{"rate": 1.5e-9}, {"n": 1, "t": "~", "é": [1.0, None]}, {}])
+def test_the_bytes_of_an_operation_do_not_depend_on_how_its_document_came(document):
+    (data,) = carried([document])
+    one, other = (Operation(ID, Kind.UPSERT, "notes", "k", 1, each) for each in (document, data))
+    assert text_of(one) == text_of(other)
