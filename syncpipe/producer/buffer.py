@@ -199,6 +199,16 @@ class Buffer:
         """Return when something is due, None when nothing waits."""
         return min((group.due_at for group in self._groups.values()), default=None)
 
+    def is_due(self, queues: Iterable[str], now: float) -> bool:
+        """Return whether something is due in one of *queues*."""
+        groups = (self._groups.get(queue) for queue in queues)
+        return any(group is not None and group.due_at <= now for group in groups)
+
+    def is_laden(self, now: float) -> bool:
+        """Return whether something is due in most groups."""
+        due = sum([group.due_at <= now for group in self._groups.values()])
+        return 2 * due > len(self._groups)
+
     def due(self, now: float) -> list[Parcel]:
         """Return one parcel of each due group, those that waited longest, most urgent first."""
         due = [group for group in self._groups.values() if group.due_at <= now]

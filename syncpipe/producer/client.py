@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import Broker
 
 
+#: Items of a batch after which whoever sends it looks whether to help the client's thread.
+_HELPS = 64
+
+
 class Client:
     """Sends operations. Thread-safe, safe after a fork, and flushed at interpreter exit.
 
@@ -136,17 +140,22 @@ class Client:
         """
         batch = BatchReceipt(on_fault)
         accept, offer, put = self._intake.accept_item, self._sender.offer, self._sender.put
-        for batch.index, item in enumerate(drafts):
-            try:
-                accepted = accept(item)
-                if not offer(accepted, batch):
-                    put(accepted, batch)
-            except ClientClosed:
-                raise
-            except SyncpipeError as error:
-                batch.reject(error)
-            else:
-                batch.accepted += 1
+        try:
+            for batch.index, item in enumerate(drafts):
+                try:
+                    accepted = accept(item)
+                    if not offer(accepted, batch, helps=True):
+                        put(accepted, batch)
+                except ClientClosed:
+                    raise
+                except SyncpipeError as error:
+                    batch.reject(error)
+                else:
+                    batch.accepted += 1
+                    if not batch.index % _HELPS:
+                        self._sender.help()
+        finally:
+            self._sender.rouse()
         return batch
 
     def flush(self, timeout_s: float | None = None) -> int:

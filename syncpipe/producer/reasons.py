@@ -29,6 +29,13 @@ def left_unconfirmed(count: int) -> SendError:
     return SendError(f"The client ended with {count} operations not confirmed.")
 
 
+def is_closed(accepted: Accepted) -> ClientClosed:
+    """Return the error of a client that takes nothing any more, *accepted* neither."""
+    return ClientClosed(
+        "The client is closed.", operation_id=accepted.uuid, version=accepted.version
+    )
+
+
 def no_room(options: ClientOptions, accepted: Accepted) -> BufferFull:
     """Return the error that says that the buffer had no room for *accepted* in time."""
     return BufferFull(

@@ -16,13 +16,13 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from syncpipe.errors import ClientClosed, DeliveryTimeout, SendError
-from syncpipe.producer import lifetime
+from syncpipe.errors import DeliveryTimeout, SendError
+from syncpipe.producer import lifetime, reasons
 from syncpipe.producer.audience import Audience
+from syncpipe.producer.backoff import Backoff
 from syncpipe.producer.buffer import Buffer, Parcel
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
-from syncpipe.producer.reasons import about, closed_before, left_unconfirmed, no_room, not_in_time
 from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.tally import Tally
 from syncpipe.producer.ticket import Stretch, Ticket
@@ -42,11 +42,6 @@ if TYPE_CHECKING:
     from syncpipe.transport.broker import Broker
 
 _LOG = logging.getLogger(__name__)
-#: Seconds before the second try of a parcel, and at most before any other; full jitter.
-_BACKOFF_S, _BACKOFF_MAX_S = 0.05, 1.0
-#: The longest backoff, as a part of the delivery timeout.
-_BACKOFF_PART = 0.1
-_JITTER_BITS = 32
 #: How often what is interrupted by one Ctrl-C may be interrupted again.
 _RECOVERIES = 10
 
@@ -70,7 +65,6 @@ class Sender:
         self._clock = clock
         self._random = random
         self._options = options
-        self._tries_s = options.tries_s
         self._closed = False
         self._begin()
         lifetime.renew_after_fork(self)
@@ -95,14 +89,14 @@ class Sender:
             send=self._round,
             recover=self._recover,
         )
-        self._failures = 0
+        self._backoff = Backoff(self._random, self._options)
 
     def renew(self) -> None:
         """Start empty in a forked child: what the parent has accepted, the parent sends."""
         inherited = [*self._in_flight, *self._buffer.parcels()]
         self._begin()
         for parcel in inherited:
-            parcel.give_up(partial(about, SendError, "The process that accepted it sends it."))
+            parcel.give_up(partial(reasons.about, SendError, "Its process sends it."))
             for ticket in parcel.tickets:
                 ticket.end()
 
@@ -110,10 +104,12 @@ class Sender:
         """Send what is left, at interpreter exit, where nobody is left to be told but the log."""
         unconfirmed = self.close()
         if unconfirmed:
-            _LOG.error("%s", left_unconfirmed(unconfirmed))
+            _LOG.error("%s", reasons.left_unconfirmed(unconfirmed))
 
-    def offer(self, accepted: Accepted, of: Ticket | BatchReceipt) -> bool:
+    def offer(self, accepted: Accepted, of: Ticket | BatchReceipt, *, helps: bool = False) -> bool:
         """Buffer an operation *of* a call or batch; return False if the buffer is full.
+
+        Whoever *helps* will send what is full, by `help`: our thread is not roused for that.
 
         Raises:
             ClientClosed: the client was closed.
@@ -121,19 +117,19 @@ class Sender:
         """
         with self._progress.lock:
             if self._closed:
-                raise ClientClosed(
-                    "The client is closed.", operation_id=accepted.uuid, version=accepted.version
-                )
+                raise reasons.is_closed(accepted)
             if not self._buffer.has_room(accepted):
                 return False
             try:
                 now, epoch = self._clock.monotonic(), self._tally.opened()
                 if isinstance(of, Ticket):
-                    of.epoch, of.try_until = epoch, now + self._tries_s
+                    of.epoch, of.try_until = epoch, now + self._options.tries_s
                     self._append(accepted, of, now)
                 elif not self._buffer.join(of, accepted, epoch, now):
-                    first = Stretch(of, accepted, epoch=epoch, now=now, tries_s=self._tries_s)
-                    self._append(accepted, first, now)
+                    first = Stretch(
+                        of, accepted, epoch=epoch, now=now, tries_s=self._options.tries_s
+                    )
+                    self._append(accepted, first, now, helps=helps)
             except BaseException:
                 self._recount()
                 raise
@@ -150,13 +146,33 @@ class Sender:
         if self.offer(accepted, of):
             return
         with self._progress.lock:
+            self._turn.rouse()
             self._progress.wait_for(
                 lambda: self._closed or self._buffer.has_room(accepted),
                 self._patience(self._options.max_block_s),
             )
             buffered = self.offer(accepted, of)
         if not buffered:
-            raise no_room(self._options, accepted)
+            raise reasons.no_room(self._options, accepted)
+
+    def rouse(self) -> None:
+        """Have our thread send what is due: nobody helps any more."""
+        with self._progress.lock:
+            self._turn.rouse()
+
+    def help(self) -> None:
+        """Send what is due, if it is in most queues and nobody else does.
+
+        Beside a caller who never pauses, our thread waits 5 ms for each lock of the interpreter.
+        """
+        with self._progress.lock:
+            taken = self._buffer.is_laden(self._clock.monotonic()) and self._turn.take()
+        if taken:
+            try:
+                self._round()
+            except BaseException:
+                self._recover()
+                raise
 
     def watch(self, callback: Callable[[], object]) -> None:
         """Call *callback* once, the next time that operations are settled; it must not block."""
@@ -205,11 +221,13 @@ class Sender:
             self._broker.close()
         return self.report(mark)
 
-    def _append(self, accepted: Accepted, ticket: Ticket | Stretch, now: float) -> None:
+    def _append(
+        self, accepted: Accepted, ticket: Ticket | Stretch, now: float, *, helps: bool = False
+    ) -> None:
         sooner = False
         for route in accepted.routes:
             sooner = self._buffer.append(route, ticket, accepted, now) or sooner
-        if sooner:
+        if sooner and not (helps and self._buffer.is_due(accepted.queues, now)):
             self._turn.use()
 
     def _hurry(self) -> Mark:
@@ -226,11 +244,9 @@ class Sender:
         flying = [ticket for parcel in self._in_flight for ticket in parcel.tickets]
         self._buffer.recount(flying)
         copies = Counter([*flying, *self._buffer.waiting()])
-        counts: Counter[int] = Counter()
         for ticket, missing in copies.items():
             ticket.missing = missing
-            counts[ticket.epoch] += ticket.count
-        self._tally.recount(counts)
+        self._tally.recount(copies)
         self._turn.mourn()
         self._turn.rouse()
 
@@ -293,7 +309,7 @@ class Sender:
             for parcel in self._in_flight:
                 if not self._buffer.holds(parcel):
                     parcel.error = DeliveryTimeout("The sending was interrupted.")
-                    self._buffer.put_back(parcel, self._clock.monotonic() + self._backoff_s())
+                    self._buffer.put_back(parcel, self._clock.monotonic() + self._backoff.seconds())
             self._in_flight = []
             self._recount()
             self._spread()
@@ -315,7 +331,7 @@ class Sender:
         with self._progress.lock:
             if self._in_flight is not parcels:  # given up meanwhile, by `close`
                 return
-            self._failures = self._failures + 1 if any(verdicts) else 0
+            self._backoff.count(failed=any(verdicts))
             for parcel, error in zip(parcels, verdicts, strict=True):
                 if error is None:
                     self._settled(parcel)
@@ -332,14 +348,8 @@ class Sender:
             parcel.error = error
         late, kept = parcel.split(parcel.late(now))
         if kept.tickets:
-            self._buffer.put_back(kept, now + self._backoff_s())
+            self._buffer.put_back(kept, now + self._backoff.seconds())
         self._give_up([late])
-
-    def _backoff_s(self) -> float:
-        limit = min(_BACKOFF_MAX_S, self._options.delivery_timeout_s * _BACKOFF_PART)
-        ceiling = min(limit, _BACKOFF_S * (1 << min(self._failures, 10)))
-        jitter = self._random.bits(_JITTER_BITS) / (1 << _JITTER_BITS)
-        return ceiling * jitter
 
     def _give_up_late(self) -> None:
         with self._progress.lock:
@@ -351,7 +361,7 @@ class Sender:
 
     def _give_up(self, parcels: Iterable[Parcel]) -> None:
         for parcel in parcels:
-            parcel.give_up(partial(not_in_time, parcel.error, self._options))
+            parcel.give_up(partial(reasons.not_in_time, parcel.error, self._options))
             self._settled(parcel)
 
     def _abandon(self) -> bool:
@@ -363,7 +373,7 @@ class Sender:
                 parcel.error = DeliveryTimeout("It was being sent.")
             try:
                 for parcel in abandoned:
-                    parcel.give_up(partial(closed_before, parcel.error))
+                    parcel.give_up(partial(reasons.closed_before, parcel.error))
                     self._settled(parcel)
                 self._in_flight = []
                 self._buffer.remove(waiting)
@@ -379,11 +389,7 @@ class Sender:
         for ticket in parcel.tickets:
             ticket.missing -= 1
         settled = [ticket for ticket in parcel.tickets if not ticket.missing]
-        for epoch in {ticket.epoch for ticket in settled}:
-            ended = [ticket for ticket in settled if ticket.epoch == epoch]
-            count = sum([ticket.count for ticket in ended])
-            failed = sum([ticket.count for ticket in ended if ticket.given_up is not None])
-            self._tally.settled(epoch, count, failed=failed)
+        self._tally.ended(settled)
         for ticket in settled:
             self._audience.expect(ticket)
             ticket.end()

@@ -6,7 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
+
+    from syncpipe.producer.ticket import Stretch, Ticket
 
 
 class Mark(NamedTuple):
@@ -45,9 +47,19 @@ class Tally:
         else:
             del self._open[epoch]
 
-    def recount(self, counts: Mapping[int, int]) -> None:
-        """Count as waiting so many operations of each epoch, and no other."""
-        self._open = Counter(counts)
+    def ended(self, tickets: Sequence[Ticket | Stretch]) -> None:
+        """Count the operations of *tickets* as no longer waiting."""
+        for epoch in {ticket.epoch for ticket in tickets}:
+            ended = [ticket for ticket in tickets if ticket.epoch == epoch]
+            count = sum([ticket.count for ticket in ended])
+            failed = sum([ticket.count for ticket in ended if ticket.given_up is not None])
+            self.settled(epoch, count, failed=failed)
+
+    def recount(self, tickets: Iterable[Ticket | Stretch]) -> None:
+        """Count as waiting the operations of *tickets*, and no other."""
+        self._open = Counter()
+        for ticket in tickets:
+            self._open[ticket.epoch] += ticket.count
 
     def mark(self) -> Mark:
         """Return this moment."""

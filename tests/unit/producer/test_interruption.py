@@ -10,7 +10,18 @@ from collections import Counter
 
 import pytest
 
-from syncpipe.producer import audience, buffer, client, dispatch, many, sender, tally, ticket, turn
+from syncpipe.producer import (
+    audience,
+    backoff,
+    buffer,
+    client,
+    dispatch,
+    many,
+    sender,
+    tally,
+    ticket,
+    turn,
+)
 from syncpipe.producer.client import Client
 from syncpipe.producer.options import ClientOptions
 from syncpipe.system import SystemClock, SystemRandom
@@ -131,7 +142,7 @@ def test_a_batch_that_was_interrupted_leaves_nothing_behind(broker, collection):
 
 @pytest.mark.parametrize("times", [0, 1], ids=["confirmed", "refused at first"])
 def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
-    monkeypatch.setattr(sender, "_BACKOFF_S", 0.001)
+    monkeypatch.setattr(backoff, "_FIRST_S", 0.001)
     for number in itertools.count(1):
         broker.fail(times=times)
         with new_client(broker, linger_ms=1000) as client:
@@ -151,7 +162,7 @@ def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
 
 @pytest.mark.parametrize("timeout_s", [None, 0], ids=["patient", "at once"])
 def test_a_close_that_was_interrupted_can_be_done_again(broker, timeout_s, monkeypatch):
-    monkeypatch.setattr(sender, "_BACKOFF_S", 0.001)
+    monkeypatch.setattr(backoff, "_FIRST_S", 0.001)
     for number in itertools.count(1):
         client = new_client(broker, linger_ms=10_000)
         receipts, told = listened(client)
@@ -169,7 +180,7 @@ def test_a_close_that_was_interrupted_can_be_done_again(broker, timeout_s, monke
 def test_a_second_interruption_while_the_first_is_mended_keeps_the_turn_from_nobody(
     broker, monkeypatch
 ):
-    monkeypatch.setattr(sender, "_BACKOFF_S", 0.001)
+    monkeypatch.setattr(backoff, "_FIRST_S", 0.001)
     publish = broker.publish
 
     def interrupt(_messages, *, timeout_s):

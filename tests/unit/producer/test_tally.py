@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncpipe.producer.tally import Tally
+from tests.unit.producer.parts import ticket
 
 
 def test_a_mark_waits_for_what_was_opened_before_it_only():
@@ -60,6 +61,10 @@ def test_a_recount_leaves_nothing_of_what_was_counted_before():
     tally = Tally()
     tally.opened()
     mark = tally.mark()
-    tally.recount({mark.epoch: 2, mark.epoch + 1: 5})
+    later = tally.opened()
+    tickets = [ticket() for _ in range(7)]
+    for number, each in enumerate(tickets):
+        each.epoch = mark.epoch if number < 2 else later
+    tally.recount(tickets)
 
     assert tally.waiting(mark) == 2
