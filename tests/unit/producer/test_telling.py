@@ -120,7 +120,7 @@ def test_a_flush_that_nobody_listens_to_wakes_no_thread(client, monkeypatch):
     turn, woken = client._sender._turn, []
 
     def the_thread_naps():
-        """It may first look while the flush is under way, and has nothing to do for a while then."""
+        """It may first look during the flush, and has nothing to do for a while then."""
         client.upsert("orders", "o", {})
         client.flush()
         return math.isfinite(turn._looks_at)
