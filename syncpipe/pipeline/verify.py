@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import repeat
 from operator import contains
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.codec import Columns
 from syncpipe.core.collection import VersionSource
@@ -77,9 +77,10 @@ def _by_collection(columns: Columns) -> Iterable[Columns]:
     names = set(columns.collections)
     if len(names) == 1:
         return [columns]
-    rows = list(zip(*columns, strict=True))
-    parts = ([row for row in rows if row[2] == name] for name in names)
-    return [Columns(*zip(*part, strict=True)) for part in parts]
+    parts: dict[str, list[Any]] = {name: [] for name in names}
+    for name, row in zip(columns.collections, zip(*columns, strict=True), strict=True):
+        parts[name].append(row)
+    return [Columns(*zip(*part, strict=True)) for part in parts.values()]
 
 
 def _newest_of(columns: Columns, declared: Declared) -> int:
