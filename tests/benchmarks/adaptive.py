@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks.adaptive``: batches of fixed sizes beside those that adapt.
 
-On simulated time, so it takes seconds, and the figures are the same on each machine. What is
+On simulated time, so it takes two minutes, and the figures are the same on each machine. What is
 simulated is the target and the broker; batcher, breaker and sizes are the worker's own.
 """
 
