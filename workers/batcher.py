@@ -35,7 +35,7 @@ _COMPANY_S = 0.025
 #: Seconds from the beginning of a batch to that of the next that is not full, for the same reason.
 _PACE_S = 0.01
 #: It is slower where much comes: by the operations of that batch, as at 20,000 a second, and at
-#: most so slow. A batch costs as much as a hundred operations beside them.
+#: most so slow: a batch costs something beside its operations.
 _PACE_PER_OPERATION_S, _SLOWEST_PACE_S = 0.00005, 0.05
 #: Seconds between two looks at whether a drain was cancelled.
 _LOOK_S = 0.1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from syncpipe.bench.child import Child
     from syncpipe.bench.place import Drained, Place
+    from syncpipe.demo.tally import Tally
 
 #: Settings of the client as it comes; the configuration of the demonstration is for streams.
 _AS_IT_COMES = ("client.linger_ms=5", "client.buffer_max_bytes=67_108_864")
@@ -43,18 +44,14 @@ def _sent(how: str, *, rests: bool) -> Callable[[Place, str], Measured]:
             here.hire()
             here.drain()
             here.forget()
-            used = cpu_s(here.pids(producer))
-            sent = order(producer, do=how, start=first, stop=stop)
-            here.drain()
-            used = cpu_s(here.pids(producer)) - used
-            tally = read_tally(here.stage.logs)
+            seconds, used, tally = _carried_out(here, producer, do=how, start=first, stop=stop)
             details = savings(tally.outcomes)
             if rests:
                 details |= applied(here.backlog(producer, stop, stop + count))
                 stop += count
             return Measured(
                 operations=count,
-                seconds=((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S,
+                seconds=seconds,
                 cpu_s=used,
                 guarded=True,
                 wrong_rows=source.wrong_rows(actual(here.stage.services.dsn), stop),
@@ -64,6 +61,20 @@ def _sent(how: str, *, rests: bool) -> Callable[[Place, str], Measured]:
             )
 
     return cell
+
+
+def _carried_out(here: Place, producer: Child, **what: Any) -> tuple[float, float, Tally]:
+    """Have *producer* do *what*, and workers apply it.
+
+    Returns the seconds from the first call to the last commit, those of all processors, and what
+    workers have logged.
+    """
+    used = cpu_s(here.pids(producer))
+    sent = order(producer, **what)
+    here.drain()
+    used = cpu_s(here.pids(producer)) - used
+    tally = read_tally(here.stage.logs)
+    return ((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S, used, tally
 
 
 def _drain(here: Place, workload: str) -> Measured:
@@ -132,15 +143,12 @@ def _trickle(here: Place, workload: str) -> Measured:
         order(producer, do="pace", start=0, stop=scale.trickle_per_s, per_s=scale.trickle_per_s)
         here.drain()
         here.forget()
-        used = cpu_s(here.pids(producer))
         start, stop = scale.trickle_per_s, scale.trickle_per_s + count
-        sent = order(producer, do="pace", start=start, stop=stop, per_s=scale.trickle_per_s)
-        here.drain()
-        used = cpu_s(here.pids(producer)) - used
-        tally = read_tally(here.stage.logs)
+        what = {"do": "pace", "start": start, "stop": stop, "per_s": scale.trickle_per_s}
+        seconds, used, tally = _carried_out(here, producer, **what)
         return Measured(
             operations=count,
-            seconds=((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S,
+            seconds=seconds,
             cpu_s=used,
             guarded=True,
             wrong_rows=DISTINCT.wrong_rows(actual(here.stage.services.dsn), stop),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -129,9 +130,9 @@ class AsyncClient:
     ) -> BatchReceipt:
         """Send each of *drafts*, maybe a stream longer than memory; see `Client.send_many`."""
         batch = BatchReceipt(on_fault)
-        index = 0
+        numbers = itertools.count()
         async for item in _stream(drafts):
-            batch.index = index
+            batch.index = next(numbers)
             try:
                 await self._send(self._intake.accept_item(item), batch)
             except ClientClosed:
@@ -140,7 +141,6 @@ class AsyncClient:
                 batch.reject(error)
             else:
                 batch.accepted += 1
-            index += 1
         return batch
 
     async def flush(self, timeout_s: float | None = None) -> int:

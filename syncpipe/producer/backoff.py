@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncpipe.resilience.backoff import full_jitter
+
 if TYPE_CHECKING:
     from syncpipe.core.chance import Random
     from syncpipe.producer.options import ClientOptions
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 _FIRST_S, _LONGEST_S = 0.05, 1.0
 #: The longest, as a part of the delivery timeout.
 _PART = 0.1
-_JITTER_BITS = 32
 
 
 class Backoff:
@@ -21,7 +22,7 @@ class Backoff:
     def __init__(self, random: Random, options: ClientOptions) -> None:
         """Draw from *random*, within *options*."""
         self._random = random
-        self._limit_s = min(_LONGEST_S, options.delivery_timeout_s * _PART)
+        self._longest_s = min(_LONGEST_S, options.delivery_timeout_s * _PART)
         #: Rounds in a row of which some parcel was not confirmed.
         self.failures = 0
 
@@ -31,5 +32,4 @@ class Backoff:
 
     def seconds(self) -> float:
         """Return how long to wait now."""
-        ceiling = min(self._limit_s, _FIRST_S * (1 << min(self.failures, 10)))
-        return ceiling * self._random.bits(_JITTER_BITS) / (1 << _JITTER_BITS)
+        return full_jitter(self.failures, _FIRST_S, self._longest_s, self._random)

@@ -96,7 +96,8 @@ class Sender:
         inherited = [*self._in_flight, *self._buffer.parcels()]
         self._begin()
         for parcel in inherited:
-            parcel.give_up(partial(reasons.about, SendError, "Its process sends it."))
+            message = "The process that accepted it sends it."
+            parcel.give_up(partial(reasons.about, SendError, message))
             for ticket in parcel.tickets:
                 ticket.end()
 

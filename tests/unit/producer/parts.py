@@ -8,10 +8,13 @@ from syncpipe.core.codec import decode_all
 from syncpipe.core.collection import Collection, KeyType, VersionSource
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import Lane, Priority
+from syncpipe.producer.client import Client
 from syncpipe.producer.condition import Condition
 from syncpipe.producer.intake import Accepted, Route
+from syncpipe.producer.options import ClientOptions
 from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.ticket import Stretch, Ticket
+from syncpipe.system import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
     from syncpipe.producer.many import BatchReceipt
@@ -25,6 +28,18 @@ COLLECTIONS = {
     ),
     "prices": Collection("prices", ("crm",), version=VersionSource.SOURCE),
 }
+
+
+def client_on(broker: MemoryBroker, *, shards: int = 8, **options: float) -> Client:
+    """A client on *broker* that takes time and chance from the system."""
+    return Client(
+        collections=COLLECTIONS,
+        shards=shards,
+        broker=broker,
+        clock=SystemClock(),
+        random=SystemRandom(),
+        options=ClientOptions(**options),
+    )
 
 
 def route(shard: int = 0, priority: Priority = Priority.NORMAL) -> Route:

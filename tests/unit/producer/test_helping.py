@@ -6,12 +6,10 @@ import threading
 
 import pytest
 
-from syncpipe.producer.client import Client
-from syncpipe.producer.options import ClientOptions
-from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
 from tests.patience import eventually
-from tests.unit.producer.parts import COLLECTIONS, sent_operations
+from tests.unit.producer.parts import client_on, sent_operations
 
 #: So long that nobody waits for it.
 NEVER = {"linger_ms": 100_000, "delivery_timeout_s": 400}
@@ -39,14 +37,7 @@ def broker():
 
 
 def _client(broker, **options):
-    return Client(
-        collections=COLLECTIONS,
-        shards=1,
-        broker=broker,
-        clock=SystemClock(),
-        random=SystemRandom(),
-        options=ClientOptions(**options),
-    )
+    return client_on(broker, shards=1, **options)
 
 
 def _many(count):

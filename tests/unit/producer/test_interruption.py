@@ -22,11 +22,9 @@ from syncpipe.producer import (
     ticket,
     turn,
 )
-from syncpipe.producer.client import Client
-from syncpipe.producer.options import ClientOptions
-from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
-from tests.unit.producer.parts import COLLECTIONS, sent_operations
+from tests.unit.producer.parts import client_on, sent_operations
 
 #: The files in which the state of a client changes.
 FILES = {
@@ -82,14 +80,7 @@ def broker():
 
 
 def new_client(broker, *, linger_ms=1):
-    return Client(
-        collections=COLLECTIONS,
-        shards=8,
-        broker=broker,
-        clock=SystemClock(),
-        random=SystemRandom(),
-        options=ClientOptions(linger_ms=linger_ms),
-    )
+    return client_on(broker, linger_ms=linger_ms)
 
 
 def listened(client):

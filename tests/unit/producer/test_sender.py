@@ -8,12 +8,10 @@ import weakref
 import pytest
 
 from syncpipe.producer import turn
-from syncpipe.producer.client import Client
-from syncpipe.producer.options import ClientOptions
-from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
 from tests.patience import eventually
-from tests.unit.producer.parts import COLLECTIONS, sent_operations
+from tests.unit.producer.parts import client_on, sent_operations
 
 
 @pytest.fixture
@@ -22,14 +20,7 @@ def broker():
 
 
 def _client(broker, *, linger_ms=0):
-    return Client(
-        collections=COLLECTIONS,
-        shards=8,
-        broker=broker,
-        clock=SystemClock(),
-        random=SystemRandom(),
-        options=ClientOptions(linger_ms=linger_ms),
-    )
+    return client_on(broker, linger_ms=linger_ms)
 
 
 def test_a_client_that_sent_nothing_has_no_thread(broker):

@@ -12,12 +12,10 @@ import pytest
 
 from syncpipe.errors import BrokerUnavailable, ClientClosed, DeliveryTimeout
 from syncpipe.producer import audience, lifetime
-from syncpipe.producer.client import Client
-from syncpipe.producer.options import ClientOptions
-from syncpipe.system import SystemClock, SystemRandom
+from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
 from tests.patience import eventually
-from tests.unit.producer.parts import COLLECTIONS, sent_operations
+from tests.unit.producer.parts import client_on, sent_operations
 
 #: Longer than any wait that ends by itself.
 PATIENCE_S = 120
@@ -57,14 +55,7 @@ def _unstartable(monkeypatch):
 
 
 def _client(broker, **options):
-    return Client(
-        collections=COLLECTIONS,
-        shards=8,
-        broker=broker,
-        clock=SystemClock(),
-        random=SystemRandom(),
-        options=ClientOptions(**{"linger_ms": 10_000, **options}),
-    )
+    return client_on(broker, **{"linger_ms": 10_000, **options})
 
 
 def _raise(error):
