@@ -20,7 +20,7 @@ import psycopg
 from syncpipe.app import build
 from syncpipe.bench.child import serve
 from syncpipe.bench.workloads import WORKLOADS
-from syncpipe.core.document import carried
+from syncpipe.core.lines import carried
 from syncpipe.core.operation import Kind, Operation, uuid7
 from syncpipe.core.version import at_milliseconds
 from syncpipe.demo.oracle.rows import ActualRow, decoded_document

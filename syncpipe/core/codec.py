@@ -4,7 +4,8 @@ An operation is the array ``[id, kind, collection, key, version, data]``, follow
 few operations have: ``n`` (not before, ms), ``x`` (expires, ms) and ``g`` (group id, 16 bytes).
 Values that MessagePack does not know travel as extension types, numbered below; lists and dicts are
 plain. An operation is encoded once, when it is enqueued: the same bytes go to every target, into
-the schedule and into dead letters.
+the schedule and into dead letters. What is sent in bulk travels in a `block` instead; whoever wants
+the bytes of an operation in one gets those with which it would have travelled alone.
 
 msgspec reads, because it makes and checks values in one step. It writes what is simple; it would
 write decimals, times and UUIDs in ways of its own, so msgpack writes the rest.
@@ -15,14 +16,17 @@ from __future__ import annotations
 import datetime as dt
 import struct
 import uuid
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import starmap
+from itertools import chain, groupby, islice, starmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
 import msgspec
 
-from syncpipe.core.document import PlainDocument, carried
+from syncpipe.core.block import MARK, Block, decode_block
+from syncpipe.core.carried import Carried
+from syncpipe.core.lines import PlainDocument, carried
 from syncpipe.core.operation import Contents, Data, Id, Kind, Milliseconds, Operation, Version
 from syncpipe.errors import (
     InvalidValue,
@@ -32,14 +36,14 @@ from syncpipe.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: Largest encoded operation, bytes.
 MAX_OPERATION_BYTES = 1024 * 1024
 
 _BIG_INT, _DECIMAL, _DATETIME, _DATE, _TIME, _UUID = 1, 2, 3, 4, 5, 6
-#: Where the collection begins, behind an id of 16 bytes and a kind: with its length if it has at
-#: most 31 characters, or else with a mark before its length.
+#: Where an operation's collection begins, behind an id of 16 bytes and a kind: with its length, if
+#: it has at most 31 characters, or else with a mark before its length.
 _COLLECTION_AT, _SHORT, _LONG = 20, 0x1F, 0xD9
 #: An operation that has nothing of what few have begins as an array of six; writers spell it short.
 _SIX = (b"\x96", b"\xdc\x00\x06", b"\xdd\x00\x00\x00\x06")
@@ -73,6 +77,16 @@ class Columns(NamedTuple):
     contents: tuple[Contents, ...]
     #: Their data, as they go on.
     data: Sequence[Data]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Operations one after the other."""
+
+    #: Their bytes.
+    body: bytes
+    #: How many they are.
+    count: int
 
 
 def encode(operation: Operation) -> bytes:
@@ -113,10 +127,10 @@ def encode_fields(fields: list[Any], *, simple: bool) -> bytes:
 
 
 def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
-    """Yield each operation in *body* with its own bytes, exactly as sent.
+    """Yield each operation in *body* with its own bytes.
 
     Raises:
-        MalformedEnvelope: something in it is not an operation of this format.
+        MalformedEnvelope: something in it is neither an operation of this format nor a block.
 
     """
     pieces = _pieces(body)
@@ -125,14 +139,14 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
             raw = next(pieces, b"")
             if not raw:
                 return
-            operation = _decode(raw)
+            found = [(_decode(raw), raw)] if raw[:1] != MARK else _in_block(raw)
         except SyncpipeError:
             raise
         except Exception as fault:  # the libraries raise many kinds for malformed bytes
             raise MalformedEnvelope(
                 f"Operation bytes cannot be decoded: {type(fault).__name__}."
             ) from fault
-        yield operation, raw
+        yield from found
 
 
 def decode_at_once(body: bytes, count: int) -> list[Operation] | None:
@@ -172,28 +186,71 @@ def _decode_at_once(
     return None if odd else found
 
 
-def split(body: bytes, count: int) -> list[bytes]:
-    """Return the bytes of each of the *count* operations in *body*, which were decoded before.
+def parts(body: bytes, count: int) -> Iterator[Block | Rows]:
+    """Yield what is in *body*, *count* operations in all; single ones side by side together.
 
-    By the same library: another could stop at what that one has read.
+    Raises:
+        MalformedEnvelope: it cannot be told apart, holds what begins like a block and is none, or
+            another number of operations. No more than that is ever taken apart.
+
     """
-    return list(map(bytes, _RAWS.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)))
+    try:
+        pieces = list(islice(_pieces(body), count + 1))
+    except Exception as fault:  # the library raises many kinds for malformed bytes
+        raise MalformedEnvelope(f"It cannot be read: {type(fault).__name__}.") from fault
+    left = count
+    for are_blocks, alike in groupby(pieces, key=_is_block):
+        for part in map(decode_block, alike) if are_blocks else [_together(list(alike))]:
+            left -= part.count
+            if left < 0:
+                raise MalformedEnvelope(f"It holds more than the {count} operations announced.")
+            yield part
+    if left:
+        raise MalformedEnvelope(f"It holds {count - left} of the {count} operations announced.")
 
 
-def collection_of(operations: Sequence[bytes]) -> str | None:
-    """Return the collection of all *operations*, which `encode` has returned; None of several.
+def split(body: bytes, count: int) -> list[bytes]:
+    """Return the bytes of each of the *count* operations in *body*, which were decoded before."""
+    try:
+        pieces = list(map(bytes, _RAWS.decode(_ARRAY.pack(_ARRAY_CODE, count) + body)))
+    except (msgspec.MsgspecError, RecursionError):  # blocks are among them, or one is very deep
+        pieces = list(_pieces(body))
+    return list(chain.from_iterable(map(_raws, pieces)))
+
+
+def collection_of(pieces: Iterable[bytes]) -> str | None:
+    """Return the collection of all *pieces*, operations and blocks as encoded; None of several.
 
     Of none, too, it is None.
     """
-    if not operations:
-        return None
-    first = operations[0]
-    length, begin = first[_COLLECTION_AT] & _SHORT, _COLLECTION_AT + 1
-    if first[_COLLECTION_AT] == _LONG:
-        length, begin = first[begin], begin + 1
-    end = begin + length
-    alike = len({operation[_COLLECTION_AT:end] for operation in operations}) == 1
-    return first[begin:end].decode() if alike else None
+    names = set(map(_collection_in, pieces))
+    return names.pop().decode() if len(names) == 1 else None
+
+
+def _collection_in(piece: bytes) -> bytes:
+    at = _COLLECTION_AT if piece[:1] != MARK else 1
+    length, begin = piece[at] & _SHORT, at + 1
+    if piece[at] == _LONG:
+        length, begin = piece[begin], begin + 1
+    return piece[begin : begin + length]
+
+
+def _in_block(raw: bytes) -> list[tuple[Operation, bytes]]:
+    block = decode_block(raw)
+    contents = [each.fields if isinstance(each, Carried) else each for each in block.read()]
+    return [(operation, encode(operation)) for operation in block.operations(contents)]
+
+
+def _raws(piece: bytes) -> Iterable[bytes]:
+    return [raw for _, raw in _in_block(piece)] if _is_block(piece) else (piece,)
+
+
+def _together(rows: list[bytes]) -> Rows:
+    return Rows(b"".join(rows), len(rows))
+
+
+def _is_block(raw: bytes) -> bool:
+    return raw[:1] == MARK
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ _PREFIX = b"SPD\x01"
 class DeadLetter:
     """Something given up."""
 
-    #: The operation's bytes exactly as sent; the whole message where no operation could be read.
+    #: The operation's bytes as it travels alone; the whole message where none could be read.
     raw: bytes
     #: Queue it came from.
     queue: str

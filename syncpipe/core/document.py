@@ -30,14 +30,12 @@ from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from syncpipe.core.carried import Carried
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
 #: Integers with more bits than this are tagged: Python and other readers limit decimal digits.
 _MAX_INT_BITS = 13_280
@@ -46,34 +44,12 @@ _MAX_INT_BITS = 13_280
 _SAME = frozenset({type(None), bool, int, float, str})
 #: How what begins like a tag, and a NUL, look in JSON. Others may look alike, but few do.
 _TAG, _NUL = b'"~', b"\\u0000"
-#: How what is none looks.
-_NULL = b"null"
 #: An integer that is tagged has so many digits that it shows by every so-many-th byte.
-_STEP = 400
-_MANY_DIGITS = re.compile(rb"[0-9]{9}")
+_STEP = 40
+_MANY_DIGITS = re.compile(rb"[0-9]{99}")
 #: Floats that everybody writes without exponent.
 _FLAT_FROM, _FLAT_TO = 1e-4, 1e15
 _JSON = msgspec.json.Encoder()
-#: Levels of lists and dicts in a document that may still be plain: each more makes the type, and
-#: its decoder, twice as large.
-_PLAIN_LEVELS = 6
-
-
-def _plain_document() -> Any:
-    """Return the type of documents that PostgreSQL reads alike as msgspec writes them; or None.
-
-    Of large floats it writes none of the point by which they are told from integers.
-    """
-    flat = None | bool | int | Annotated[float, msgspec.Meta(gt=-_FLAT_TO, lt=_FLAT_TO)] | str
-    nested: Any = flat
-    for _ in range(_PLAIN_LEVELS):
-        nested = flat | list[nested] | dict[str, nested]
-    return dict[str, nested] | None
-
-
-#: The type, for decoders, of documents that hold nothing but what JSON has as well; or None.
-PlainDocument = _plain_document()
-
 _Writers = dict[type, "Callable[[Any], str]"]
 
 
@@ -87,28 +63,25 @@ def plain(value: Any) -> str:
     return _PLAIN[type(value)](value)
 
 
-def carried(
-    documents: Sequence[Mapping[str, Any] | None],
-) -> list[Carried | Mapping[str, Any] | None]:
-    """Return *documents*, which were decoded as `PlainDocument`, as they go on: most are carried.
-
-    Their text is that of `tagged`, but that small floats may be spelled in another way. Those stay
-    as they are that may need a tag, or may not travel: mostly there is none, which a look at all
-    together tells much faster than a look at each.
-    """
-    lines = _JSON.encode_lines(documents)
-    texts = lines.split(b"\n")[:-1]
-    if not _may_need_a_tag(lines):
-        return [None if text == _NULL else Carried(text) for text in texts]
-    return [
-        document if document is None or _may_need_a_tag(text) else Carried(text)
-        for document, text in zip(documents, texts, strict=True)
-    ]
-
-
 def json_object(members: Mapping[str, str]) -> str:
     """Return a JSON object of *members*, whose values are JSON text already."""
     return "{" + ",".join([_name(n) + text for n, text in members.items()]) + "}"
+
+
+def may_need_a_tag(text: bytes) -> bool:
+    """Return whether *text*, which is JSON, holds what begins like a tag, or perhaps a NUL."""
+    # One character is found much faster than several, and most texts do not have it.
+    return (b"~" in text and _TAG in text) or may_hold_nul(text)
+
+
+def may_hold_nul(text: bytes) -> bool:
+    """Return whether *text*, which is JSON, perhaps holds a NUL."""
+    return b"\\" in text and _NUL in text
+
+
+def may_be_huge(text: bytes) -> bool:
+    """Return whether *text*, which is JSON, perhaps holds an integer that is tagged."""
+    return _MANY_DIGITS.search(text[::_STEP]) is not None
 
 
 def untagged(value: Any, *, exact: bool = True) -> Any:
@@ -190,15 +163,7 @@ def _at_once(whole: Any) -> str | None:
         text = _JSON.encode(whole)
     except ValueError:  # a lone surrogate, or an int with more digits than Python likes to write
         return None
-    if _may_need_a_tag(text) or _MANY_DIGITS.search(text[::_STEP]):
-        return None
-    return text.decode()
-
-
-def _may_need_a_tag(text: bytes) -> bool:
-    """Return whether *text*, which is JSON, holds what begins like a tag, or perhaps a NUL."""
-    # One character is found much faster than several, and most texts do not have it.
-    return (b"~" in text and _TAG in text) or (b"\\" in text and _NUL in text)
+    return None if may_need_a_tag(text) or may_be_huge(text) else text.decode()
 
 
 def _has_no_exponent(value: Any) -> bool:

@@ -4,12 +4,13 @@
 
     offset  size  what
     0       3     magic "SPE"
-    3       1     format, now 1
+    3       1     format, 1 or 2
     4       4     length of the whole envelope, big endian
     8       16    BLAKE2b (RFC 7693) over everything except these 16 bytes
     24      2     length of the header, big endian
     26      …     header: a MessagePack array, in clear
-    …       …     body: operations (see `codec`), compressed when that pays
+    …       …     body: operations (see `codec`) and blocks of them (see `block`), compressed when
+                  that pays
 
 The header's members are those of `Header`, with the codec, the length of the raw body and the id of
 a key (none yet) after the time. The codec is "none", "zstd", or the id, as bytes, of the dictionary
@@ -17,7 +18,7 @@ that it takes. What follows the trace context is there only if it is needed: ear
 after them, perhaps of none, the id of a replay.
 
 The checksum is checked before anything is parsed. Decompression stops at a cap whatever the frame
-declares. Readers accept this format and, once there is another, the one before.
+declares. Format 2 is that of bodies in which there are blocks; what can be written in format 1 is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import msgspec
 
+from syncpipe.core import block
 from syncpipe.core.attempt import Attempt, attempts_of
 from syncpipe.core.codec import collection_of
 from syncpipe.core.compression import (
@@ -58,17 +60,17 @@ if TYPE_CHECKING:
     #: Returns the dictionary with an id, or raises DictionaryMissing or DictionaryUnreadable.
     Find = Callable[[bytes], Dictionary]
 
-#: The format that is written.
-FORMAT = 1
+#: The formats: of operations alone, and of what blocks are among.
+ROWS, BLOCKS = 1, 2
 #: Largest envelope, and largest body after decompression, bytes.
 MAX_ENVELOPE_BYTES, MAX_BODY_BYTES = 8 * 1024 * 1024, 16 * 1024 * 1024
-#: Most operations in one envelope: small ones unpack to much more memory than they travel with.
-MAX_OPERATIONS = 10_000
+#: Most operations in one envelope.
+MAX_OPERATIONS = block.MAX_OPERATIONS
 _MAGIC = b"SPE"
 #: How a header spells priorities; asking an enumeration for a value takes two calls.
 _SPELLED = {priority: priority.value for priority in Priority}
 _PREFIX = struct.Struct(">3sBI16sH")
-_DIGEST_AT, _DIGEST_END = 8, 24
+_FORMAT_AT, _DIGEST_AT, _DIGEST_END = 3, 8, 24
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -97,8 +99,10 @@ class Envelope(msgspec.Struct, frozen=True):
 
     #: Its header.
     header: Header
-    #: The operations' bytes, one after the other.
+    #: The bytes of operations and blocks, one after the other.
     body: bytes
+    #: Its format.
+    format: int = ROWS
 
 
 def without_dictionaries(id_: bytes) -> Dictionary:
@@ -110,8 +114,12 @@ def seal(
     header: Header,
     operations: Sequence[bytes],
     dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES,
+    *,
+    format_: int = ROWS,
 ) -> bytes:
     """Return the envelope of *operations*, each encoded by `codec.encode`.
+
+    In the *format_* `BLOCKS` there may be blocks among them.
 
     If they are few and all of one collection that has one of the *dictionaries*, it is used.
 
@@ -146,7 +154,7 @@ def seal(
     total = _PREFIX.size + len(packed) + len(body)
     if total > MAX_ENVELOPE_BYTES:
         raise EnvelopeTooLarge(f"The envelope has {total} bytes, limit {MAX_ENVELOPE_BYTES}.")
-    unsigned = _PREFIX.pack(_MAGIC, FORMAT, total, bytes(16), len(packed)) + packed + body
+    unsigned = _PREFIX.pack(_MAGIC, format_, total, bytes(16), len(packed)) + packed + body
     return unsigned[:_DIGEST_AT] + _digest(unsigned) + unsigned[_DIGEST_END:]
 
 
@@ -163,7 +171,7 @@ def unseal(data: bytes, find: Find = without_dictionaries) -> Envelope:
     header_end = _check_prefix(data)
     header, codec, raw_length = _header(data[_PREFIX.size : header_end])
     body = _decompress(codec, data[header_end:], raw_length, find)
-    return Envelope(header, body)
+    return Envelope(header, body, data[_FORMAT_AT])
 
 
 def peek(data: bytes) -> tuple[int, int]:
@@ -200,8 +208,10 @@ def _check_prefix(data: bytes) -> int:
     if len(data) < _PREFIX.size:
         raise EnvelopeTruncated(f"Only {len(data)} bytes.")
     _, version, total, digest, header_length = _PREFIX.unpack_from(data)
-    if version != FORMAT:
-        raise UnknownFormat(f"The envelope has format {version}; this release reads {FORMAT}.")
+    if version not in {ROWS, BLOCKS}:
+        raise UnknownFormat(
+            f"The envelope has format {version}; this release reads {ROWS} and {BLOCKS}."
+        )
     if len(data) < total:
         raise EnvelopeTruncated(f"Only {len(data)} of {total} bytes.")
     if digest != _digest(data) or len(data) != total:

@@ -39,6 +39,10 @@ KINDS = {kind.word: kind for kind in Kind}
 
 #: With so many bytes an id begins that tell when it was made.
 CREATED_BYTES = 6
+#: Bytes of an id.
+ID_BYTES = 16
+#: The bits of its time.
+_TIME = (1 << 8 * CREATED_BYTES) - 1
 #: Bytes of a UUIDv7 after its time, which bits of them are free, and what the others are.
 _END_BYTES, _END_FREE, _END_FIXED = 10, 0x0FFF_3FFF_FFFF_FFFF_FFFF, 0x7000_8000_0000_0000_0000
 
@@ -114,6 +118,13 @@ def uuid7_ends(random_bits: int, number: int) -> list[bytes]:
     ones = int.from_bytes((bytes(_END_BYTES - 1) + b"\1") * number, "big")
     ends = (random_bits & _END_FREE * ones | _END_FIXED * ones).to_bytes(_END_BYTES * number, "big")
     return [ends[start : start + _END_BYTES] for start in range(0, len(ends), _END_BYTES)]
+
+
+def uuid7s(now_ms: int, random_bits: int, number: int) -> bytes:
+    """Return so many UUIDv7s of *now_ms*, one after the other, of 128 *random_bits* for each."""
+    ones = int.from_bytes((bytes(ID_BYTES - 1) + b"\1") * number, "big")
+    fixed = (now_ms & _TIME) << 8 * _END_BYTES | _END_FIXED
+    return (random_bits & _END_FREE * ones | fixed * ones).to_bytes(ID_BYTES * number, "big")
 
 
 def created_ms(operation_id: bytes) -> int:

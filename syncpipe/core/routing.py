@@ -6,7 +6,11 @@ import enum
 import functools
 import hashlib
 import re
-from typing import NamedTuple
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Queue of everything that was given up.
 DEAD_QUEUE = "sp.dead"
@@ -58,6 +62,17 @@ def shard_of(collection: str, key: str, shards: int) -> int:
     hasher = _begun(collection).copy()
     hasher.update(key.encode())
     return int.from_bytes(hasher.digest(), "big") % shards
+
+
+def shards_of(collection: str, keys: Iterable[str], shards: int) -> list[int]:
+    """Return `shard_of` each of *keys*, faster."""
+    begun, digests = _begun(collection), []
+    for key in keys:
+        hasher = begun.copy()
+        hasher.update(key.encode())
+        digests.append(hasher.digest())
+    numbers = struct.unpack(f">{len(digests)}Q", b"".join(digests))
+    return [number % shards for number in numbers]
 
 
 @functools.lru_cache

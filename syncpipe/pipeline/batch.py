@@ -46,7 +46,7 @@ class Origin(msgspec.Struct, frozen=True, dict=True):
 
     #: Index of the message in the batch.
     message: int
-    #: The operations' bytes, one after the other.
+    #: The body of its envelope.
     body: bytes
     #: How many operations there are.
     count: int
@@ -60,7 +60,7 @@ class Origin(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def raws(self) -> list[bytes]:
-        """The bytes of each operation, exactly as sent; cut when somebody wants them, as few do."""
+        """The bytes of each operation as it travels alone; cut when somebody wants them: few do."""
         return split(self.body, self.count)
 
 
@@ -91,7 +91,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def raw(self) -> bytes:
-        """Its bytes exactly as sent."""
+        """Its bytes as it travels alone: exactly as sent, unless it came in a block."""
         return self.origin.raws[self.place]
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import replace
-from itertools import count, islice, repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
-from syncpipe.core.codec import decode_all, decode_at_once, decode_plain
-from syncpipe.core.envelope import unseal, without_dictionaries
+from syncpipe.core.block import Block
+from syncpipe.core.codec import decode_all, decode_at_once, decode_plain, parts
+from syncpipe.core.envelope import ROWS, unseal, without_dictionaries
 from syncpipe.core.operation import Operation
 from syncpipe.core.routing import parse_queue
 from syncpipe.errors import EnvelopeError, MalformedEnvelope, Quarantined, UnexpectedMessage
 from syncpipe.pipeline.batch import Batch, Fault, Item, Message, Origin
-from syncpipe.pipeline.verify import newest_of
+from syncpipe.pipeline.verify import newest_of, newest_of_block
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +43,7 @@ def decode(
         try:
             header, origin, operations = _opened(index, message, find, declared)
             origins.append(origin)
-            items += map(Item, operations, repeat(origin), count())
+            items += map(Item, operations, repeat(origin), itertools.count())
             if header.replay:
                 replays[index] = header.replay
         except (EnvelopeError, UnexpectedMessage, Quarantined) as error:
@@ -79,7 +81,31 @@ def _operations(
 ) -> tuple[Sequence[Operation], int | None]:
     """Return the operations in *envelope*, and what `newest_of` says of them."""
     announced = envelope.header.count
-    columns = decode_plain(envelope.body, announced)
+    if envelope.format == ROWS:
+        return _in_rows(envelope.body, announced, declared)
+    found: list[Operation] = []
+    newest: list[int | None] = []
+    for part in parts(envelope.body, announced):
+        operations, version = (
+            _in_block(part, declared)
+            if isinstance(part, Block)
+            else _in_rows(part.body, part.count, declared)
+        )
+        found += operations
+        newest.append(version)
+    return found, _newest(newest)
+
+
+def _in_block(block: Block, declared: Declared | None) -> tuple[Sequence[Operation], int | None]:
+    data = block.read()
+    newest = newest_of_block(block, data, declared) if declared else None
+    return block.operations(data), newest
+
+
+def _in_rows(
+    body: bytes, count: int, declared: Declared | None
+) -> tuple[Sequence[Operation], int | None]:
+    columns = decode_plain(body, count)
     if columns:
         # Now, because what is in them is given up for their text, and soon has left the
         # processor's cache.
@@ -87,12 +113,12 @@ def _operations(
         ids, kinds, collections, keys, versions, _, data = columns
         names = map(sys.intern, collections)
         return list(map(Operation, ids, kinds, names, keys, versions, data)), newest
-    together = decode_at_once(envelope.body, announced)
+    together = decode_at_once(body, count)
     if together is not None:
         return together, None
-    found = [operation for operation, _ in islice(decode_all(envelope.body), announced + 1)]
-    if len(found) != announced:
+    found = [operation for operation, _ in islice(decode_all(body), count + 1)]
+    if len(found) != count:
         raise MalformedEnvelope(
-            f"The envelope does not hold the {announced} operations that its header announces."
+            f"The envelope does not hold the {count} operations that its header announces."
         )
     return found, None

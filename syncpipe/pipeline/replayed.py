@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -88,14 +89,16 @@ def _of_faults(batch: Batch) -> Iterator[Report]:
         message = batch.messages[fault.message]
         try:
             envelope = unseal(message.body)  # what needs a dictionary comes from no replay
-            operations = [operation for operation, _ in decode_all(envelope.body)]
+            header = envelope.header
+            if header.replay is None:
+                continue
+            operations = [o for o, _ in islice(decode_all(envelope.body), header.count)]
         except EnvelopeError:
             continue
-        if envelope.header.replay:
-            replay = str(uuid.UUID(bytes=envelope.header.replay))
-            for operation in operations:
-                letter = _letter(message.queue, operation)
-                yield Report(replay, letter, Outcome.DEAD, fault.error.code)
+        replay = str(uuid.UUID(bytes=header.replay))
+        for operation in operations:
+            letter = _letter(message.queue, operation)
+            yield Report(replay, letter, Outcome.DEAD, fault.error.code)
 
 
 def _letter(queue: str, operation: Operation) -> str:

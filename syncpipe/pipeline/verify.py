@@ -7,6 +7,7 @@ from itertools import repeat
 from operator import contains
 from typing import TYPE_CHECKING, Any
 
+from syncpipe.core.carried import Carried
 from syncpipe.core.codec import Columns
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.declaration import check_data
@@ -20,6 +21,7 @@ from syncpipe.pipeline.batch import Batch, Settled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from syncpipe.core.block import Block
     from syncpipe.core.collection import Collection
     from syncpipe.core.operation import Operation
 
@@ -71,6 +73,33 @@ def newest_of(columns: Columns, declared: Declared) -> int | None:
         return max(_newest_of(part, declared) for part in _by_collection(columns))
     except Exception:  # noqa: BLE001 - whatever it is, it is found again, and said of which of them
         return None
+
+
+def newest_of_block(
+    block: Block, data: Sequence[Carried | Mapping[str, Any]], declared: Declared
+) -> int | None:
+    """Return what `newest_of` does, for a *block* in which *data* were read."""
+    try:
+        return _newest_of_block(block, data, declared)
+    except Exception:  # noqa: BLE001 - as there
+        return None
+
+
+def _newest_of_block(
+    block: Block, data: Sequence[Carried | Mapping[str, Any]], declared: Declared
+) -> int:
+    collection = _declared(block.collection, declared)
+    check_keys(collection, block.keys)
+    documents = block.documents
+    may_name_key = any(f'"{name}"'.encode() in documents for name in collection.key)
+    # A name can be spelled in another way, and a NUL in no other.
+    if may_name_key or b"\\" in documents:
+        for key, document in zip(block.keys, data, strict=True):
+            if isinstance(document, Carried):
+                check_key_fields(collection, key, document.fields)
+            else:
+                check_data(Kind.UPSERT, collection, key, document)
+    return block.versions[-1] if collection.version is VersionSource.HLC else 0
 
 
 def _by_collection(columns: Columns) -> Iterable[Columns]:

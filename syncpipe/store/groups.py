@@ -44,7 +44,7 @@ class Member:
     key: str
     #: How urgent it was.
     priority: Priority
-    #: Its bytes exactly as sent.
+    #: Its bytes as it travels alone.
     raw: bytes
 
     @property

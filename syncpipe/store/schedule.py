@@ -30,7 +30,7 @@ class Scheduled:
     key: str
     #: How urgent it is.
     priority: Priority
-    #: Its bytes exactly as sent.
+    #: Its bytes as it travels alone.
     raw: bytes
     #: Earlier attempts at it; none if it was only delayed.
     attempts: tuple[Attempt, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 
 import msgpack
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from syncpipe.core.block import Block
 from syncpipe.core.codec import (
     MAX_OPERATION_BYTES,
     collection_of,
@@ -18,12 +20,13 @@ from syncpipe.core.codec import (
     decode_plain,
     encode,
     encode_fields,
+    parts,
     split,
 )
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.values import check_document
 from syncpipe.errors import InvalidValue, MalformedEnvelope, OperationTooLarge
-from tests.unit.core import samples
+from tests.unit.core import plain, samples
 
 ID = bytes(range(16))
 
@@ -49,6 +52,61 @@ def test_operations_come_out_equal_with_the_bytes_that_went_in(operations):
     assert [samples.shape(dict(o.fields)) for o, _ in decoded] == [
         samples.shape(dict(o.fields)) for o in operations
     ]
+
+
+@given(plain.pieces)
+def test_blocks_among_operations_are_read_with_the_bytes_of_operations_alone(pieces):
+    body, operations = plain.body_of(pieces), plain.flattened(pieces)
+
+    decoded = list(decode_all(body))
+
+    assert [operation for operation, _ in decoded] == operations
+    assert [samples.shape(o.data) for o, _ in decoded] == [
+        samples.shape(o.data) for o in operations
+    ]
+    assert [raw for _, raw in decoded] == list(map(encode, operations))
+    assert split(body, len(operations)) == list(map(encode, operations))
+
+
+def _told_apart(part) -> list[Operation]:
+    if isinstance(part, Block):
+        return part.operations(part.read())
+    return [operation for operation, _ in decode_all(part.body)]
+
+
+@given(plain.pieces, st.sampled_from([-1, 1]))
+def test_blocks_and_operations_are_told_apart_if_they_are_as_many_as_announced(pieces, more):
+    body, operations = plain.body_of(pieces), plain.flattened(pieces)
+
+    found = list(parts(body, len(operations)))
+
+    assert [each for part in found for each in _told_apart(part)] == operations
+    assert [part.count for part in found if isinstance(part, Block)] == [
+        len(piece) for piece in pieces if isinstance(piece, list)
+    ]
+    with pytest.raises(MalformedEnvelope):
+        list(parts(body, len(operations) + more))
+
+
+def test_no_more_is_taken_apart_than_is_announced():
+    body = plain.body_of([[_upsert({})] * 2]) + bytes(3_000_000)
+
+    tracemalloc.start()
+    found = parts(body, 3)
+    assert next(found).count == 2
+    with pytest.raises(MalformedEnvelope, match="more than the 3 operations"):
+        next(found)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 4 * len(body)
+
+
+@given(plain.blocks())
+def test_the_collection_of_a_block_is_read_without_the_rest(operations):
+    block, alone = plain.block_of(operations).encode(), encode(operations[0])
+
+    assert collection_of([block, alone]) == operations[0].collection
 
 
 @given(samples.operations)

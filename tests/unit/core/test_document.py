@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from syncpipe.core.carried import Carried
 from syncpipe.core.codec import decode_plain, encode_fields
 from syncpipe.core.document import (
-    carried,
     json_object,
     plain,
     read_number,
     tagged,
     untagged,
 )
+from syncpipe.core.lines import carried
 from syncpipe.core.operation import Kind
 from syncpipe.core.values import check_document
 from syncpipe.errors import InvalidValue

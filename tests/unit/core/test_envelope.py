@@ -15,10 +15,13 @@ from msgspec.structs import replace
 
 from syncpipe.core import envelope
 from syncpipe.core.attempt import Attempt
+from syncpipe.core.codec import decode_all
 from syncpipe.core.compression import MOST_WITH_DICTIONARY
 from syncpipe.core.envelope import (
+    BLOCKS,
     MAX_BODY_BYTES,
     MAX_OPERATIONS,
+    ROWS,
     Envelope,
     Header,
     peek,
@@ -36,6 +39,7 @@ from syncpipe.errors import (
     NotAnEnvelope,
     UnknownFormat,
 )
+from tests.unit.core import plain
 from tests.unit.core.trained import dictionary, orders
 
 headers = st.builds(
@@ -89,6 +93,17 @@ def _fields(**changes: object) -> list:
     return list((fields | changes).values())
 
 
+@given(headers, plain.pieces)
+def test_an_envelope_tells_its_format(header, pieces):
+    encoded = [plain.body_of([piece]) for piece in pieces]
+    format_ = BLOCKS if any(isinstance(piece, list) for piece in pieces) else ROWS
+
+    sealed = seal(header, encoded, format_=format_)
+
+    assert sealed[3] == format_
+    assert unseal(sealed) == Envelope(header, b"".join(encoded), format_)
+
+
 @given(headers, st.lists(st.binary(max_size=400), max_size=5))
 def test_header_and_body_come_out_equal(header, operations):
     assert unseal(seal(header, operations)) == Envelope(header, b"".join(operations))
@@ -137,7 +152,7 @@ def _expected(at: int, altered: bytes, sealed: bytes) -> type[EnvelopeError]:
     return EnvelopeTruncated if claimed > len(sealed) else ChecksumMismatch
 
 
-@pytest.mark.parametrize("format_", [0, *range(2, 256)])
+@pytest.mark.parametrize("format_", [0, *range(3, 256)])
 def test_every_unknown_format_is_refused(format_):
     with pytest.raises(UnknownFormat, match=f"format {format_};"):
         unseal(_forged(_fields(), b"abc", format_=format_))
@@ -304,6 +319,18 @@ def test_few_operations_of_one_collection_are_compressed_with_its_dictionary(cou
     assert _codec(sealed) == dictionary().id
     assert len(sealed) < len(plain) * 0.9
     assert unseal(sealed, _find) == unseal(plain)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_small_block_is_compressed_with_the_dictionary_of_its_collection(others):
+    block = plain.block_of([operation for operation, _ in decode_all(b"".join(orders(12, 3)))])
+    pieces = [block.encode(), *orders(others, 4)]
+    bare = seal(_header(12 + others), pieces)
+    sealed = seal(_header(12 + others), pieces, {"orders": dictionary()})
+
+    assert _codec(sealed) == dictionary().id
+    assert len(sealed) < len(bare)
+    assert unseal(sealed, _find) == unseal(bare)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from syncpipe.core.collection import Collection, KeyType
 from syncpipe.core.keys import (
     MAX_KEY_BYTES,
     canonical_key,
+    canonical_keys,
     check_key,
     check_key_fields,
     check_keys,
@@ -79,6 +80,29 @@ def test_many_keys_are_refused_if_one_of_them_is(keys):
         return False
 
     assert refused(check_keys, keys) is any(refused(check_key, key) for key in keys)
+
+
+_any_key = (
+    _parts
+    | int64
+    | st.uuids()
+    | st.tuples(_parts)
+    | st.tuples(_parts, int64, st.uuids())
+    | st.sampled_from([None, True, 1.0, b"k", [], (), "a\0", "\ud800", "x" * 513, "\u00e9" * 257])
+)
+
+
+@given(st.lists(_any_key, min_size=1, max_size=3))
+def test_the_texts_of_many_keys_are_those_of_each(keys):
+    def found(texts, *given):
+        try:
+            return list(texts(*given))
+        except InvalidKey as error:
+            return error.message
+
+    for collection in (BY_TEXT, BY_INT, BY_UUID, BY_THREE):
+        expected = found(lambda of: [canonical_key(of, key) for key in keys], collection)
+        assert found(canonical_keys, collection, keys) == expected
 
 
 @given(st.tuples(texts, int64, st.uuids()), st.tuples(texts, int64, st.uuids()))

@@ -16,6 +16,7 @@ from syncpipe.core.routing import (
     parse_queue,
     queues_of,
     shard_of,
+    shards_of,
 )
 
 
@@ -51,6 +52,13 @@ def test_other_names_are_no_lane(name):
 
 def test_the_shard_of_a_key_never_changes():
     assert [shard_of("orders", f"o-{n}", 8) for n in range(8)] == [0, 3, 7, 6, 3, 0, 0, 6]
+
+
+@given(st.sampled_from(["orders", "o"]), st.lists(st.text(), max_size=5), st.integers(1, 1024))
+def test_the_shards_of_many_keys_are_those_of_each(collection, keys, shards):
+    keys = [key.encode(errors="ignore").decode() for key in keys]
+
+    assert shards_of(collection, keys, shards) == [shard_of(collection, k, shards) for k in keys]
 
 
 def test_keys_spread_evenly():

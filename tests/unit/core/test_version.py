@@ -7,7 +7,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncpipe.core.operation import created_ms, uuid7, uuid7_ends
+from syncpipe.core.operation import created_ms, uuid7, uuid7_ends, uuid7s
 from syncpipe.core.version import (
     MAX_VERSION,
     at_milliseconds,
@@ -74,3 +74,11 @@ def test_the_ends_of_ids_are_those_of_uuids_and_keep_the_random_bits(now_ms, cha
 
     expected = [uuid7(now_ms, one >> 64 << 62 | one & 2**62 - 1) for one in chance]
     assert ids == expected
+
+
+@given(times, st.lists(st.integers(0, 2**128 - 1), min_size=1, max_size=5))
+def test_many_ids_are_uuids_of_their_time_that_keep_the_random_bits(now_ms, chance):
+    bits = sum(one << 128 * place for place, one in enumerate(reversed(chance)))
+    ids = [uuid7(now_ms, (one >> 64 & 0xFFF) << 62 | one & 2**62 - 1) for one in chance]
+
+    assert uuid7s(now_ms, bits, len(chance)) == b"".join(ids)

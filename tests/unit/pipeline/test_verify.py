@@ -5,26 +5,55 @@ from decimal import Decimal
 
 import pytest
 
+from syncpipe.core.block import Block
+from syncpipe.core.document import tagged
+from syncpipe.core.envelope import BLOCKS, Header, seal
 from syncpipe.core.operation import Kind
 from syncpipe.core.outcome import Outcome
+from syncpipe.core.routing import Priority
+from syncpipe.pipeline import Message
 from syncpipe.pipeline.batch import Batch
 from syncpipe.pipeline.decode import decode
 from syncpipe.pipeline.verify import MAX_AHEAD_MS, Declared, verify
 from syncpipe.testing.clock import START_MS
-from tests.unit.pipeline.envelopes import COLLECTIONS, message, operation
+from tests.unit.pipeline.envelopes import COLLECTIONS, LANE, QUEUE, message, operation
 
 DECLARED = Declared("crm", COLLECTIONS)
+
+
+def block(*keys, documents, collection="orders", version=1):
+    """A message of a block of those *documents*, JSON texts, in a collection."""
+    ids = b"".join(operation().id for _ in keys)
+    lines = b"".join(each + b"\n" for each in documents)
+    header = Header(bytes(16), LANE, Priority.NORMAL, len(keys), START_MS)
+    columns = Block(collection, ids, version, list(keys), lines)
+    return Message(QUEUE, "m", seal(header, [columns.encode()], format_=BLOCKS))
+
+
+def in_block(each):
+    """A message of a block of *each* alone, None if no block can hold it."""
+    if each.kind is not Kind.UPSERT or each.not_before_ms or each.expires_ms:
+        return None
+    document = tagged(each.data).encode()
+    if b"NaN" in document:
+        return None
+    return block(each.key, documents=[document], collection=each.collection, version=each.version)
 
 
 def code(each, now=0):
     """The code of the error that *each* is given up with *now*, None if it passes.
 
-    It is the same where it is looked at alone, and together with others.
+    It is the same where it is looked at alone, and together with others, and in a block.
     """
     alone, together = (
         verify(replace(batch, now_ms=START_MS + now), DECLARED)
         for batch in (decode(Batch((message(each),)), declared=d) for d in (None, DECLARED))
     )
+    blocked = in_block(each)
+    if blocked:
+        batch = replace(decode(Batch((blocked,)), declared=DECLARED), now_ms=START_MS + now)
+        settled = verify(batch, DECLARED).settled
+        assert [str(s.error) for s in alone.settled] == [str(s.error) for s in settled]
     assert alone.newest is None
     assert len(alone.items) + len(alone.settled) == 1
     assert [str(s.error) for s in alone.settled] == [str(s.error) for s in together.settled]
@@ -87,6 +116,37 @@ def test_most_envelopes_are_looked_at_as_a_whole():
     assert decode(Batch((message(ahead), message(operation(due=1)))), declared=DECLARED).newest is (
         None
     )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"id":"l"}',
+        b'{"i\\u0064":"l"}',
+        b'{"\\u0069\\u0064" : 7}',
+        b'{"t":"\\u0000"}',
+        b'{"\\u0000":1}',
+    ],
+)
+def test_what_is_spelled_in_another_way_in_a_block_is_given_up_alone(document):
+    batch = decode(
+        Batch((block("k", "l", "m", documents=[b'{"id":"k"}', b'{"id":"l"}', document]),)),
+        declared=DECLARED,
+    )
+    batch = verify(replace(batch, now_ms=START_MS), DECLARED)
+    assert [each.operation.key for each in batch.items] == ["k", "l"]
+    assert [each.error.code for each in batch.settled] == ["SP-E514"]
+
+
+def test_of_a_block_the_last_version_is_the_newest_unless_the_source_gives_it():
+    newest = {
+        name: decode(
+            Batch((block("k", "l", documents=[b"{}"] * 2, collection=name, version=8),)),
+            declared=DECLARED,
+        ).newest
+        for name in ("orders", "prices", "others", "unheard-of")
+    }
+    assert newest == {"orders": 9, "prices": 0, "others": None, "unheard-of": None}
 
 
 def test_a_version_may_lie_a_minute_ahead_of_the_targets_clock_and_no_more():

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncpipe.core.document import carried
+from syncpipe.core.lines import carried
 from syncpipe.core.operation import Kind, Operation
 from syncpipe.core.version import MAX_VERSION
 from syncpipe.targets.http.batch import COMPRESSIONS, body_of, key_of, text_of
