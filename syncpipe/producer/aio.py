@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
-from syncpipe.errors import ClientClosed, SyncpipeError
+from syncpipe.errors import BufferFull
+from syncpipe.producer.bulk import Bulk
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.reasons import left_unconfirmed, no_room
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.core.compression import Dictionary
+    from syncpipe.producer.accepted import Accepted
     from syncpipe.producer.draft import Choices, DraftLike, Key
-    from syncpipe.producer.intake import Accepted
     from syncpipe.producer.many import Fault
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Listener, Receipt
     from syncpipe.producer.tally import Mark
-    from syncpipe.producer.ticket import Ticket
+    from syncpipe.producer.ticket import Piece, Ticket
     from syncpipe.transport.broker import Broker
 
 
@@ -62,6 +63,7 @@ class AsyncClient:
         stamper = Stamper(clock, random)
         self._options = options
         self._intake = Intake(collections, shards, stamper)
+        self._bulk = Bulk(self._intake, collections, shards, stamper, options)
         self._sender = Sender(
             broker,
             clock=clock,
@@ -130,17 +132,13 @@ class AsyncClient:
     ) -> BatchReceipt:
         """Send each of *drafts*, maybe a stream longer than memory; see `Client.send_many`."""
         batch = BatchReceipt(on_fault)
-        numbers = itertools.count()
-        async for item in _stream(drafts):
-            batch.index = next(numbers)
+        async for piece in self._pieces(drafts, batch):
             try:
-                await self._send(self._intake.accept_item(item), batch)
-            except ClientClosed:
-                raise
-            except SyncpipeError as error:
-                batch.reject(error)
+                await self._send(piece, batch)
+            except BufferFull:
+                self._bulk.refuse(piece, batch)
             else:
-                batch.accepted += 1
+                batch.accepted += piece.count
         return batch
 
     async def flush(self, timeout_s: float | None = None) -> int:
@@ -181,11 +179,11 @@ class AsyncClient:
         await self._send(accepted, ticket)
         return ticket
 
-    async def _send(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
+    async def _send(self, accepted: Piece, of: Ticket | BatchReceipt) -> None:
         if not self._sender.offer(accepted, of):
             await self._send_when_room(accepted, of)
 
-    async def _send_when_room(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
+    async def _send_when_room(self, accepted: Piece, of: Ticket | BatchReceipt) -> None:
         try:
             async with asyncio.timeout(self._options.max_block_s):
                 while True:
@@ -194,7 +192,22 @@ class AsyncClient:
                         return
                     await progress.wait()
         except TimeoutError:
-            raise no_room(self._options, accepted) from None
+            raise no_room(self._options, accepted.name) from None
+
+    async def _pieces(
+        self, drafts: Iterable[DraftLike] | AsyncIterable[DraftLike], batch: BatchReceipt
+    ) -> AsyncIterator[Piece]:
+        """Yield what of *drafts* is accepted, see `Bulk.pieces`."""
+        if not isinstance(drafts, AsyncIterable):
+            for piece in self._bulk.pieces(drafts, batch):
+                yield piece
+            return
+        numbers = itertools.count()
+        async for item in drafts:
+            batch.index = next(numbers)
+            accepted = self._bulk.accept_one(item, batch)
+            if accepted is not None:
+                yield accepted
 
     async def _settled(self, mark: Mark) -> None:
         while True:
@@ -209,14 +222,3 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         self._sender.watch(lambda: loop.call_soon_threadsafe(progress.set))
         return progress
-
-
-async def _stream(
-    drafts: Iterable[DraftLike] | AsyncIterable[DraftLike],
-) -> AsyncIterator[DraftLike]:
-    if isinstance(drafts, AsyncIterable):
-        async for item in drafts:
-            yield item
-    else:
-        for item in drafts:
-            yield item

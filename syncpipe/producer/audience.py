@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncpipe.producer.receipt import Listener
-    from syncpipe.producer.ticket import Stretch, Ticket
+    from syncpipe.producer.ticket import SharedTicket, Ticket
 
 _LOG = logging.getLogger("syncpipe.producer.sender")
 #: Operations whose listeners are still to be told, from which on nothing more should be sent.
@@ -30,7 +30,7 @@ class Audience:
         self._lock = lock
         #: Receipts whose listeners wait to be told. One may be here twice, or before it is settled,
         #: after a Ctrl-C: its listeners stay with it until each is called.
-        self._news: deque[Ticket | Stretch] = deque()
+        self._news: deque[Ticket | SharedTicket] = deque()
         self._watchers: list[Callable[[], object]] = []
 
     @property
@@ -48,7 +48,7 @@ class Audience:
         with self._lock:
             self._watchers.append(callback)
 
-    def expect(self, ticket: Ticket | Stretch) -> None:
+    def expect(self, ticket: Ticket | SharedTicket) -> None:
         """Have the listeners of *ticket* told, which is settled next."""
         if ticket.heard:
             self._news.append(ticket)
@@ -63,7 +63,7 @@ class Audience:
         while (listener := self._next()) is not None:
             _call(*listener)
 
-    def _next(self) -> tuple[Listener, Ticket | Stretch, object] | None:
+    def _next(self) -> tuple[Listener, Ticket | SharedTicket, object] | None:
         with self._lock:
             while self._news:
                 ticket = self._news[0]

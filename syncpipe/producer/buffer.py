@@ -17,16 +17,18 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from syncpipe.producer.ticket import Stretch
+from syncpipe.core.envelope import BLOCKS, ROWS
+from syncpipe.producer.accepted import Accepted
+from syncpipe.producer.ticket import BlockTicket, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.intake import Accepted, Route
+    from syncpipe.producer.accepted import Route
     from syncpipe.producer.many import BatchReceipt
     from syncpipe.producer.options import ClientOptions
-    from syncpipe.producer.ticket import Reason, Ticket
+    from syncpipe.producer.ticket import Piece, Reason, SharedTicket, Ticket
 
 #: What a copy occupies in memory beside its bytes, about.
 COPY_BYTES = 320
@@ -45,10 +47,10 @@ class Parcel:
     #: When it is due, unless others go before.
     due_at: float
     #: Whose, in the order of their bytes.
-    tickets: list[Ticket | Stretch] = field(default_factory=list)
+    tickets: list[Ticket | SharedTicket] = field(default_factory=list)
     #: How many operations they are.
     count: int = 0
-    #: The operations' bytes, one after the other: they are not kept one by one.
+    #: The bytes of its pieces, one after the other: they are not kept one by one.
     body: bytearray = field(default_factory=bytearray)
     #: Whether nothing may join it any more: it is full, or was tried.
     closed: bool = False
@@ -60,10 +62,16 @@ class Parcel:
         self.closed = True
         self.due_at = min(self.due_at, now)
 
-    def operations(self) -> list[bytes]:
-        """Return the bytes of each operation."""
+    @property
+    def format(self) -> int:
+        """The format of its envelope."""
+        blocks = any(isinstance(ticket, BlockTicket) for ticket in self.tickets)
+        return BLOCKS if blocks else ROWS
+
+    def pieces(self) -> list[bytes]:
+        """Return the bytes of each operation that came alone, and of each block."""
         sizes = itertools.chain.from_iterable(ticket.sizes for ticket in self.tickets)
-        return list(self._pieces(sizes))
+        return list(self._cut(sizes))
 
     def late(self, now: float) -> int:
         """Return for how many of the tickets, the first ones, no further try may begin."""
@@ -81,11 +89,11 @@ class Parcel:
 
     def give_up(self, reason: Reason) -> None:
         """Note that all copies are given up for that *reason*."""
-        pieces = self._pieces(ticket.size for ticket in self.tickets)
+        pieces = self._cut(ticket.size for ticket in self.tickets)
         for ticket, piece in zip(self.tickets, pieces, strict=True):
             ticket.give_up(reason, piece)
 
-    def _pieces(self, sizes: Iterable[int]) -> Iterator[bytes]:
+    def _cut(self, sizes: Iterable[int]) -> Iterator[bytes]:
         ends = itertools.accumulate(sizes, initial=0)
         return (bytes(self.body[a:b]) for a, b in itertools.pairwise(ends))
 
@@ -121,13 +129,18 @@ class Buffer:
         """Bytes of unconfirmed copies, with what they occupy beside."""
         return self._bytes
 
-    def has_room(self, accepted: Accepted) -> bool:
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._groups
+
+    def has_room(self, accepted: Piece) -> bool:
         """Whether all copies of *accepted* fit; an empty buffer takes anything."""
-        size = (len(accepted.data) + COPY_BYTES) * len(accepted.routes)
+        size = (len(accepted.data) + COPY_BYTES * accepted.count) * len(accepted.routes)
         return not self._bytes or self._bytes + size <= self._max_bytes
 
     def append(
-        self, route: Route, ticket: Ticket | Stretch, accepted: Accepted, now: float
+        self, route: Route, ticket: Ticket | SharedTicket, accepted: Piece, now: float
     ) -> bool:
         """Add a copy of *accepted*; return whether the time of the next round became earlier."""
         group = self._groups.get(route.queue)
@@ -136,25 +149,28 @@ class Buffer:
             group = _Group(deque([Parcel(route, now + self._linger_s)]))
             self._groups[route.queue] = group
         parcel = group.parcels[-1]
-        end = len(parcel.body) + ticket.size
-        if parcel.closed or (end > self._max_batch_bytes and parcel.tickets):
+        count, end = accepted.count, len(parcel.body) + ticket.size
+        over = end > self._max_batch_bytes or parcel.count + count > self._max_ops
+        if parcel.closed or (over and parcel.tickets):
             parcel.close(now)
             parcel, end = Parcel(route, now + self._linger_s), ticket.size
             group.parcels.append(parcel)
         parcel.body += accepted.data
         parcel.tickets.append(ticket)
-        parcel.count += 1
-        self._bytes += ticket.size + COPY_BYTES
+        parcel.count += count
+        self._bytes += ticket.size + COPY_BYTES * count
         if end >= self._max_batch_bytes or parcel.count >= self._max_ops:
             parcel.close(now)
         return group.due_at < before
 
-    def join(self, batch: BatchReceipt, accepted: Accepted, epoch: int, now: float) -> bool:
+    def join(self, batch: BatchReceipt, accepted: Piece, epoch: int, now: float) -> bool:
         """Let an operation of *batch* join the stretch that ends each of its queues.
 
         Returns False where there is no such stretch, or no time or room left but for one more: what
-        makes a parcel full is to be appended. This is the way of most operations.
+        makes a parcel full is to be appended. Blocks join nothing.
         """
+        if type(accepted) is not Accepted:
+            return False
         data, stretch = accepted.data, None
         size = len(data)
         parcels = []
@@ -186,7 +202,7 @@ class Buffer:
             parcel.body += data
             parcel.count += 1
             self._bytes += size + COPY_BYTES
-        stretch.indexes.append(batch.index)
+        stretch.places.append(batch.index)
         stretch.sizes.append(size)
         return True
 
@@ -261,7 +277,7 @@ class Buffer:
             else:
                 del self._groups[queue]
 
-    def release(self, copies: Collection[Ticket | Stretch]) -> None:
+    def release(self, copies: Collection[Ticket | SharedTicket]) -> None:
         """Give back the room of *copies*, which are confirmed or given up."""
         # Apart, so that what a signal handler adds in between is not forgotten.
         released = sum([ticket.size for ticket in copies]) + COPY_BYTES * _count(copies)
@@ -271,11 +287,11 @@ class Buffer:
         """Return everything that waits."""
         return [parcel for group in self._groups.values() for parcel in group.parcels]
 
-    def waiting(self) -> list[Ticket | Stretch]:
+    def waiting(self) -> list[Ticket | SharedTicket]:
         """Return the ticket of every copy that waits."""
         return [ticket for parcel in self.parcels() for ticket in parcel.tickets]
 
-    def recount(self, flying: Iterable[Ticket | Stretch]) -> None:
+    def recount(self, flying: Iterable[Ticket | SharedTicket]) -> None:
         """Count again what waits and what is *flying*, after an interruption anywhere."""
         for queue, group in list(self._groups.items()):
             last = group.parcels[-1]
@@ -289,6 +305,6 @@ class Buffer:
         self._bytes = sum(ticket.size for ticket in copies) + COPY_BYTES * _count(copies)
 
 
-def _count(tickets: Iterable[Ticket | Stretch]) -> int:
+def _count(tickets: Iterable[Ticket | SharedTicket]) -> int:
     """Return how many operations *tickets* are for."""
     return sum([ticket.count for ticket in tickets])

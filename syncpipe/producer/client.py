@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncpipe.core.compression import NO_DICTIONARIES
 from syncpipe.core.operation import Kind
-from syncpipe.errors import ClientClosed, SyncpipeError
+from syncpipe.errors import BufferFull
+from syncpipe.producer.bulk import Bulk
 from syncpipe.producer.intake import Intake
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.reasons import left_unconfirmed
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.collection import Collection
     from syncpipe.core.compression import Dictionary
+    from syncpipe.producer.accepted import Accepted
     from syncpipe.producer.draft import Choices, DraftLike, Key
-    from syncpipe.producer.intake import Accepted
     from syncpipe.producer.many import Fault
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Listener, Receipt
@@ -66,6 +67,7 @@ class Client:
         """
         stamper = Stamper(clock, random)
         self._intake = Intake(collections, shards, stamper)
+        self._bulk = Bulk(self._intake, collections, shards, stamper, options)
         self._sender = Sender(
             broker,
             clock=clock,
@@ -131,6 +133,9 @@ class Client:
     ) -> BatchReceipt:
         """Send each of *drafts*, which may be a stream longer than memory: the way in for many.
 
+        Those of a list or tuple are taken together where they are upserts of plain documents, in
+        half the time.
+
         An item that is refused becomes a fault with its index, and the rest goes on. *on_fault* is
         called with every fault, in this thread or the client's own.
 
@@ -139,21 +144,20 @@ class Client:
 
         """
         batch = BatchReceipt(on_fault)
-        accept, offer, put = self._intake.accept_item, self._sender.offer, self._sender.put
+        offer, put, unhelped = self._sender.offer, self._sender.put, 0
         try:
-            for batch.index, item in enumerate(drafts):
+            for piece in self._bulk.pieces(drafts, batch):
                 try:
-                    accepted = accept(item)
-                    if not offer(accepted, batch, helps=True):
-                        put(accepted, batch)
-                except ClientClosed:
-                    raise
-                except SyncpipeError as error:
-                    batch.reject(error)
-                else:
-                    batch.accepted += 1
-                    if not batch.index % _HELPS:
-                        self._sender.help()
+                    if not offer(piece, batch, helps=True):
+                        put(piece, batch)
+                except BufferFull:
+                    self._bulk.refuse(piece, batch)
+                    continue
+                batch.accepted += piece.count
+                unhelped += piece.count
+                if unhelped >= _HELPS:
+                    unhelped = 0
+                    self._sender.help()
         finally:
             self._sender.rouse()
         return batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from syncpipe.core.compression import MOST_WITH_DICTIONARY
 from syncpipe.core.envelope import Header, seal
 from syncpipe.errors import BrokerUnavailable, SyncpipeError
 from syncpipe.transport.broker import APPLY_TASK, Outbound
@@ -54,9 +55,10 @@ class Dispatcher:
             count=parcel.count,
             created_ms=self.clock.now_ms(),
         )
-        # Only a dictionary's use depends on where one operation ends and the next begins.
-        operations = parcel.operations() if self.dictionaries else [bytes(parcel.body)]
-        body = seal(header, operations, self.dictionaries)
+        # Only a dictionary's use depends on where one piece ends and the next begins.
+        small = self.dictionaries and len(parcel.body) <= MOST_WITH_DICTIONARY
+        pieces = parcel.pieces() if small else [bytes(parcel.body)]
+        body = seal(header, pieces, self.dictionaries, format_=parcel.format)
         return Outbound(parcel.route.queue, body, _spelled(envelope_id), APPLY_TASK)
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from syncpipe.core.codec import encode, encode_fields
 from syncpipe.core.collection import Collection, VersionSource
@@ -22,6 +19,7 @@ from syncpipe.errors import (
     InvalidVersion,
     UnknownCollection,
 )
+from syncpipe.producer.accepted import Accepted, Route
 from syncpipe.producer.draft import Draft, draft_of
 from syncpipe.producer.stamps import check_version
 from syncpipe.producer.timing import ANY_TIME, timing_of
@@ -45,38 +43,6 @@ _NO_CHOICES = (None,) * (len(Draft._fields) - _CHOICES)
 _PRIORITIES = {priority.value: priority for priority in Priority}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One queue an operation travels through."""
-
-    #: Its lane.
-    lane: Lane
-    #: Its priority.
-    priority: Priority
-    #: The queue's name.
-    queue: str
-
-
-class Accepted(msgspec.Struct, frozen=True, gc=False):
-    """An operation that is ready to be buffered. A struct, because there are very many."""
-
-    #: UUIDv7, 16 bytes.
-    operation_id: bytes
-    #: Its version.
-    version: int
-    #: Its bytes, the same for every target.
-    data: bytes
-    #: One route for each target.
-    routes: tuple[Route, ...]
-    #: The queues of these routes.
-    queues: tuple[str, ...]
-
-    @property
-    def uuid(self) -> str:
-        """The id as people write it."""
-        return str(uuid.UUID(bytes=self.operation_id))
-
-
 class Intake:
     """Turns drafts into accepted operations. Thread-safe; does no I/O."""
 
@@ -88,11 +54,9 @@ class Intake:
         self._shards = shards
         self._stamper = stamper
         #: By collection, at its own priority.
-        self._ways = {
-            each.name: _Ways(each.targets, each.priority) for each in collections.values()
-        }
+        self.ways = {each.name: Ways(each.targets, each.priority) for each in collections.values()}
         #: By targets, at a priority that was chosen.
-        self._chosen_ways = functools.cache(_Ways)
+        self._chosen_ways = functools.cache(Ways)
 
     def accept(self, draft: Draft) -> Accepted:
         """Return the operation that *draft* asks for.
@@ -134,7 +98,7 @@ class Intake:
         operation_id, version = self._stamper.next(None)
         fields = [operation_id, int(kind), collection.name, text, version, data]
         encoded = encode_fields(fields, simple=simple)
-        routes, queues = self._ways[name][shard_of(name, text, self._shards)]
+        routes, queues = self.ways[name][shard_of(name, text, self._shards)]
         return Accepted(operation_id, version, encoded, routes, queues)
 
     def _accept_chosen(
@@ -163,7 +127,7 @@ class Intake:
         self, collection: Collection, key: str, priority: Priority
     ) -> tuple[tuple[Route, ...], tuple[str, ...]]:
         """Return the routes of operations on *key*, one for each target, and their queues."""
-        ways = self._ways[collection.name]
+        ways = self.ways[collection.name]
         if priority is not ways.priority:
             ways = self._chosen_ways(collection.targets, priority)
         return ways[shard_of(collection.name, key, self._shards)]
@@ -267,10 +231,11 @@ def _repeated(given: bytes | None, draft: Draft, due_ms: int) -> tuple[bytes, in
     return given, version
 
 
-class _Ways(dict[int, tuple[tuple[Route, ...], tuple[str, ...]]]):
+class Ways(dict[int, tuple[tuple[Route, ...], tuple[str, ...]]]):
     """By shard, the routes of a collection's operations of one priority, and their queues."""
 
     def __init__(self, targets: tuple[str, ...], priority: Priority) -> None:
+        """Know none yet of those to *targets*."""
         super().__init__()
         #: Of all of them.
         self.priority = priority

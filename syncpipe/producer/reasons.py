@@ -15,10 +15,9 @@ from syncpipe.errors import (
 
 if TYPE_CHECKING:
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.intake import Accepted
+    from syncpipe.producer.name import Name
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.receipt import Receipt
-    from syncpipe.producer.ticket import Name
 
 #: Seconds after which a full buffer is likely to have room.
 _RETRY_AFTER_S = 1.0
@@ -29,20 +28,18 @@ def left_unconfirmed(count: int) -> SendError:
     return SendError(f"The client ended with {count} operations not confirmed.")
 
 
-def is_closed(accepted: Accepted) -> ClientClosed:
-    """Return the error of a client that takes nothing any more, *accepted* neither."""
-    return ClientClosed(
-        "The client is closed.", operation_id=accepted.uuid, version=accepted.version
-    )
+def is_closed(named: Name) -> ClientClosed:
+    """Return the error of a client that takes nothing any more, what is *named* neither."""
+    return ClientClosed("The client is closed.", operation_id=named.id, version=named.version)
 
 
-def no_room(options: ClientOptions, accepted: Accepted) -> BufferFull:
-    """Return the error that says that the buffer had no room for *accepted* in time."""
+def no_room(options: ClientOptions, named: Name) -> BufferFull:
+    """Return the error that says that the buffer had no room for what is *named* in time."""
     return BufferFull(
         f"The buffer had no room for {options.max_block_s} s.",
         _RETRY_AFTER_S,
-        operation_id=accepted.uuid,
-        version=accepted.version,
+        operation_id=named.id,
+        version=named.version,
     )
 
 

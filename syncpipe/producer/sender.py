@@ -25,7 +25,7 @@ from syncpipe.producer.condition import Condition
 from syncpipe.producer.dispatch import Dispatcher
 from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.tally import Tally
-from syncpipe.producer.ticket import Stretch, Ticket
+from syncpipe.producer.ticket import Ticket, shared_ticket
 from syncpipe.producer.turn import Turn
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from syncpipe.core.chance import Clock, Random
     from syncpipe.core.compression import Dictionary
     from syncpipe.errors import SyncpipeError
-    from syncpipe.producer.intake import Accepted
     from syncpipe.producer.many import BatchReceipt
     from syncpipe.producer.options import ClientOptions
     from syncpipe.producer.stamps import Stamper
     from syncpipe.producer.tally import Mark
+    from syncpipe.producer.ticket import Piece, SharedTicket
     from syncpipe.transport.broker import Broker
 
 _LOG = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ class Sender:
         if unconfirmed:
             _LOG.error("%s", reasons.left_unconfirmed(unconfirmed))
 
-    def offer(self, accepted: Accepted, of: Ticket | BatchReceipt, *, helps: bool = False) -> bool:
-        """Buffer an operation *of* a call or batch; return False if the buffer is full.
+    def offer(self, accepted: Piece, of: Ticket | BatchReceipt, *, helps: bool = False) -> bool:
+        """Buffer what is *of* a call or batch; return False if the buffer is full.
 
         Whoever *helps* will send what is full, by `help`: our thread is not roused for that.
 
@@ -118,26 +118,24 @@ class Sender:
         """
         with self._progress.lock:
             if self._closed:
-                raise reasons.is_closed(accepted)
+                raise reasons.is_closed(accepted.name)
             if not self._buffer.has_room(accepted):
                 return False
             try:
-                now, epoch = self._clock.monotonic(), self._tally.opened()
+                now, epoch = self._clock.monotonic(), self._tally.opened(accepted.count)
                 if isinstance(of, Ticket):
                     of.epoch, of.try_until = epoch, now + self._options.tries_s
                     self._append(accepted, of, now)
                 elif not self._buffer.join(of, accepted, epoch, now):
-                    first = Stretch(
-                        of, accepted, epoch=epoch, now=now, tries_s=self._options.tries_s
-                    )
-                    self._append(accepted, first, now, helps=helps)
+                    shared = shared_ticket(of, accepted, epoch, now, self._options.tries_s)
+                    self._append(accepted, shared, now, helps=helps)
             except BaseException:
                 self._recount()
                 raise
             return True
 
-    def put(self, accepted: Accepted, of: Ticket | BatchReceipt) -> None:
-        """Buffer an operation *of* a call or batch; wait for room in a full buffer.
+    def put(self, accepted: Piece, of: Ticket | BatchReceipt) -> None:
+        """Buffer what is *of* a call or batch; wait for room in a full buffer.
 
         Raises:
             BufferFull: there was no room for ``max_block_s``.
@@ -154,7 +152,7 @@ class Sender:
             )
             buffered = self.offer(accepted, of)
         if not buffered:
-            raise reasons.no_room(self._options, accepted)
+            raise reasons.no_room(self._options, accepted.name)
 
     def rouse(self) -> None:
         """Have our thread send what is due: nobody helps any more."""
@@ -223,8 +221,10 @@ class Sender:
         return self.report(mark)
 
     def _append(
-        self, accepted: Accepted, ticket: Ticket | Stretch, now: float, *, helps: bool = False
+        self, accepted: Piece, ticket: Ticket | SharedTicket, now: float, *, helps: bool = False
     ) -> None:
+        # Where nothing else waits our thread may be asleep, and who helps may not be back for long.
+        helps = helps and not self._buffer.empty
         sooner = False
         for route in accepted.routes:
             sooner = self._buffer.append(route, ticket, accepted, now) or sooner

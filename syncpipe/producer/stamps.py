@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from syncpipe.core.operation import CREATED_BYTES, uuid7_ends
+from syncpipe.core.operation import CREATED_BYTES, ID_BYTES, uuid7_ends, uuid7s
 from syncpipe.core.values import shown
 from syncpipe.core.version import (
     COUNTER_BITS,
@@ -78,6 +78,18 @@ class Stamper:
                 last = 0
             self._last = version = next_version(now_ms, last, after or 0)
         return self._id_at(now_ms), version
+
+    def next_many(self, number: int) -> tuple[bytes, int]:
+        """Return so many new ids, one after the other, and the first of as many next versions."""
+        now_ms = self._clock.now_ms()
+        bits = self._random.bits(8 * ID_BYTES * number)
+        with self._lock:
+            last = self._last
+            if last >> COUNTER_BITS > now_ms + MAX_AHEAD_MS:
+                last = 0
+            first = next_version(now_ms, last)
+            self._last = first + number - 1
+        return uuid7s(now_ms, bits, number), first
 
     def _id_at(self, now_ms: int) -> bytes:
         made_ms, begin = self._begin

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from syncpipe.producer.ticket import Stretch, Ticket
+    from syncpipe.producer.ticket import SharedTicket, Ticket
 
 
 class Mark(NamedTuple):
@@ -33,9 +33,9 @@ class Tally:
         self._failed = 0
         self._reported = 0
 
-    def opened(self) -> int:
-        """Count one more accepted operation; return its epoch."""
-        self._open[self._epoch] += 1
+    def opened(self, count: int = 1) -> int:
+        """Count so many more accepted operations; return their epoch."""
+        self._open[self._epoch] += count
         return self._epoch
 
     def settled(self, epoch: int, count: int, *, failed: int = 0) -> None:
@@ -47,7 +47,7 @@ class Tally:
         else:
             del self._open[epoch]
 
-    def ended(self, tickets: Sequence[Ticket | Stretch]) -> None:
+    def ended(self, tickets: Sequence[Ticket | SharedTicket]) -> None:
         """Count the operations of *tickets* as no longer waiting."""
         for epoch in {ticket.epoch for ticket in tickets}:
             ended = [ticket for ticket in tickets if ticket.epoch == epoch]
@@ -55,7 +55,7 @@ class Tally:
             failed = sum([ticket.count for ticket in ended if ticket.given_up is not None])
             self.settled(epoch, count, failed=failed)
 
-    def recount(self, tickets: Iterable[Ticket | Stretch]) -> None:
+    def recount(self, tickets: Iterable[Ticket | SharedTicket]) -> None:
         """Count as waiting the operations of *tickets*, and no other."""
         self._open = Counter()
         for ticket in tickets:

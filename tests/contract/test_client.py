@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from operator import itemgetter
 
 import pytest
 
@@ -192,6 +193,29 @@ def test_many_items_are_sent_and_bad_ones_reported_by_index(client, broker):
     assert sorted(operation.key for operation in sent_operations(broker)) == ["a", "c", "f"]
 
 
+@pytest.mark.parametrize("made", [list, tuple, iter])
+def test_many_are_sent_once_and_in_order_whatever_they_are_given_as(client, broker, made):
+    plain = [("people", f"{n % 7}", {"n": n}) for n in range(4200)]
+    batch = client.send_many(made([*plain, ("people", "bad", {"n": (1,)})]))
+    assert client.flush() == 0
+
+    assert (batch.wait().confirmed, batch.rejected) == (4200, 1)
+    assert [fault.index for fault in batch.faults] == [4200]
+    copies = [o for queue in broker.queues() for o in sent_operations(broker, queue)]
+    assert Counter(o.contents["n"] for o in copies) == dict.fromkeys(range(4200), 2)
+    assert len({o.id for o in copies}) == len({o.version for o in copies}) == 4200
+    for key in range(7):
+        for target in ("crm", "search"):
+            mine = [
+                (o.contents["n"], o.version)
+                for queue in broker.queues()
+                if f".{target}." in queue
+                for o in sent_operations(broker, queue)
+                if o.key == str(key)
+            ]
+            assert mine == sorted(mine, key=itemgetter(0)) == sorted(mine, key=itemgetter(1))
+
+
 def test_an_item_is_confirmed_when_every_copy_is(client, broker):
     batch = client.send_many([("people", f"{n}", {"n": n}) for n in range(5)])
     assert client.flush() == 0
@@ -233,8 +257,11 @@ def test_what_was_read_of_a_stream_that_ends_with_an_error_is_sent(client, broke
     assert sorted(operation.key for operation in sent_operations(broker)) == ["a", "b"]
 
 
-def test_what_was_read_does_not_wait_for_the_next_item(opened, broker):
-    client = opened(dataclasses.replace(PATIENT, linger_ms=1))
+@pytest.mark.parametrize(
+    "hurry", [{"linger_ms": 1}, {"batch_max_ops": 1}], ids=["lingering", "full"]
+)
+def test_what_was_read_does_not_wait_for_the_next_item(opened, broker, hurry):
+    client = opened(dataclasses.replace(PATIENT, **hurry))
     seen = []
 
     def stream():

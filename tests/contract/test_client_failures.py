@@ -209,29 +209,31 @@ def test_close_gives_up_what_cannot_be_sent_in_time(opened, gated):
     assert told == [(receipt, receipt.error) for receipt in receipts]
 
 
-def test_many_items_that_could_not_be_sent_are_reported_by_index(opened, slow):
+@pytest.mark.parametrize("made", [iter, list])
+def test_many_items_that_could_not_be_sent_are_reported_by_index(opened, slow, made):
     client = opened(PATIENT, slow)
     slow.fail(times=1_000_000)
-    batch = client.send_many(("orders", f"o-{n}", {}) for n in range(5))
-    assert client.flush() == 5
+    batch = client.send_many(made([("orders", f"o-{n}", {}) for n in range(70)]))
+    assert client.flush() == 70
     batch.wait()
 
-    assert batch.failed == 5
-    assert sorted(fault.index for fault in batch.faults) == list(range(5))
+    assert batch.failed == 70
+    assert sorted(fault.index for fault in batch.faults) == list(range(70))
     assert all(isinstance(fault.error, BrokerUnavailable) for fault in batch.faults)
 
 
-def test_a_fault_names_the_operation_so_that_it_can_be_sent_again(opened, slow, broker):
+@pytest.mark.parametrize("made", [iter, list])
+def test_a_fault_names_the_operation_so_that_it_can_be_sent_again(opened, slow, broker, made):
     client = opened(PATIENT, slow)
     slow.fail(DeliveryTimeout("Silent."), stored=True)
     slow.fail(times=1_000_000)
-    batch = client.send_many(("people", f"{n}", {}) for n in range(5))
-    assert client.flush() == 5
+    batch = client.send_many(made([("people", f"{n}", {"n": n}) for n in range(70)]))
+    assert client.flush() == 70
     batch.wait()
 
-    stored = {(o.uuid, o.version) for o in sent_operations(broker)}
-    assert stored <= {(f.error.operation_id, f.error.version) for f in batch.faults}
-    assert len(batch.faults) == len({fault.index for fault in batch.faults}) == batch.failed == 5
+    stored = {(o.contents["n"], o.uuid, o.version) for o in sent_operations(broker)}
+    assert stored <= {(f.index, f.error.operation_id, f.error.version) for f in batch.faults}
+    assert len(batch.faults) == len({fault.index for fault in batch.faults}) == batch.failed == 70
 
 
 def test_an_item_for_which_there_is_no_room_is_a_fault(opened, gated):
@@ -245,6 +247,19 @@ def test_an_item_for_which_there_is_no_room_is_a_fault(opened, gated):
         (2, BufferFull),
     ]
     assert batch.wait().confirmed == 1
+
+
+def test_each_item_of_blocks_for_which_there_is_no_room_is_a_fault(opened, gated):
+    client = opened(dataclasses.replace(TIGHT, buffer_max_bytes=45_000, linger_ms=3_000), gated)
+    batch = client.send_many([("orders", "o", {"n": n}) for n in range(300)])
+    gated.gate.set()
+    client.flush()
+
+    refused = [fault.index for fault in batch.faults]
+    assert 0 < batch.wait().confirmed == 300 - len(refused) < 300
+    assert refused == list(range(batch.confirmed, 300))
+    assert {type(fault.error) for fault in batch.faults} == {BufferFull}
+    assert len({(f.error.operation_id, f.error.version) for f in batch.faults}) == len(refused)
 
 
 def test_a_stream_is_read_only_as_fast_as_it_can_be_sent(opened, gated):
@@ -265,8 +280,9 @@ def test_a_stream_is_read_only_as_fast_as_it_can_be_sent(opened, gated):
         assert sending.result().wait().confirmed == 500
 
 
-def test_a_stream_ends_when_the_client_is_closed(client):
+@pytest.mark.parametrize("count", [1, 70])
+def test_a_stream_ends_when_the_client_is_closed(client, count):
     client.close()
 
     with pytest.raises(ClientClosed):
-        client.send_many([("orders", "o", {})])
+        client.send_many([("orders", "o", {})] * count)

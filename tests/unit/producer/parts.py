@@ -8,9 +8,9 @@ from syncpipe.core.codec import decode_all
 from syncpipe.core.collection import Collection, KeyType, VersionSource
 from syncpipe.core.envelope import unseal
 from syncpipe.core.routing import Lane, Priority
+from syncpipe.producer.accepted import Accepted, Route
 from syncpipe.producer.client import Client
 from syncpipe.producer.condition import Condition
-from syncpipe.producer.intake import Accepted, Route
 from syncpipe.producer.options import ClientOptions
 from syncpipe.producer.receipt import Lobby
 from syncpipe.producer.ticket import Stretch, Ticket

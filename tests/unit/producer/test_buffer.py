@@ -15,7 +15,7 @@ from syncpipe.producer.options import ClientOptions
 from tests.unit.producer.parts import accepted, route, ticket
 
 if TYPE_CHECKING:
-    from syncpipe.producer.intake import Accepted, Route
+    from syncpipe.producer.accepted import Accepted, Route
 
 LINGER_S = 1.0
 

@@ -47,7 +47,7 @@ def test_an_accepted_operation_holds_what_was_asked_for(intake, kind, data):
     assert (operation.kind.word, operation.collection, operation.key) == (kind, "orders", "o-1")
     assert operation.data == data
     assert (operation.id, operation.version) == (accepted.operation_id, accepted.version)
-    assert operation.uuid == accepted.uuid
+    assert operation.uuid == accepted.name.id
 
 
 def test_there_is_one_route_for_each_target_on_the_shard_of_the_key(intake):
@@ -79,9 +79,9 @@ def test_data_that_changes_afterwards_does_not_change_the_operation(intake):
 
 def test_a_repeat_has_the_same_bytes(intake):
     first = intake.accept(Draft("orders", "o-1", {"a": 1}))
-    again = intake.accept(Draft("orders", "o-1", {"a": 1}, id=first.uuid, version=first.version))
+    again = intake.accept(Draft("orders", "o-1", {"a": 1}, id=first.name.id, version=first.version))
     by_uuid = intake.accept(
-        Draft("orders", "o-1", {"a": 1}, id=uuid.UUID(first.uuid), version=first.version)
+        Draft("orders", "o-1", {"a": 1}, id=uuid.UUID(first.name.id), version=first.version)
     )
 
     assert first.data == again.data == by_uuid.data
@@ -92,7 +92,7 @@ def test_the_source_gives_the_version_and_may_give_the_id(intake):
     named = intake.accept(Draft("prices", "p", {"a": 1}, id=ID, version=8))
 
     assert accepted.version == 7
-    assert (named.uuid, named.version) == (ID, 8)
+    assert (named.name.id, named.version) == (ID, 8)
 
 
 @pytest.mark.parametrize(

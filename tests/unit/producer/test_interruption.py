@@ -10,10 +10,13 @@ from collections import Counter
 
 import pytest
 
+from syncpipe.core.codec import decode_all
+from syncpipe.core.envelope import unseal
 from syncpipe.producer import (
     audience,
     backoff,
     buffer,
+    bulk,
     client,
     dispatch,
     many,
@@ -29,7 +32,7 @@ from tests.unit.producer.parts import client_on, sent_operations
 #: The files in which the state of a client changes.
 FILES = {
     module.__file__
-    for module in (audience, buffer, client, dispatch, many, sender, tally, ticket, turn)
+    for module in (audience, buffer, bulk, client, dispatch, many, sender, tally, ticket, turn)
 }
 #: Longer than any wait that ends by itself.
 PATIENCE_S = 120
@@ -79,8 +82,8 @@ def broker():
     return MemoryBroker(SystemClock())
 
 
-def new_client(broker, *, linger_ms=1):
-    return client_on(broker, linger_ms=linger_ms)
+def new_client(broker, *, linger_ms=1, **options):
+    return client_on(broker, linger_ms=linger_ms, **options)
 
 
 def listened(client):
@@ -131,6 +134,29 @@ def test_a_batch_that_was_interrupted_leaves_nothing_behind(broker, collection):
             assert numbers == list(range(len(numbers)))
 
 
+@pytest.mark.parametrize("collection", ["orders", "people"], ids=["one target", "two"])
+def test_blocks_that_were_interrupted_leave_nothing_behind(broker, collection):
+    for number in itertools.count(1):
+        with new_client(broker, linger_ms=1000, shards=1, batch_max_ops=40) as client:
+            with Interrupter(number) as interrupter:
+                client.send_many([(collection, f"{number}", {"n": n}) for n in range(20)])
+            assert client.flush(PATIENCE_S) == 0, number
+            assert client.send_many([(collection, "later", {})] * 10).accepted == 10
+            assert client.flush(PATIENCE_S) == 0, number
+            assert client._sender._buffer.bytes == 0
+        if interrupter.left > 0:
+            break
+    assert number > 40
+    for queue in broker.queues():
+        for body in broker.peek(queue, limit=100_000):
+            envelope = unseal(body)
+            assert envelope.header.count == len(list(decode_all(envelope.body)))
+        sent = [(o.key, o.contents.get("n")) for o in sent_operations(broker, queue)]
+        assert len([key for key, _ in sent if key == "later"]) == 10 * number
+        for key in {key for key, _ in sent} - {"later"}:
+            assert [n for name, n in sent if name == key] in (list(range(10)), list(range(20)))
+
+
 @pytest.mark.parametrize("times", [0, 1], ids=["confirmed", "refused at first"])
 def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
     monkeypatch.setattr(backoff, "_FIRST_S", 0.001)
@@ -146,6 +172,21 @@ def test_a_flush_that_was_interrupted_loses_nothing(broker, times, monkeypatch):
             assert client.flush(PATIENCE_S) == 0
             assert client._sender._buffer.bytes == 0
         assert Counter(told) == Counter(receipts), number
+        if interrupter.left > 0:
+            break
+    assert number > 30
+
+
+def test_a_flush_of_blocks_that_was_interrupted_loses_nothing(broker, monkeypatch):
+    monkeypatch.setattr(backoff, "_FIRST_S", 0.001)
+    for number in itertools.count(1):
+        with new_client(broker, linger_ms=1000, shards=1, batch_max_ops=20) as client:
+            batch = client.send_many([("people", f"{n}", {}) for n in range(10)])
+            with Interrupter(number) as interrupter:
+                client.flush()
+            assert client.flush(PATIENCE_S) == 0, number
+            assert client._sender._buffer.bytes == 0
+        assert (batch.confirmed, batch.failed) == (10, 0), number
         if interrupter.left > 0:
             break
     assert number > 30

@@ -25,7 +25,7 @@ def _stretch(batch, *indexes):
     first = accepted(_operation(batch.index))
     stretch = Stretch(batch, first, epoch=0, now=0.0, tries_s=1.0)
     for batch.index in others:
-        stretch.indexes.append(batch.index)
+        stretch.places.append(batch.index)
         stretch.sizes.append(len(_operation(batch.index)))
     batch.accepted += len(indexes)
     return stretch
@@ -37,7 +37,7 @@ def _operation(index):
 
 def _settle(stretch, error=None):
     if error:
-        raw = b"".join(map(_operation, stretch.indexes))
+        raw = b"".join(map(_operation, stretch.places))
         stretch.give_up(functools.partial(about, error, "Full."), raw)
     stretch.end()
     while listener := stretch.take_listener():

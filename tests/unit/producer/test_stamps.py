@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncpipe.core.operation import created_ms
 from syncpipe.core.version import MAX_VERSION, at_milliseconds, milliseconds
 from syncpipe.errors import InvalidVersion
 from syncpipe.producer.stamps import Stamper, check_version
@@ -38,6 +40,55 @@ def test_versions_rise_whatever_small_jumps_the_clock_makes(jumps):
         versions.append(stamper.next_version(None))
 
     assert versions == sorted(set(versions))
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.integers(1, 5_000)), max_size=10))
+def test_versions_of_many_rise_whatever_small_jumps_the_clock_makes(steps):
+    clock = FakeClock()
+    stamper = _stamper(clock)
+    last = 0
+    for seconds, number in steps:
+        clock.jump(seconds)
+        _, first = stamper.next_many(number)
+        assert last < first
+        last = stamper.next_version(None)
+        assert first + number - 1 < last
+
+
+def test_many_ids_are_all_different_and_of_now():
+    ids, _ = _stamper().next_many(1000)
+    each = [ids[at : at + 16] for at in range(0, len(ids), 16)]
+
+    assert len(set(each)) == 1000
+    assert {created_ms(id_) for id_ in each} == {START_MS}
+
+
+def test_versions_of_many_come_back_after_a_clock_that_was_far_ahead_is_mended():
+    clock = FakeClock()
+    stamper = _stamper(clock)
+    clock.jump(86_400)
+    stamper.next_many(5)
+    clock.jump(-86_400)
+
+    assert milliseconds(stamper.next_many(5)[1]) == START_MS
+
+
+def test_many_threads_that_take_many_versions_at_once_share_none():
+    stamper = Stamper(FakeClock(), SystemRandom())
+    given: list[list[int]] = [[] for _ in range(4)]
+
+    def take(mine):
+        for number in range(1, 200):
+            mine.append(stamper.next_version(None))
+            _, first = stamper.next_many(number)
+            mine.extend(range(first, first + number))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(take, given))
+
+    versions = [version for mine in given for version in mine]
+    assert len(versions) == len(set(versions))
+    assert all(mine == sorted(mine) for mine in given)
 
 
 def test_versions_come_back_after_a_clock_that_was_far_ahead_is_mended():

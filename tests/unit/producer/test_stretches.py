@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncpipe.producer.accepted import Accepted
 from syncpipe.producer.buffer import Buffer, Parcel
-from syncpipe.producer.intake import Accepted
 from syncpipe.producer.many import BatchReceipt
 from syncpipe.producer.options import ClientOptions
 from tests.unit.producer.parts import accepted, route, stretch, ticket
@@ -39,9 +39,9 @@ class _Sending:
     def round(self, *, confirmed: bool) -> None:
         """Take what is due; it is confirmed, or else put back."""
         for parcel in self.take():
-            assert parcel.count == len(parcel.operations())
+            assert parcel.count == len(parcel.pieces())
             if confirmed:
-                self.sent.setdefault(parcel.route.queue, []).extend(parcel.operations())
+                self.sent.setdefault(parcel.route.queue, []).extend(parcel.pieces())
                 self.buffer.release(parcel.tickets)
             else:
                 self.buffer.put_back(parcel, 9.0)
@@ -56,8 +56,8 @@ def test_operations_of_a_batch_share_a_ticket_as_long_as_nothing_comes_between()
     assert joined == [False, True, False, True, False, False, False, False]
     (first, second) = sending.buffer.due(9.0)
     assert [each.count for each in first.tickets] == [3, 1, 1, 1, 1]
-    assert first.operations() == [b"1", b"2", b"4", b"5", b"6", b"7", b"8"]
-    assert second.operations() == [b"3"]
+    assert first.pieces() == [b"1", b"2", b"4", b"5", b"6", b"7", b"8"]
+    assert second.pieces() == [b"3"]
 
 
 def test_an_operation_for_two_queues_joins_what_ends_both():
