@@ -45,14 +45,14 @@ def _sent(how: str, *, rests: bool) -> Callable[[Place, str], Measured]:
             here.drain()
             here.forget()
             seconds, used, tally = _carried_out(here, producer, do=how, start=first, stop=stop)
-            details = savings(tally.outcomes)
+            details = savings(tally.outcomes) | by_whom(used, count)
             if rests:
                 details |= applied(here.backlog(producer, stop, stop + count))
                 stop += count
             return Measured(
                 operations=count,
                 seconds=seconds,
-                cpu_s=used,
+                cpu_s=sum(used.values()),
                 guarded=True,
                 wrong_rows=source.wrong_rows(actual(here.stage.services.dsn), stop),
                 peak_rss_mb=here.workers_rss_mb(),
@@ -63,16 +63,18 @@ def _sent(how: str, *, rests: bool) -> Callable[[Place, str], Measured]:
     return cell
 
 
-def _carried_out(here: Place, producer: Child, **what: Any) -> tuple[float, float, Tally]:
+def _carried_out(
+    here: Place, producer: Child, **what: Any
+) -> tuple[float, dict[str, float], Tally]:
     """Have *producer* do *what*, and workers apply it.
 
-    Returns the seconds from the first call to the last commit, those of all processors, and what
+    Returns the seconds from the first call to the last commit, those of processor by whom, and what
     workers have logged.
     """
-    used = cpu_s(here.pids(producer))
+    before = here.used(producer)
     sent = order(producer, **what)
     here.drain()
-    used = cpu_s(here.pids(producer)) - used
+    used = {who: spent - before.get(who, 0.0) for who, spent in here.used(producer).items()}
     tally = read_tally(here.stage.logs)
     return ((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S, used, tally
 
@@ -110,9 +112,14 @@ def of_backlogs(drained: Sequence[Drained], *, wrong_rows: int, peak_rss_mb: flo
             "applied_per_s": median(rates) if rates else None,
             "last_tenth_to_first": drained[0].progress.last_tenth_to_first,
             "ops_per_envelope": drained[0].progress.ops_per_envelope,
-            **{f"{who}_us_per_op": s * _US_PER_S / operations for who, s in spent.items()},
+            **by_whom(spent, operations),
         },
     )
+
+
+def by_whom(used: Mapping[str, float], operations: int) -> dict[str, float]:
+    """Return microseconds of processor for each operation by whom they were *used*, in seconds."""
+    return {f"{who}_us_per_op": s * _US_PER_S / operations for who, s in used.items()}
 
 
 def savings(outcomes: Mapping[str, int]) -> dict[str, float | None]:
@@ -149,7 +156,7 @@ def _trickle(here: Place, workload: str) -> Measured:
         return Measured(
             operations=count,
             seconds=seconds,
-            cpu_s=used,
+            cpu_s=sum(used.values()),
             guarded=True,
             wrong_rows=DISTINCT.wrong_rows(actual(here.stage.services.dsn), stop),
             peak_rss_mb=here.workers_rss_mb(),

@@ -94,11 +94,11 @@ class Place:
         order(producer, do="send", start=start, stop=stop)
         footprint = self.footprint()
         self.forget()
-        before = self._used()
+        before = self.used()
         self._want(Hold.NONE)
         self._wait_for(stop - start)
         self.drain()
-        used = {name: spent - before.get(name, 0.0) for name, spent in self._used().items()}
+        used = {name: spent - before.get(name, 0.0) for name, spent in self.used().items()}
         return Drained(stop - start, read_progress(self.stage.logs), used, footprint)
 
     def forget(self) -> None:
@@ -136,9 +136,9 @@ class Place:
         """Return the bytes that the broker holds."""
         return footprint_bytes(self.stage.services.redis_url, clock=self.stage.app.clock)
 
-    def _used(self) -> dict[str, float]:
-        """Return the seconds of processor of workers together, and of each server."""
-        used: dict[str, float] = {}
+    def used(self, *producers: Child) -> dict[str, float]:
+        """Return the seconds of processor by whom: workers, *producers*, and each server."""
+        used = {"producer": cpu_s([each.pid for each in producers])} if producers else {}
         for name, pid in self.supervisor.pids().items():
             if pid:
                 who = "workers" if name.startswith("worker") else name

@@ -22,11 +22,12 @@ from syncpipe.errors import DeliveryTimeout
 from syncpipe.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from syncpipe.bench.workloads import Workload
-    from syncpipe.producer.many import BatchReceipt
+    from syncpipe.bench.workloads import Document, Workload
 
+#: Operations that are given to the client at once.
+_PAGE = 1000
 _NS_PER_S = 1_000_000_000
 _PERCENT = 0.99
 #: Seconds after a flush within which a receipt is told of everything.
@@ -65,7 +66,7 @@ class Producer:
             (collection, key, document)
             for (key, document), collection in zip(pairs, turns, strict=False)
         )
-        self._confirmed(self._client.send_many(drafts))
+        self._confirmed(drafts)
         return {"first_ms": first_ms, "confirmed_ms": _now_ms()}
 
     def upsert(self, start: int, stop: int) -> dict[str, float]:
@@ -125,13 +126,18 @@ class Producer:
         pairs = list(self._workload.operations(start, stop))
         gc.collect()
         began = time.perf_counter()
-        self._confirmed(self._client.send_many((PLAYGROUND, *pair) for pair in pairs))
+        self._confirmed((PLAYGROUND, *pair) for pair in pairs)
         return {"bulk_per_s": len(pairs) / (time.perf_counter() - began)}
 
-    def _confirmed(self, batch: BatchReceipt) -> None:
+    def _confirmed(self, drafts: Iterator[tuple[str, str, Document]]) -> None:
+        """Send *drafts*, so many at a time, and wait until the last one is confirmed."""
+        batches = []
+        while page := list(itertools.islice(drafts, _PAGE)):
+            batches.append(self._client.send_many(page))
         self._flush()
-        if not batch.wait(_TOLD_S).ok:
-            raise batch.faults[0].error
+        for batch in batches:
+            if not batch.wait(_TOLD_S).ok:
+                raise batch.faults[0].error
 
     def _flush(self) -> None:
         unconfirmed = self._client.flush()
@@ -144,7 +150,10 @@ def main(config: str, workload: str, collections: str, *overrides: str) -> None:
     settings = load(Path(config), environ={}, overrides=overrides).settings
     with Client(settings) as client:
         names = collections.split(",") if collections else [PLAYGROUND]
-        serve(Producer(client, WORKLOADS[workload], names).act)
+        producer = Producer(client, WORKLOADS[workload], names)
+        gc.collect()
+        gc.freeze()  # the reports are not to be looked at again and again, as they are not of peers
+        serve(producer.act)
 
 
 def _now_ms() -> int:

@@ -8,6 +8,7 @@ most. The answer names the operation that would come next.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import queue
@@ -65,6 +66,8 @@ def main(name):
         producer.orders.put(None)
 
     threading.Thread(target=listen, daemon=True).start()
+    gc.collect()
+    gc.freeze()
     say("ready")
     while order := producer.orders.get():
         say(producer.act(order))
