@@ -64,13 +64,33 @@ def carried(
     ]
 
 
-def write(documents: Sequence[object]) -> bytes | None:
-    """Return *documents* as JSON, each with a line feed; None unless all may travel like that.
+def are_plain(documents: Sequence[object]) -> bool:
+    """Return whether *documents* are dicts of nothing but what `PlainDocument` allows."""
+    if not set(map(type, documents)) <= {dict}:
+        return False
+    dicts: Iterable[Any] = documents
+    lists: list[list[Any]] = []
+    for _ in range(_LEVELS + 1):
+        if not set(map(type, chain.from_iterable(dicts))) <= _NAMES:
+            return False
+        kinds = set(map(type, _values(dicts, lists)))
+        if kinds <= _FLAT:
+            return True
+        if not kinds <= _PLAIN:
+            return False
+        values = list(_values(dicts, lists))
+        if float in kinds and not all(abs(v) < _FLAT_TO for v in values if type(v) is float):
+            return False
+        dicts = [value for value in values if type(value) is dict] if dict in kinds else []
+        lists = [value for value in values if type(value) is list] if list in kinds else []
+    return not dicts and not lists
 
-    They may not, either, if they are more than `MOST_BYTES`.
+
+def write(documents: Sequence[object]) -> bytes | None:
+    """Return *documents*, which `are_plain`, as JSON, each with a line feed.
+
+    None unless all may travel like that, and are no more than `MOST_BYTES`.
     """
-    if not set(map(type, documents)) <= {dict} or not _are_plain(documents):
-        return None
     try:
         lines = _JSON.encode_lines(documents)
     except ValueError:  # a lone surrogate, or an int with more digits than Python likes to write
@@ -114,25 +134,6 @@ def _check(lines: bytes, texts: Sequence[bytes]) -> None:
         lines.decode()
     if len(_FORM.decode_lines(lines)) != len(texts):
         raise ValueError(len(texts))
-
-
-def _are_plain(documents: Iterable[Any]) -> bool:
-    """Return whether *documents*, which are dicts, hold nothing but what `PlainDocument` allows."""
-    dicts: Iterable[dict[Any, Any]] = documents
-    lists: list[list[Any]] = []
-    for _ in range(_LEVELS + 1):
-        if not set(map(type, chain.from_iterable(dicts))) <= _NAMES:
-            return False
-        kinds = set(map(type, _values(dicts, lists)))
-        if kinds <= _FLAT:
-            return True
-        values = list(_values(dicts, lists))
-        floats = [value for value in values if type(value) is float]
-        if not kinds <= _PLAIN or not all(abs(value) < _FLAT_TO for value in floats):
-            return False
-        dicts = [value for value in values if type(value) is dict]
-        lists = [value for value in values if type(value) is list]
-    return not dicts and not lists
 
 
 def _values(dicts: Iterable[dict[Any, Any]], lists: Iterable[list[Any]]) -> Iterable[Any]:

@@ -36,6 +36,9 @@ _TOGETHER = 1024
 _FEWEST = 8
 #: Blocks that fill an envelope, at least: less of it is left empty then; and the buffer.
 _IN_ENVELOPE, _IN_BUFFER = 4, 16
+#: Documents by which others are judged, bytes of an operation beside its document, about, and how
+#: far a block of such may be filled.
+_SAMPLE, _BESIDE, _FILLED = 8, 64, 0.8
 #: Members of the shortest draft with data.
 _MEMBERS = 3
 
@@ -120,7 +123,7 @@ class Bulk:
         names, given, documents = zip(*items, strict=True)
         collections = [self._collections[name] for name in dict.fromkeys(names)]
         on_average = len(items) // (self._shards * len(collections))
-        if min(self._most, on_average) < _FEWEST or set(map(type, documents)) != {dict}:
+        if min(self._most, on_average) < _FEWEST or not lines.are_plain(documents):
             raise _OneByOneError
         places = range(begin, begin + len(items))
         for collection in collections:
@@ -133,9 +136,21 @@ class Bulk:
                     collection, keys, [documents[at] for at in own], [places[at] for at in own]
                 )
             _check(columns)
+            most = self._most_like(columns.documents[:_SAMPLE])
             for shard, members in enumerate(self._sharded(columns)):
-                for first, end in _evenly(len(members), self._most):
+                for first, end in _evenly(len(members), most):
                     yield from self._block(columns, shard, members[first:end])
+
+    def _most_like(self, sample: Sequence[object]) -> int:
+        """Return how many operations of documents like those of *sample* a block may hold, about.
+
+        Writing too many, only to find that they are too large, would take as long again.
+        """
+        written = lines.write(sample)
+        if written is None:
+            raise _OneByOneError
+        each = len(written) // len(sample) + _BESIDE
+        return max(1, min(self._most, int(self._most_bytes * _FILLED) // each))
 
     def _sharded(self, columns: _Columns) -> list[list[int]]:
         """Return, for each shard, where its operations are in *columns*."""

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from syncpipe.core.block import MARK
 from syncpipe.core.codec import decode_all, encode
-from syncpipe.core.envelope import unseal
+from syncpipe.core.envelope import BLOCKS, unseal
 from syncpipe.core.operation import Kind
 from syncpipe.core.routing import parse_queue, shard_of
-from syncpipe.errors import BufferFull, ClientClosed, OperationTooLarge
+from syncpipe.errors import BrokerUnavailable, BufferFull, ClientClosed, OperationTooLarge
 from syncpipe.producer.draft import Draft
 from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
@@ -277,11 +277,23 @@ def test_each_operation_of_what_is_given_up_is_a_fault_of_its_own_name(collectio
     assert named == expected
 
 
+class _Shut(MemoryBroker):
+    """A broker that takes nothing until it is opened."""
+
+    shut = True
+
+    def publish(self, messages, *, timeout_s):
+        if self.shut:
+            return [BrokerUnavailable("Shut.")] * len(messages)
+        return super().publish(messages, timeout_s=timeout_s)
+
+
 def test_each_operation_for_which_there_is_no_room_is_a_fault_and_is_not_sent():
-    broker = MemoryBroker(SystemClock())
+    broker = _Shut(SystemClock())
     tight = {"buffer_max_bytes": 45_000, "max_block_s": 0}
     with client_on(broker, shards=1, **tight, **NEVER) as client:
         batch = client.send_many([("orders", f"{n % 3}", {"n": n}) for n in range(200)])
+        broker.shut = False
         assert client.flush() == 0
 
     sent = {operation.uuid: operation.contents["n"] for operation in sent_operations(broker)}
@@ -324,3 +336,26 @@ def test_a_forked_child_sends_no_block_of_its_parent():
         assert client.flush() == 0
 
     assert Counter(operation.key for operation in sent_operations(broker)) == {"child's": 9}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"order": 7001, "status": 3, "at": 1_767_225_600_123, "amount": 1999, "customer": 48_210},
+        {"token": str(uuid.UUID(int=2**127 + 1)), "session": str(uuid.UUID(int=10**38))},
+        {"vector": [0.12345, 0.54321, 0.98765] * 50, "numbers": [1234567890] * 100},
+        {"text": "a line\nand another", "lines": [{"sku": "a-1", "pieces": 2}] * 3},
+        {"reports": [{"place": "A" * 20, "speed": 120, "cost": None}] * 80},
+        {},
+    ],
+    ids=["numbers", "uuids", "vectors", "order", "wide", "empty"],
+)
+def test_documents_as_most_people_have_them_travel_in_blocks(document):
+    broker = MemoryBroker(SystemClock())
+    with client_on(broker, shards=2, **NEVER) as client:
+        assert client.send_many([("orders", f"{n}", document | {"n": n}) for n in range(1000)])
+        assert client.flush() == 0
+
+    envelopes = [unseal(body) for name in broker.queues() for body in broker.peek(name, limit=99)]
+    assert {envelope.format for envelope in envelopes} == {BLOCKS}
+    assert sum(envelope.header.count for envelope in envelopes) == 1000
