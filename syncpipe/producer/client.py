@@ -134,7 +134,7 @@ class Client:
         """Send each of *drafts*, which may be a stream longer than memory: the way in for many.
 
         Those of a list or tuple are taken together where they are upserts of plain documents, in
-        half the time.
+        less than half the time.
 
         An item that is refused becomes a fault with its index, and the rest goes on. *on_fault* is
         called with every fault, in this thread or the client's own.

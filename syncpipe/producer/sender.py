@@ -120,6 +120,7 @@ class Sender:
             if self._closed:
                 raise reasons.is_closed(accepted.name)
             if not self._buffer.has_room(accepted):
+                self._make_room()
                 return False
             try:
                 now, epoch = self._clock.monotonic(), self._tally.opened(accepted.count)
@@ -142,15 +143,10 @@ class Sender:
             ClientClosed: the client was closed.
 
         """
-        if self.offer(accepted, of):
-            return
         with self._progress.lock:
-            self._turn.rouse()
-            self._progress.wait_for(
-                lambda: self._closed or self._buffer.has_room(accepted),
-                self._patience(self._options.max_block_s),
+            buffered = self._progress.wait_for(
+                lambda: self.offer(accepted, of), self._patience(self._options.max_block_s)
             )
-            buffered = self.offer(accepted, of)
         if not buffered:
             raise reasons.no_room(self._options, accepted.name)
 
@@ -230,6 +226,13 @@ class Sender:
             sooner = self._buffer.append(route, ticket, accepted, now) or sooner
         if sooner and not (helps and self._buffer.is_due(accepted.queues, now)):
             self._turn.use()
+
+    def _make_room(self) -> None:
+        """Have something sent: where the buffer is full, nothing lingers for company in vain."""
+        now = self._clock.monotonic()
+        if not self._in_flight and (self._buffer.due_at() or now) > now:
+            self._buffer.hurry(now)
+        self._turn.rouse()
 
     def _hurry(self) -> Mark:
         """Make everything that waits due; return this moment."""

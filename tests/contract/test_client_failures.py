@@ -262,6 +262,14 @@ def test_each_item_of_blocks_for_which_there_is_no_room_is_a_fault(opened, gated
     assert len({(f.error.operation_id, f.error.version) for f in batch.faults}) == len(refused)
 
 
+def test_nothing_lingers_in_a_full_buffer(opened):
+    client = opened(dataclasses.replace(PATIENT, buffer_max_bytes=2_000, max_block_s=3600))
+    batch = client.send_many([("orders", "o", {"n": n}) for n in range(30)])
+    client.flush()
+
+    assert batch.wait().ok
+
+
 def test_a_stream_is_read_only_as_fast_as_it_can_be_sent(opened, gated):
     options = dataclasses.replace(PATIENT, linger_ms=0, buffer_max_bytes=10_000, max_block_s=3600)
     client = opened(options, gated)

@@ -76,6 +76,13 @@ def test_a_full_buffer_is_emptied_at_once(broker):
         assert client.send_many(_many(40)).rejected == 0
 
 
+def test_nothing_lingers_in_a_full_buffer(broker):
+    with _client(broker, buffer_max_bytes=2_000, max_block_s=60, **NEVER) as client:
+        assert client.send_many(iter(_many(40))).rejected == 0
+        for number in range(40):
+            client.upsert("orders", "o", {"n": number})
+
+
 def test_one_who_is_interrupted_while_helping_leaves_nothing_behind(broker):
     with _client(broker, batch_max_ops=10, **NEVER) as client:
         broker.interrupts = True
