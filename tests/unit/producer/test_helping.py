@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from syncpipe.producer.turn import Turn
 from syncpipe.system import SystemClock
 from syncpipe.testing.broker import MemoryBroker
 from tests.patience import eventually
@@ -36,6 +37,12 @@ def broker():
     return Broker()
 
 
+@pytest.fixture
+def unaided(monkeypatch):
+    """Clients get no thread of their own, which might send first, however slow the machine is."""
+    monkeypatch.setattr(Turn, "_start", lambda _: False)
+
+
 def _client(broker, **options):
     return client_on(broker, shards=1, **options)
 
@@ -44,6 +51,7 @@ def _many(count):
     return [("orders", "o", {"n": n}) for n in range(count)]
 
 
+@pytest.mark.usefixtures("unaided")
 def test_whoever_sends_many_sends_what_is_full(broker):
     def stream():
         yield from _many(300)
@@ -83,6 +91,7 @@ def test_nothing_lingers_in_a_full_buffer(broker):
             client.upsert("orders", "o", {"n": number})
 
 
+@pytest.mark.usefixtures("unaided")
 def test_one_who_is_interrupted_while_helping_leaves_nothing_behind(broker):
     with _client(broker, batch_max_ops=10, **NEVER) as client:
         broker.interrupts = True
