@@ -74,7 +74,7 @@ def _carried_out(
     before = here.used(producer)
     sent = order(producer, **what)
     here.drain()
-    used = {who: spent - before.get(who, 0.0) for who, spent in here.used(producer).items()}
+    used = here.used(producer, since=before)
     tally = read_tally(here.stage.logs)
     return ((tally.last_commit_ms or 0) - sent["first_ms"]) / _MS_PER_S, used, tally
 

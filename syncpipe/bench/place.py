@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.app import build
@@ -98,7 +99,7 @@ class Place:
         self._want(Hold.NONE)
         self._wait_for(stop - start)
         self.drain()
-        used = {name: spent - before.get(name, 0.0) for name, spent in self.used().items()}
+        used = self.used(since=before)
         return Drained(stop - start, read_progress(self.stage.logs), used, footprint)
 
     def forget(self) -> None:
@@ -136,14 +137,19 @@ class Place:
         """Return the bytes that the broker holds."""
         return footprint_bytes(self.stage.services.redis_url, clock=self.stage.app.clock)
 
-    def used(self, *producers: Child) -> dict[str, float]:
-        """Return the seconds of processor by whom: workers, *producers*, and each server."""
+    def used(
+        self, *producers: Child, since: Mapping[str, float] = MappingProxyType({})
+    ) -> dict[str, float]:
+        """Return the seconds of processor by whom: workers, *producers*, and each server.
+
+        Without those that this has returned before, if they are given as *since*.
+        """
         used = {"producer": cpu_s([each.pid for each in producers])} if producers else {}
         for name, pid in self.supervisor.pids().items():
             if pid:
                 who = "workers" if name.startswith("worker") else name
                 used[who] = used.get(who, 0.0) + cpu_s([pid])
-        return used
+        return {who: seconds - since.get(who, 0.0) for who, seconds in used.items()}
 
     def _pause(self) -> None:
         """Have all workers leave the target alone, and return when each says that it does."""

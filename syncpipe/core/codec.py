@@ -139,7 +139,7 @@ def decode_all(body: bytes) -> Iterator[tuple[Operation, bytes]]:
             raw = next(pieces, b"")
             if not raw:
                 return
-            found = [(_decode(raw), raw)] if raw[:1] != MARK else _in_block(raw)
+            found = _in_block(raw) if _is_block(raw) else [(_decode(raw), raw)]
         except SyncpipeError:
             raise
         except Exception as fault:  # the libraries raise many kinds for malformed bytes
@@ -228,7 +228,7 @@ def collection_of(pieces: Iterable[bytes]) -> str | None:
 
 
 def _collection_in(piece: bytes) -> bytes:
-    at = _COLLECTION_AT if piece[:1] != MARK else 1
+    at = 1 if _is_block(piece) else _COLLECTION_AT
     length, begin = piece[at] & _SHORT, at + 1
     if piece[at] == _LONG:
         length, begin = piece[begin], begin + 1

@@ -48,7 +48,7 @@ _TAG, _NUL = b'"~', b"\\u0000"
 _STEP = 40
 _MANY_DIGITS = re.compile(rb"[0-9]{99}")
 #: Floats that everybody writes without exponent.
-_FLAT_FROM, _FLAT_TO = 1e-4, 1e15
+_FLAT_FROM, FLAT_TO = 1e-4, 1e15
 _JSON = msgspec.json.Encoder()
 _Writers = dict[type, "Callable[[Any], str]"]
 
@@ -167,7 +167,7 @@ def _at_once(whole: Any) -> str | None:
 
 
 def _has_no_exponent(value: Any) -> bool:
-    return type(value) is not float or value == 0 or _FLAT_FROM <= abs(value) < _FLAT_TO
+    return type(value) is not float or value == 0 or _FLAT_FROM <= abs(value) < FLAT_TO
 
 
 @lru_cache(maxsize=4096)

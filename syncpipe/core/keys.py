@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
+from itertools import repeat
+from operator import contains
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.collection import Collection, KeyType
@@ -105,6 +107,15 @@ def check_key_fields(collection: Collection, key: str, data: Mapping[str, Any]) 
             raise InvalidKey(
                 f"Field {name!r} is {shown(data[name])}, but the key says {shown(text)}."
             )
+
+
+def check_all_key_fields(
+    collection: Collection, keys: Sequence[str], documents: Sequence[Mapping[str, Any]]
+) -> None:
+    """Raise `InvalidKey` unless `check_key_fields` raises for no key and its document; faster."""
+    if any(any(map(contains, documents, repeat(name))) for name in collection.key):
+        for key, document in zip(keys, documents, strict=True):
+            check_key_fields(collection, key, document)
 
 
 def _is_simple(text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from syncpipe.core.carried import Carried
-from syncpipe.core.document import may_be_huge, may_hold_nul, may_need_a_tag
+from syncpipe.core.document import FLAT_TO, may_be_huge, may_hold_nul, may_need_a_tag
 from syncpipe.errors import MalformedEnvelope
 
 if TYPE_CHECKING:
@@ -24,15 +24,13 @@ MOST_BYTES = 256 * 1024
 #: Levels of lists and dicts in a document that may still be plain: each more makes the type, and
 #: its decoder, twice as large.
 _LEVELS = 6
-#: Floats that everybody writes with the point by which they are told from integers.
-_FLAT_TO = 1e15
 #: How what is none looks.
 _NULL = b"null"
 
 
 def _plain_document() -> Any:
     """Return the type of documents that PostgreSQL reads alike as msgspec writes them; or None."""
-    flat = None | bool | int | Annotated[float, msgspec.Meta(gt=-_FLAT_TO, lt=_FLAT_TO)] | str
+    flat = None | bool | int | Annotated[float, msgspec.Meta(gt=-FLAT_TO, lt=FLAT_TO)] | str
     nested: Any = flat
     for _ in range(_LEVELS):
         nested = flat | list[nested] | dict[str, nested]
@@ -79,7 +77,7 @@ def are_plain(documents: Sequence[object]) -> bool:
         if not kinds <= _PLAIN:
             return False
         values = list(_values(dicts, lists))
-        if float in kinds and not all(abs(v) < _FLAT_TO for v in values if type(v) is float):
+        if float in kinds and not all(abs(v) < FLAT_TO for v in values if type(v) is float):
             return False
         dicts = [value for value in values if type(value) is dict] if dict in kinds else []
         lists = [value for value in values if type(value) is list] if list in kinds else []

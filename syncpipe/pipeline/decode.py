@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 from dataclasses import replace
-from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 from syncpipe.core.block import Block
@@ -43,7 +42,7 @@ def decode(
         try:
             header, origin, operations = _opened(index, message, find, declared)
             origins.append(origin)
-            items += map(Item, operations, repeat(origin), itertools.count())
+            items += map(Item, operations, itertools.repeat(origin), itertools.count())
             if header.replay:
                 replays[index] = header.replay
         except (EnvelopeError, UnexpectedMessage, Quarantined) as error:
@@ -116,7 +115,7 @@ def _in_rows(
     together = decode_at_once(body, count)
     if together is not None:
         return together, None
-    found = [operation for operation, _ in islice(decode_all(body), count + 1)]
+    found = [operation for operation, _ in itertools.islice(decode_all(body), count + 1)]
     if len(found) != count:
         raise MalformedEnvelope(
             f"The envelope does not hold the {count} operations that its header announces."

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import repeat
-from operator import contains
 from typing import TYPE_CHECKING, Any
 
 from syncpipe.core.carried import Carried
 from syncpipe.core.codec import Columns
 from syncpipe.core.collection import VersionSource
 from syncpipe.core.declaration import check_data
-from syncpipe.core.keys import check_key, check_key_fields, check_keys
+from syncpipe.core.keys import check_all_key_fields, check_key, check_key_fields, check_keys
 from syncpipe.core.operation import MAX_DELAY_MS, Kind
 from syncpipe.core.outcome import Outcome
 from syncpipe.core.version import MAX_AHEAD_MS, milliseconds
@@ -121,10 +119,7 @@ def _newest_of(columns: Columns, declared: Declared) -> int:
     for kind, key, contents, data in zip(kinds, keys, all_contents, all_data, strict=True):
         if data is contents or kind is increment or (kind is patch and not contents):
             check_data(kind, collection, key, contents)
-    documents = list(filter(None, columns.contents))
-    if any(any(map(contains, documents, repeat(name))) for name in collection.key):
-        for key, contents in zip(columns.keys, columns.contents, strict=True):
-            check_key_fields(collection, key, contents or {})
+    check_all_key_fields(collection, columns.keys, [each or {} for each in columns.contents])
     if collection.version is VersionSource.HLC:
         return max(columns.versions)
     _check_kinds(collection, columns.kinds)

@@ -5,18 +5,18 @@ Nothing is said here of what is wrong: where something may be, everything goes o
 
 from __future__ import annotations
 
-from itertools import pairwise, repeat
-from operator import contains
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncpipe.core import lines
 from syncpipe.core.block import Block
 from syncpipe.core.collection import VersionSource
-from syncpipe.core.keys import canonical_keys, check_key_fields
+from syncpipe.core.keys import canonical_keys, check_all_key_fields
 from syncpipe.core.routing import shards_of
 from syncpipe.errors import InvalidVersion, SyncpipeError
 from syncpipe.producer.accepted import Accepted, AcceptedBlock
 from syncpipe.producer.buffer import COPY_BYTES
+from syncpipe.producer.draft import SHORTEST
 from syncpipe.producer.reasons import no_room
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ _IN_ENVELOPE, _IN_BUFFER = 4, 16
 #: Documents by which others are judged, bytes of an operation beside its document, about, and how
 #: far a block of such may be filled.
 _SAMPLE, _BESIDE, _FILLED = 8, 64, 0.8
-#: Members of the shortest draft with data.
-_MEMBERS = 3
 
 
 class Bulk:
@@ -118,7 +116,7 @@ class Bulk:
 
     def _blocks(self, items: Sequence[Any], begin: int) -> Iterator[AcceptedBlock]:
         """Yield the blocks of *items*; on each record in turn. Raises whatever it likes."""
-        if set(map(type, items)) != {tuple} or set(map(len, items)) != {_MEMBERS}:
+        if set(map(type, items)) != {tuple} or set(map(len, items)) != {SHORTEST}:
             raise _OneByOneError
         names, given, documents = zip(*items, strict=True)
         collections = [self._collections[name] for name in dict.fromkeys(names)]
@@ -202,9 +200,7 @@ def _check(columns: _Columns) -> None:
     collection = columns.collection
     if collection.version is VersionSource.SOURCE:
         raise InvalidVersion(f"{collection.name} takes its versions from the source.")
-    if any(any(map(contains, columns.documents, repeat(name))) for name in collection.key):
-        for key, document in zip(columns.keys, columns.documents, strict=True):
-            check_key_fields(collection, key, document)
+    check_all_key_fields(collection, columns.keys, columns.documents)
 
 
 def _evenly(count: int, most: int) -> Iterator[tuple[int, int]]:

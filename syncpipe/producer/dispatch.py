@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from syncpipe.core.compression import MOST_WITH_DICTIONARY
 from syncpipe.core.envelope import Header, seal
 from syncpipe.errors import BrokerUnavailable, SyncpipeError
 from syncpipe.transport.broker import APPLY_TASK, Outbound
@@ -56,8 +55,7 @@ class Dispatcher:
             created_ms=self.clock.now_ms(),
         )
         # Only a dictionary's use depends on where one piece ends and the next begins.
-        small = self.dictionaries and len(parcel.body) <= MOST_WITH_DICTIONARY
-        pieces = parcel.pieces() if small else [bytes(parcel.body)]
+        pieces = parcel.pieces() if self.dictionaries else [bytes(parcel.body)]
         body = seal(header, pieces, self.dictionaries, format_=parcel.format)
         return Outbound(parcel.route.queue, body, _spelled(envelope_id), APPLY_TASK)
 

@@ -68,6 +68,8 @@ class Draft(NamedTuple):
     group_id: str | uuid.UUID | None = None
 
 
+#: Members of the shortest draft with data: collection, key and data.
+SHORTEST = 3
 #: What `send_many` takes: a draft, or a tuple or dict of its members.
 DraftLike = Draft | tuple[Any, ...] | Mapping[str, Any]
 

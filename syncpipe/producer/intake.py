@@ -20,7 +20,7 @@ from syncpipe.errors import (
     UnknownCollection,
 )
 from syncpipe.producer.accepted import Accepted, Route
-from syncpipe.producer.draft import Draft, draft_of
+from syncpipe.producer.draft import SHORTEST, Draft, draft_of
 from syncpipe.producer.stamps import check_version
 from syncpipe.producer.timing import ANY_TIME, timing_of
 
@@ -37,8 +37,6 @@ _UUID_VERSION = 7
 _CHOICES = Draft._fields.index("id")
 #: Looked up once: an enum's class takes its time for it.
 _SOURCE, _UPSERT = VersionSource.SOURCE, Kind.UPSERT
-#: Members of the shortest draft with data.
-_MEMBERS = 3
 _NO_CHOICES = (None,) * (len(Draft._fields) - _CHOICES)
 _PRIORITIES = {priority.value: priority for priority in Priority}
 
@@ -76,7 +74,7 @@ class Intake:
 
     def accept_item(self, item: object) -> Accepted:
         """Return the operation that an item of a batch asks for. Raises as `accept`."""
-        if type(item) is tuple and len(item) == _MEMBERS:  # the common case
+        if type(item) is tuple and len(item) == SHORTEST:  # the common case
             name, key, data = item
             return self.accept_call(name, key, data, _UPSERT, {})
         return self.accept(draft_of(item))

@@ -69,27 +69,25 @@ class Stamper:
     def next(self, after: int | None) -> tuple[bytes, int]:
         """Return a new id and the next version, with one look at the clock. Raises the same."""
         now_ms = self._clock.now_ms()
-        newest = now_ms + MAX_AHEAD_MS
         if after is not None:
-            _check_after(after, newest, "this machine's clock")
-        with self._lock:
-            last = self._last
-            if last >> COUNTER_BITS > newest:
-                last = 0
-            self._last = version = next_version(now_ms, last, after or 0)
-        return self._id_at(now_ms), version
+            _check_after(after, now_ms + MAX_AHEAD_MS, "this machine's clock")
+        return self._id_at(now_ms), self._versions(now_ms, after or 0, 1)
 
     def next_many(self, number: int) -> tuple[bytes, int]:
         """Return so many new ids, one after the other, and the first of as many next versions."""
         now_ms = self._clock.now_ms()
         bits = self._random.bits(8 * ID_BYTES * number)
+        return uuid7s(now_ms, bits, number), self._versions(now_ms, 0, number)
+
+    def _versions(self, now_ms: int, after: int, number: int) -> int:
+        """Give out so many versions above *after*, at least one; return the first."""
         with self._lock:
             last = self._last
             if last >> COUNTER_BITS > now_ms + MAX_AHEAD_MS:
                 last = 0
-            first = next_version(now_ms, last)
+            first = next_version(now_ms, last, after)
             self._last = first + number - 1
-        return uuid7s(now_ms, bits, number), first
+        return first
 
     def _id_at(self, now_ms: int) -> bytes:
         made_ms, begin = self._begin

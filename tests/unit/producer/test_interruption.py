@@ -114,16 +114,21 @@ def test_no_flush_waits_for_an_operation_that_was_interrupted(broker, before):
     assert len(copies) >= 2 * number
 
 
+def assert_it_goes_on(client, collection, number, later):
+    """The client has nothing left after interruption *number*, and takes so many operations."""
+    assert client.flush(PATIENCE_S) == 0, number
+    assert client.send_many([(collection, "later", {})] * later).accepted == later
+    assert client.flush(PATIENCE_S) == 0, number
+    assert client._sender._buffer.bytes == 0
+
+
 @pytest.mark.parametrize("collection", ["orders", "people"], ids=["one target", "two"])
 def test_a_batch_that_was_interrupted_leaves_nothing_behind(broker, collection):
     for number in itertools.count(1):
         with new_client(broker, linger_ms=1000) as client:
             with Interrupter(number) as interrupter:
                 client.send_many((collection, f"{number}", {"n": n}) for n in range(4))
-            assert client.flush(PATIENCE_S) == 0, number
-            assert client.send_many([(collection, "later", {})]).accepted == 1
-            assert client.flush(PATIENCE_S) == 0, number
-            assert client._sender._buffer.bytes == 0
+            assert_it_goes_on(client, collection, number, later=1)
         if interrupter.left > 0:
             break
     assert number > 40
@@ -140,10 +145,7 @@ def test_blocks_that_were_interrupted_leave_nothing_behind(broker, collection):
         with new_client(broker, linger_ms=1000, shards=1, batch_max_ops=40) as client:
             with Interrupter(number) as interrupter:
                 client.send_many([(collection, f"{number}", {"n": n}) for n in range(20)])
-            assert client.flush(PATIENCE_S) == 0, number
-            assert client.send_many([(collection, "later", {})] * 10).accepted == 10
-            assert client.flush(PATIENCE_S) == 0, number
-            assert client._sender._buffer.bytes == 0
+            assert_it_goes_on(client, collection, number, later=10)
         if interrupter.left > 0:
             break
     assert number > 40
